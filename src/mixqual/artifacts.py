@@ -1,0 +1,119 @@
+"""Artifacts: folders named by a hash of everything they depend on, written atomically.
+
+A stage writes into `NAME-KEY.partial/`, which survives a kill so that the stage can resume, and
+the folder is renamed to `NAME-KEY/` when the stage is complete. A changed setting changes the key,
+so only what depends on it is computed again.
+"""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, final
+
+from mixqual.errors import RunError
+
+# Part of every key. Raised when the meaning of any artifact changes, so that none is misread.
+FORMAT = 1
+
+
+def key_of(parts: Mapping[str, Any]) -> str:
+    """Return the 16-digit hexadecimal key of a JSON-able mapping; equal mappings, equal keys."""
+    text = json.dumps({"format": FORMAT, **parts}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader, or a kill, sees the old content or the new, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    data = content.encode() if isinstance(content, str) else content
+    with refusing_full_disk(path):
+        try:
+            temporary.write_bytes(data)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, atomically. NaN is refused: JSON has no such number."""
+    write_atomically(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a run; raises `RunError` if it is missing or damaged."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing; run the study again to make it") from None
+    except json.JSONDecodeError as error:
+        raise RunError(f"{path} is damaged ({error}); delete it and run the study again") from None
+
+
+@contextmanager
+def refusing_full_disk(path: Path) -> Iterator[None]:
+    """Turn 'no space left' and 'read-only' into a message that names the place and the cure."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise RunError(
+                f"{path}: the disk is full; free some space and run the same command again: "
+                "what is already computed is kept"
+            ) from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise RunError(
+                f"{path}: cannot be written ({error.strerror}); choose another folder with --out"
+            ) from error
+        raise
+
+
+@final
+class ArtifactStore:
+    """The artifacts of one run folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, stage: str, key: str) -> Path:
+        """Where the finished artifact of a stage stands, or will stand."""
+        return self.root / f"{stage}-{key}"
+
+    def is_done(self, stage: str, key: str) -> bool:
+        """Whether the stage is complete."""
+        return self.path(stage, key).is_dir()
+
+    def build(self, stage: str, key: str, make: Callable[[Path], None]) -> Path:
+        """Return the stage's folder, calling `make(partial_folder)` first if it is not done.
+
+        `make` may find what an interrupted call left in the folder, and may continue from it.
+        """
+        done = self.path(stage, key)
+        if done.is_dir():
+            return done
+        partial = done.with_name(done.name + ".partial")
+        with refusing_full_disk(partial):
+            partial.mkdir(parents=True, exist_ok=True)
+            make(partial)
+            os.replace(partial, done)
+        return done
+
+
+@contextmanager
+def exclusive(root: Path) -> Iterator[None]:
+    """Hold a run folder, so that two runs never write into one; raises `RunError` if it is held."""
+    with refusing_full_disk(root):
+        root.mkdir(parents=True, exist_ok=True)
+        handle = (root / ".lock").open("w")
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(
+                f"{root} is in use by another run; wait for it, or choose another --out"
+            ) from None
+        yield

@@ -1,0 +1,30 @@
+"""What damages an image, at which level: distortions, their registry, the training schedule."""
+
+import importlib
+import pkgutil
+
+from mixqual.distortions.base import (
+    Distortion,
+    check_images,
+    distortion,
+    distortions,
+    image_keys,
+    register,
+)
+from mixqual.distortions.schedule import Assignment, Schedule, distort
+
+# Every module of this package may register distortions: a new one is found by being here.
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+__all__ = [
+    "Assignment",
+    "Distortion",
+    "Schedule",
+    "check_images",
+    "distort",
+    "distortion",
+    "distortions",
+    "image_keys",
+    "register",
+]

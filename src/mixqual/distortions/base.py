@@ -1,0 +1,169 @@
+"""The contract of every distortion, and the registry that finds one by its name.
+
+A distortion lives in one file of this package: a final subclass of `Distortion` under
+`@register`. Importing the package registers it; nothing else has to be edited.
+"""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, TypeVar
+
+import torch
+from torch import Tensor
+
+from mixqual.errors import DistortionError, InvalidImageError, InvalidLevelError
+
+D = TypeVar("D", bound="Distortion")
+
+_REGISTRY: dict[str, type["Distortion"]] = {}
+# Odd 64-bit constant (2^64 / golden ratio): multiplying by it spreads every input bit upwards.
+_GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)
+
+
+class Distortion(ABC):
+    """Damages images, each by its own level in the distortion's physical unit.
+
+    Call with `images_BCHW` (uint8, or floating point in 0...255; 1 or 3 channels; any H and W, any
+    device) and `levels_B`. The result has the same shape, type, device and memory format. Level
+    `clean_level` leaves an image bit-exact.
+
+    Random distortions are keyed by (seed, image): an image gets the same pixels whatever batch it
+    is in, in any order, process or device. The image's key is a hash of its pixels unless
+    `keys_B` (int64) gives others.
+
+    Raises `InvalidImageError` or `InvalidLevelError` for input outside this contract.
+    """
+
+    name: ClassVar[str]
+    """The name in study files, commands and the registry."""
+    unit: ClassVar[str]
+    """Unit of the level, for axes and tables."""
+    max_level: ClassVar[float]
+    """Levels lie in [0, max_level]; 0 means none."""
+    scales_with_size: ClassVar[bool] = False
+    """Whether the level is a length in pixels, which shrinks with the image."""
+    random: ClassVar[bool] = False
+    """Whether the result depends on the seed."""
+
+    def __call__(
+        self, images_BCHW: Tensor, levels_B: Tensor, *, seed: int = 0, keys_B: Tensor | None = None
+    ) -> Tensor:
+        check_images(images_BCHW)
+        levels_B = self._check_levels(images_BCHW, levels_B)
+        if keys_B is None and self.random:
+            keys_B = image_keys(images_BCHW)
+        changed_B = levels_B > 0
+        if not bool(changed_B.any()):
+            return images_BCHW.clone()
+        whole = bool(changed_B.all())
+        # Work in at least single precision, on the images that change: the others stay bit-exact.
+        chosen_BCHW = images_BCHW if whole else images_BCHW[changed_B]
+        work_dtype = torch.float64 if images_BCHW.dtype == torch.float64 else torch.float32
+        distorted_BCHW = self.apply(
+            chosen_BCHW.to(work_dtype),
+            levels_B[changed_B],
+            seed=seed,
+            keys_B=None if keys_B is None else keys_B[changed_B],
+        )
+        distorted_BCHW = _to_kind(distorted_BCHW, images_BCHW.dtype)
+        if whole:
+            return distorted_BCHW
+        result_BCHW = images_BCHW.clone()
+        result_BCHW[changed_B] = distorted_BCHW
+        return result_BCHW
+
+    @abstractmethod
+    def apply(
+        self, images_BCHW: Tensor, levels_B: Tensor, *, seed: int, keys_B: Tensor | None
+    ) -> Tensor:
+        """Distort checked floating-point images; every level is above 0 (float64, on the CPU)."""
+
+    def _check_levels(self, images_BCHW: Tensor, levels_B: Tensor) -> Tensor:
+        levels_B = torch.as_tensor(levels_B)
+        if levels_B.shape != (len(images_BCHW),):
+            raise InvalidLevelError(
+                f"{self.name}: levels must be one number per image, shape ({len(images_BCHW)},), "
+                f"not {tuple(levels_B.shape)}"
+            )
+        if levels_B.dtype == torch.bool or levels_B.is_complex():
+            raise InvalidLevelError(f"{self.name}: levels must be numbers, not {levels_B.dtype}")
+        levels_B = levels_B.to(device="cpu", dtype=torch.float64)
+        bad_B = ~((levels_B >= 0) & (levels_B <= self.max_level))  # NaN is bad, too
+        if bool(bad_B.any()):
+            position = int(bad_B.nonzero()[0])
+            raise InvalidLevelError(
+                f"{self.name}: level {levels_B[position].item():g} (image {position} of the batch) "
+                f"is outside 0...{self.max_level:g} {self.unit}"
+            )
+        return levels_B
+
+
+def check_images(images_BCHW: Tensor) -> None:
+    """Raise `InvalidImageError` unless this is a batch of images as distortions take them."""
+    if not isinstance(images_BCHW, Tensor):
+        raise InvalidImageError(f"images must be a tensor, not {type(images_BCHW).__name__}")
+    if images_BCHW.ndim != 4 or images_BCHW.shape[1] not in (1, 3) or 0 in images_BCHW.shape[2:]:
+        raise InvalidImageError(
+            "images must have shape (batch, 1 or 3 channels, height, width), "
+            f"not {tuple(images_BCHW.shape)}"
+        )
+    if images_BCHW.dtype == torch.uint8:
+        return
+    if not images_BCHW.is_floating_point():
+        raise InvalidImageError(f"images must be uint8 or floating point, not {images_BCHW.dtype}")
+    if images_BCHW.numel() == 0:
+        return
+    low, high = (bound.item() for bound in torch.aminmax(images_BCHW))
+    if low != low or high != high:
+        raise InvalidImageError("images hold NaN")
+    if low < 0 or high > 255:
+        raise InvalidImageError(
+            f"images must lie in 0...255, but they span {low:g}...{high:g}; "
+            "distort before normalising"
+        )
+
+
+def image_keys(images_BCHW: Tensor) -> Tensor:
+    """Return a 64-bit hash (int64, shape (B,)) of each image's pixels.
+
+    The hash depends on the values and their places only: not on the device, the memory format, or
+    whether the image is uint8 or floating point.
+    """
+    words_BN = images_BCHW.to(torch.float32).contiguous().flatten(1).view(torch.int32).long()
+    # Multilinear hash modulo 2^64: exact in any order of summation, hence on any device.
+    places_N = torch.arange(1, words_BN.shape[1] + 1, device=words_BN.device) * _GOLDEN
+    places_N = (places_N ^ (places_N >> 29)) * _GOLDEN | 1
+    return (words_BN * places_N).sum(1)
+
+
+def _to_kind(images_BCHW: Tensor, dtype: torch.dtype) -> Tensor:
+    if dtype == torch.uint8:
+        return images_BCHW.round().clamp(0, 255).to(torch.uint8)
+    return images_BCHW.to(dtype)
+
+
+def register(cls: type[D]) -> type[D]:
+    """Class decorator that makes a distortion known by its name; refuses a name that is taken."""
+    if cls.name in _REGISTRY:
+        raise DistortionError(
+            f"distortion {cls.name!r} is registered already, by {_REGISTRY[cls.name].__module__}"
+        )
+    _REGISTRY[cls.name] = cls
+    return cls
+
+
+def distortions() -> tuple[str, ...]:
+    """The names of all registered distortions, sorted."""
+    return tuple(sorted(_REGISTRY))
+
+
+def distortion(name: str, **options: bool | float | int | str) -> Distortion:
+    """Return the distortion of that name, with its options set.
+
+    Raises `DistortionError` for an unknown name or option.
+    """
+    if name not in _REGISTRY:
+        raise DistortionError(f"unknown distortion {name!r}; known are {', '.join(distortions())}")
+    try:
+        return _REGISTRY[name](**options)
+    except TypeError as error:
+        raise DistortionError(f"{name}: unusable options {options}: {error}") from None

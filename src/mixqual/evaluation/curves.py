@@ -1,0 +1,74 @@
+"""Accuracy curves, the area under them, and intervals by paired bootstrap over images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixqual.errors import MixqualError
+
+Array = NDArray[np.float64]
+
+
+@final
+@dataclass(frozen=True)
+class AccuracyCurve:
+    """Accuracy at each level of a distortion, over the same n images."""
+
+    levels: tuple[float, ...]
+    """Increasing; 0 is the clean level."""
+    accuracy: tuple[float, ...]
+    n: int
+
+
+def auc(curve: AccuracyCurve, *, include_clean: bool = True) -> float:
+    """Area under the curve over the range of levels: 1.0 means right at every level.
+
+    With the clean level it is the trapezoid rule; without it, each level stands for the step that
+    leads up to it, so that ten even levels give their plain mean. The paper tests ten levels and
+    does not say which of the two it means; they differ by (first - last accuracy) / 20 there.
+    """
+    return float(np.dot(auc_weights(curve.levels, include_clean), curve.accuracy))
+
+
+def auc_weights(levels: Sequence[float], include_clean: bool = True) -> Array:
+    """The weight of each level in the area: the AUC is this vector times the accuracies.
+
+    Raises `MixqualError` unless the levels increase from 0 and there are at least two.
+    """
+    positions_V = np.asarray(levels, dtype=np.float64)
+    if len(positions_V) < 2 or positions_V[0] != 0 or np.any(np.diff(positions_V) <= 0):
+        raise MixqualError(f"levels must increase from 0, two or more; they are {list(levels)}")
+    widths = np.diff(positions_V) / positions_V[-1]
+    if not include_clean:
+        return np.concatenate([[0.0], widths])
+    return (np.concatenate([[0.0], widths]) + np.concatenate([widths, [0.0]])) / 2
+
+
+@final
+@dataclass(frozen=True)
+class Bootstrap:
+    """Resamples of the test images, the same for every model: differences are paired.
+
+    The AUC is linear in whether each image is right at each level, so an image contributes one
+    number per model, and the AUC of a resample is a weighted mean of these numbers.
+    """
+
+    counts_RN: Array
+    """How often each image is in each resample."""
+
+    @staticmethod
+    def draw(images: int, resamples: int, seed: int) -> "Bootstrap":
+        """Draw `resamples` samples of `images` images with replacement."""
+        generator = np.random.default_rng(seed)
+        counts = generator.multinomial(images, np.full(images, 1 / images), size=resamples)
+        return Bootstrap(counts.astype(np.float64))
+
+    def interval(self, contributions_N: Array, confidence: float = 0.95) -> tuple[float, float]:
+        """Percentile interval of the mean of one number an image."""
+        means_R = self.counts_RN @ contributions_N / len(contributions_N)
+        tail = (1 - confidence) / 2
+        low, high = np.quantile(means_R, [tail, 1 - tail])
+        return float(low), float(high)

@@ -1,0 +1,34 @@
+"""How the outputs of experts become one prediction (paper, Eqs. 2 and 3, and its baselines).
+
+`p_EBK` holds the probabilities of every expert; `w_BE` the weights of the experts for each image.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating]
+
+
+def average(p_EBK: Array) -> Array:
+    """M_avg, Eq. 2: the mean of the experts' probabilities, shape (B, K)."""
+    mean_BK: Array = p_EBK.mean(0)
+    return mean_BK
+
+
+def maximum(p_EBK: Array) -> Array:
+    """M_max: the highest probability any expert gives a class; scores, whose sum is not one."""
+    highest_BK: Array = p_EBK.max(0)
+    return highest_BK
+
+
+def hard_mix(p_EBK: Array, w_BE: Array) -> Array:
+    """M_hardmix: the probabilities of the expert with the largest weight; the first on a tie."""
+    chosen_B = w_BE.argmax(1)
+    chosen_BK: Array = p_EBK[chosen_B, np.arange(p_EBK.shape[1])]
+    return chosen_BK
+
+
+def mix(p_EBK: Array, w_BE: Array) -> Array:
+    """M_mix, Eq. 3: the weighted sum of the experts' probabilities, shape (B, K)."""
+    mixed_BK: Array = np.einsum("be,ebk->bk", w_BE, p_EBK)
+    return mixed_BK

@@ -1,0 +1,196 @@
+"""What a study will do: the levels it uses, and a key for each of its artifacts.
+
+A key is a hash of all that an artifact depends on, so it can be known before anything is computed.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, final
+
+from mixqual.artifacts import key_of
+from mixqual.config import Fractions, StudyConfig, TrainingConfig
+from mixqual.distortions import Distortion, Schedule, distortion
+from mixqual.errors import StudyError
+from mixqual.evaluation import Cell, grid_cells
+from mixqual.networks import backbone_preprocessing
+
+# The crop that levels in pixels are stated for; a study at another size scales them.
+REFERENCE_SIZE = 224
+
+
+@final
+@dataclass(frozen=True)
+class Plan:
+    """A study on images with a given fingerprint."""
+
+    config: StudyConfig
+    images_fingerprint: str
+
+    @cached_property
+    def distortions(self) -> dict[str, Distortion]:
+        """The study's distortions, in the order of its file; raises `StudyError` for unknown ones."""
+        found = {}
+        for name, settings in self.config.distortions.items():
+            try:
+                found[name] = distortion(name, **settings.options)
+            except ValueError as error:
+                raise StudyError(f"distortions.{name}: {error}") from None
+            if settings.max > found[name].max_level:
+                raise StudyError(
+                    f"distortions.{name}.max = {settings.max:g} is beyond "
+                    f"{found[name].max_level:g} {found[name].unit}"
+                )
+        return found
+
+    @cached_property
+    def levels(self) -> dict[str, tuple[float, ...]]:
+        """The test grid of each distortion, level 0 included; pixels scale with the image's size."""
+        grids = {}
+        for name, settings in self.config.distortions.items():
+            scale = self.config.data.size / REFERENCE_SIZE
+            highest = settings.max * (scale if self.distortions[name].scales_with_size else 1)
+            steps = settings.steps
+            grids[name] = tuple(round(highest * step / steps, 6) for step in range(steps + 1))
+        return grids
+
+    def schedule(self, fractions: Fractions) -> Schedule:
+        """The training schedule of a network; levels go up to the highest of the grid."""
+        return Schedule(fractions, {name: self.levels[name][-1] for name in fractions})
+
+    @cached_property
+    def gate_fractions(self) -> Fractions:
+        """What the gate is trained on: half distorted in equal shares, unless the study says."""
+        if self.config.gate.distort is not None:
+            return self.config.gate.distort
+        return {name: 0.5 / len(self.levels) for name in self.levels}
+
+    @cached_property
+    def start(self) -> str | None:
+        """The expert without distortions, from which all other networks start."""
+        clean = [name for name, expert in self.config.experts.items() if not expert.distort]
+        return clean[0] if clean else None
+
+    @property
+    def test_cells(self) -> list[Cell]:
+        """The cells of the test sweep: one draw of each level."""
+        return grid_cells(self.levels, {})
+
+    @property
+    def val_cells(self) -> list[Cell]:
+        """The cells for the optimal weights: several draws of random distortions."""
+        draws = {
+            name: self.config.evaluation.noise_draws
+            for name, kind in self.distortions.items()
+            if kind.random
+        }
+        return grid_cells(self.levels, draws)
+
+    @property
+    def networks(self) -> list[str]:
+        """All single networks, in the order of training."""
+        experts = sorted(self.config.experts, key=lambda name: name != self.start)
+        baselines = self.config.baselines
+        return experts + sorted(baselines, key=lambda name: baselines[name].continues is not None)
+
+    @cached_property
+    def images_key(self) -> str:
+        """Of the decoded images."""
+        return key_of(
+            {
+                "images": self.images_fingerprint,
+                "size": self.config.data.size,
+                "interpolation": backbone_preprocessing(self.config.backbone).interpolation,
+            }
+        )
+
+    @cached_property
+    def split_key(self) -> str:
+        """Of the splits."""
+        return key_of({"images": self.images_key, "split": self.config.split.model_dump()})
+
+    @cached_property
+    def _backbone(self) -> dict[str, str]:
+        weights = self.config.backbone.weights
+        path = Path(weights)
+        if weights not in ("default", "random", "packaged") and path.is_file():
+            weights = hashlib.sha256(path.read_bytes()).hexdigest()
+        return {"name": self.config.backbone.name, "weights": weights}
+
+    def network_key(self, name: str, seed: int) -> str:
+        """Of a trained expert or baseline."""
+        config = self.config
+        baseline = config.baselines.get(name)
+        training: dict[str, Any] = config.training.model_dump()
+        if baseline and baseline.patience:
+            training["patience"] = baseline.patience
+        if baseline and baseline.continues:
+            return key_of(
+                {
+                    "continues": self.network_key(baseline.continues, seed),
+                    "as_long_as": [self.network_key(expert, seed) for expert in config.experts],
+                    "patience": training["patience"],
+                }
+            )
+        fractions = baseline.distort if baseline else config.experts[name].distort
+        started = self.start is not None and name != self.start
+        return key_of(
+            {
+                "start": self.network_key(self.start or "", seed) if started else self._backbone,
+                "split": self.split_key,
+                "distort": self._mix(fractions),
+                "training": training,
+                "seed": seed,
+            }
+        )
+
+    def outputs_key(self, network_key: str, split: str, seed: int) -> str:
+        """Of the outputs of a network in the sweep of a split."""
+        settings = {name: self.config.distortions[name].options for name in self.levels}
+        return key_of(
+            {
+                "network": network_key,
+                "images": self.split_key,
+                "split": split,
+                "seed": seed,
+                "distortions": settings,
+                "batch_size": self.config.evaluation.batch_size,
+            }
+        )
+
+    def weights_key(self, seed: int) -> str:
+        """Of the optimal weights."""
+        return key_of(
+            {
+                "outputs": {
+                    name: self.outputs_key(self.network_key(name, seed), "val", seed)
+                    for name in self.config.experts
+                },
+                "cells": [[c.distortion, c.level, c.draw] for c in self.val_cells],
+            }
+        )
+
+    def gate_key(self, seed: int) -> str:
+        """Of the trained gate."""
+        return key_of(
+            {
+                "weights": self.weights_key(seed),
+                "distort": self._mix(self.gate_fractions),
+                "gate": self.config.gate.model_dump(exclude={"distort"}),
+                "seed": seed,
+            }
+        )
+
+    def training_of(self, name: str) -> tuple[TrainingConfig, int]:
+        """The settings of a network's training, and its patience."""
+        baseline = self.config.baselines.get(name)
+        own = baseline.patience if baseline else None
+        return self.config.training, own or self.config.training.patience
+
+    def _mix(self, fractions: Mapping[str, float]) -> list[Any]:
+        return [
+            [name, fraction, self.levels[name][-1], self.config.distortions[name].options]
+            for name, fraction in fractions.items()
+        ]

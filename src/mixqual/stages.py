@@ -1,0 +1,362 @@
+"""The stages of a study: each makes one artifact from earlier ones, or finds it made."""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from accelerate import Accelerator, InitProcessGroupKwargs
+from torch import Tensor, nn
+
+from mixqual.artifacts import ArtifactStore, read_json, write_json
+from mixqual.data import (
+    ImageIndex,
+    ImageSet,
+    decode_images,
+    make_splits,
+    open_images,
+    read_splits,
+    write_splits,
+)
+from mixqual.distortions import Assignment
+from mixqual.evaluation import Cell, Cube, OutputArray, sweep
+from mixqual.fusion import interpolate_weights, solve
+from mixqual.networks import Classifier, Gate, backbone_preprocessing, build_classifier
+from mixqual.plan import Plan
+from mixqual.runtime import Machine
+from mixqual.seeding import derive_seed
+from mixqual.training import Fitted, Task, fit, load_tensors, validation_assignment
+
+# A process waits for the others while the first one sweeps: longer than any sweep should take.
+_PATIENCE_BETWEEN_PROCESSES = timedelta(days=2)
+
+
+@final
+@dataclass(frozen=True)
+class Workbench:
+    """What every stage needs."""
+
+    plan: Plan
+    store: ArtifactStore
+    machine: Machine
+    accelerator: Accelerator = field(repr=False)
+
+    @staticmethod
+    def open(plan: Plan, root: Path, machine: Machine) -> "Workbench":
+        """Set up a run's folder for this process, or for this one of several."""
+        accelerator = Accelerator(
+            cpu=machine.device.type == "cpu",
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE_BETWEEN_PROCESSES)],
+        )
+        return Workbench(plan, ArtifactStore(root / "artifacts"), machine, accelerator)
+
+    def build(self, stage: str, key: str, make: Callable[[Path], None]) -> Path:
+        """Make an artifact in the first process, while the others wait."""
+        if self.accelerator.is_main_process:
+            self.store.build(stage, key, make)
+        self.accelerator.wait_for_everyone()
+        return self.store.path(stage, key)
+
+    def build_together(self, stage: str, key: str, make: Callable[[Path], None]) -> Path:
+        """Make an artifact with all processes at work; `make` returns when all are through."""
+        done = self.store.path(stage, key)
+        if not self.store.is_done(stage, key):
+            self.accelerator.wait_for_everyone()
+            if self.accelerator.is_main_process:
+                self.store.build(stage, key, make)
+            else:
+                make(done.with_name(done.name + ".partial"))
+            self.accelerator.wait_for_everyone()
+        return done
+
+
+@final
+@dataclass(frozen=True)
+class OptimalWeights:
+    """Eq. 4 solved at every grid level: one row of weights a level, level 0 first."""
+
+    levels: Mapping[str, tuple[float, ...]]
+    weights_VE: Mapping[str, np.ndarray]
+    largest_gap: float
+    """The certificate: no level's cross-entropy is further than this above its optimum."""
+
+    def at(self, distortion: str, levels_B: Tensor) -> Tensor:
+        """Weights at any levels, float32 (B, E)."""
+        values = interpolate_weights(
+            self.levels[distortion], self.weights_VE[distortion], levels_B.numpy()
+        )
+        return torch.from_numpy(values).to(torch.float32)
+
+
+def prepare_images(bench: Workbench, index: ImageIndex) -> dict[str, ImageSet]:
+    """Decode all images once, and divide them into train, val and test."""
+    config = bench.plan.config
+
+    def decode(directory: Path) -> None:
+        decode_images(
+            index,
+            directory,
+            size=config.data.size,
+            interpolation=backbone_preprocessing(config.backbone).interpolation,
+            workers=config.data.workers,
+            on_error=config.data.on_error,
+        )
+
+    folder = bench.build("images", bench.plan.images_key, decode)
+    images = open_images(folder, config.data.memory_budget_mb)
+
+    def divide(directory: Path) -> None:
+        write_splits(directory / "splits.csv", images, make_splits(images, config.split))
+
+    folder = bench.build("split", bench.plan.split_key, divide)
+    splits = read_splits(folder / "splits.csv", images)
+    return {name: ImageSet(images, indices) for name, indices in splits.items()}
+
+
+def train_network(bench: Workbench, sets: Mapping[str, ImageSet], name: str, seed: int) -> Fitted:
+    """Train an expert or a baseline (Section 2), unless it is there; all processes take part."""
+    plan = bench.plan
+    baseline = plan.config.baselines.get(name)
+    first = baseline.continues if baseline and baseline.continues else name
+
+    def train(directory: Path) -> None:
+        torch_network = _untrained(bench, sets, seed)
+        if first != name and bench.accelerator.is_main_process:
+            _copy_state(_network_folder(bench, first, seed), directory)
+        elif plan.start is not None and name != plan.start:
+            _load(torch_network, _network_folder(bench, plan.start, seed))
+        elif not (directory / "state.safetensors").exists():
+            torch_network = build_classifier(
+                plan.config.backbone, len(sets["train"].classes), derive_seed(seed, "head")
+            )
+        bench.accelerator.wait_for_everyone()
+        fractions = plan.config.baselines[first].distort if baseline else (
+            plan.config.experts[name].distort
+        )
+        training, patience = plan.training_of(name)
+        fit(
+            torch_network,
+            torch_network.new_parameters(),
+            Task(
+                title=f"{name} (seed {seed})",
+                train=sets["train"],
+                val=sets["val"],
+                schedule=plan.schedule(fractions),
+                distortions={kind: plan.distortions[kind] for kind in fractions},
+                targets=lambda labels_B, _: labels_B,
+                losses=lambda logits_BK, labels_B: nn.functional.cross_entropy(
+                    logits_BK, labels_B, reduction="none"
+                ),
+                seed=derive_seed(seed, "fit", first),
+                val_seed=derive_seed(seed, "val"),
+            ),
+            training,
+            bench.accelerator,
+            directory,
+            patience=patience,
+            max_steps=_expert_steps(bench, seed) if first != name else None,
+        )
+
+    folder = bench.build_together("network", plan.network_key(name, seed), train)
+    return fitted(folder)
+
+
+def fitted(folder: Path) -> Fitted:
+    """How the training in an artifact's folder ended."""
+    return Fitted(**load_tensors(folder / "weights.safetensors")[1])
+
+
+def load_network(
+    bench: Workbench, sets: Mapping[str, ImageSet], name: str, seed: int
+) -> Classifier:
+    """A trained network, ready to predict."""
+    network = _untrained(bench, sets, seed)
+    _load(network, _network_folder(bench, name, seed))
+    return network.to(bench.machine.device, memory_format=torch.channels_last).eval()
+
+
+def load_gate(bench: Workbench, seed: int) -> Gate:
+    """The trained gate, ready to predict."""
+    gate = _untrained_gate(bench, seed)
+    _load(gate, bench.store.path("gate", bench.plan.gate_key(seed)))
+    return gate.to(bench.machine.device, memory_format=torch.channels_last).eval()
+
+
+def sweep_split(
+    bench: Workbench, sets: Mapping[str, ImageSet], split: str, names: list[str], seed: int
+) -> Cube:
+    """Predict a split at every distortion and level with the named networks ("gate" for the gate)."""
+    plan = bench.plan
+    cells = plan.val_cells if split == "val" else plan.test_cells
+    keys = {
+        name: plan.gate_key(seed) if name == "gate" else plan.network_key(name, seed)
+        for name in names
+    }
+    if bench.accelerator.is_main_process:
+        arrays = {
+            name: _open_outputs(bench, sets, split, name, key, seed) for name, key in keys.items()
+        }
+        lacking = [name for name, array in arrays.items() if not _is_full(array, cells)]
+        sweep(
+            {name: _predictor(bench, sets, name, seed) for name in lacking},
+            {name: arrays[name] for name in lacking},
+            sets[split],
+            cells,
+            plan.distortions,
+            seed=derive_seed(seed, "sweep", split),
+            batch_size=plan.config.evaluation.batch_size,
+            device=bench.machine.device,
+            title=f"sweep of {split} (seed {seed})",
+        )
+    bench.accelerator.wait_for_everyone()
+    arrays = {
+        name: _open_outputs(bench, sets, split, name, key, seed) for name, key in keys.items()
+    }
+    return Cube(arrays, cells, sets[split].labels_N.numpy())
+
+
+def solve_weights(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> OptimalWeights:
+    """Eq. 4: the weights with the lowest cross-entropy on the validation images of each level."""
+    plan = bench.plan
+    experts = list(plan.config.experts)
+    cube = sweep_split(bench, sets, "val", experts, seed)
+
+    def make(directory: Path) -> None:
+        chances_N = np.arange(len(cube.labels_N))
+
+        def true_class(cells: list[Cell]) -> np.ndarray:
+            draws = [cube.read(cell, experts)[:, chances_N, cube.labels_N] for cell in cells]
+            return np.concatenate(draws, axis=1).T
+
+        clean = solve(true_class(cube.draws("", 0)))
+        rows, gap = {}, float(clean.gap)
+        for name, levels in plan.levels.items():
+            # All levels of a distortion have as many images, and are solved at once.
+            solution = solve(np.stack([true_class(cube.draws(name, v)) for v in levels[1:]]))
+            rows[name] = np.concatenate([clean.weights[None], solution.weights]).tolist()
+            gap = max(gap, float(solution.gap.max()))
+        write_json(
+            directory / "weights.json",
+            {"experts": experts, "levels": plan.levels, "weights": rows, "largest_gap": gap},
+        )
+
+    folder = bench.build("weights", plan.weights_key(seed), make)
+    table = read_json(folder / "weights.json")
+    return OptimalWeights(
+        plan.levels,
+        {name: np.array(rows) for name, rows in table["weights"].items()},
+        table["largest_gap"],
+    )
+
+
+def train_gate(
+    bench: Workbench, sets: Mapping[str, ImageSet], weights: OptimalWeights, seed: int
+) -> dict[str, float | bool]:
+    """Eq. 5: train the gate to predict the optimal weights of an image's distortion and level.
+
+    Returns its validation loss beside that of the best constant weights, which it has to beat.
+    """
+    plan, penalty = bench.plan, bench.plan.config.gate.penalty
+    fractions = plan.gate_fractions
+    names = list(fractions)
+
+    def targets(_: Tensor, assignment: Assignment) -> Tensor:
+        target_BE = weights.at(names[0], torch.zeros(len(assignment.levels_B)))  # clean
+        for index, name in enumerate(names):
+            chosen_B = assignment.kinds_B == index
+            target_BE[chosen_B] = weights.at(name, assignment.levels_B[chosen_B])
+        return target_BE
+
+    def losses(weights_BE: Tensor, target_BE: Tensor) -> Tensor:
+        return ((weights_BE - target_BE) ** 2 + penalty * weights_BE**2).sum(1)
+
+    task = Task(
+        title=f"gate (seed {seed})",
+        train=sets["train"],
+        val=sets["val"],
+        schedule=plan.schedule(fractions),
+        distortions={name: plan.distortions[name] for name in names},
+        targets=targets,
+        losses=losses,
+        seed=derive_seed(seed, "fit", "gate"),
+        val_seed=derive_seed(seed, "val"),
+    )
+
+    def train(directory: Path) -> None:
+        gate = _untrained_gate(bench, seed)
+        config = plan.config.gate
+        fit(gate, [], task, config, bench.accelerator, directory, patience=config.patience)
+
+    folder = bench.build_together("gate", plan.gate_key(seed), train)
+    loss = fitted(folder).val_loss
+    target_NE = targets(torch.empty(0), validation_assignment(task))
+    constant_1E = target_NE.mean(0, keepdim=True) / (1 + penalty)
+    constant_loss = losses(constant_1E.expand_as(target_NE), target_NE).mean().item()
+    return {"val_loss": loss, "constant_loss": constant_loss, "beats_constant": loss < constant_loss}
+
+
+def _untrained(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> Classifier:
+    config = bench.plan.config.backbone.model_copy(update={"weights": "random"})
+    network = build_classifier(config, len(sets["train"].classes), derive_seed(seed, "head"))
+    return Classifier(network.backbone, backbone_preprocessing(bench.plan.config.backbone))
+
+
+def _untrained_gate(bench: Workbench, seed: int) -> Gate:
+    config = bench.plan.config
+    preprocessing = backbone_preprocessing(config.backbone)
+    return Gate(len(config.experts), preprocessing, derive_seed(seed, "gate"))
+
+
+def _network_folder(bench: Workbench, name: str, seed: int) -> Path:
+    return bench.store.path("network", bench.plan.network_key(name, seed))
+
+
+def _load(network: nn.Module, folder: Path) -> None:
+    network.load_state_dict(load_tensors(folder / "weights.safetensors")[0])
+
+
+def _copy_state(source: Path, directory: Path) -> None:
+    """Start from where another training stopped, unless this one has gone on already."""
+    target = directory / "state.safetensors"
+    if not target.exists():
+        temporary = target.with_suffix(".tmp")
+        shutil.copyfile(source / target.name, temporary)
+        os.replace(temporary, target)
+
+
+def _expert_steps(bench: Workbench, seed: int) -> int:
+    return sum(
+        fitted(_network_folder(bench, name, seed)).steps for name in bench.plan.config.experts
+    )
+
+
+def _predictor(
+    bench: Workbench, sets: Mapping[str, ImageSet], name: str, seed: int
+) -> Callable[[Tensor], Tensor]:
+    if name == "gate":
+        return load_gate(bench, seed)
+    network = load_network(bench, sets, name, seed)
+    return lambda images_BCHW: network(images_BCHW).softmax(1)
+
+
+def _open_outputs(
+    bench: Workbench,
+    sets: Mapping[str, ImageSet],
+    split: str,
+    name: str,
+    key: str,
+    seed: int,
+) -> OutputArray:
+    path = bench.store.root / f"outputs-{bench.plan.outputs_key(key, split, seed)}.zarr"
+    experts = len(bench.plan.config.experts)
+    outputs = experts if name == "gate" else len(sets[split].classes)
+    return OutputArray(path, len(sets[split]), outputs)
+
+
+def _is_full(array: OutputArray, cells: list[Cell]) -> bool:
+    return all(array.has(cell, block) for cell in cells for block in range(array.blocks))

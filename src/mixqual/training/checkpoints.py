@@ -1,0 +1,102 @@
+"""Checkpoints in safetensors: tensors, and numbers as JSON beside them, in one atomic file."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from mixqual.artifacts import refusing_full_disk
+from mixqual.errors import RunError
+
+
+@final
+@dataclass
+class Progress:
+    """Where a fit stands. Every draw derives from these counts, so there is no other state."""
+
+    epoch: int = 0
+    """Epochs that are complete."""
+    step: int = 0
+    """Steps taken, over all epochs."""
+    epoch_loss: float = 0.0
+    """Sum of the training losses of the epoch under way."""
+    best_loss: float = float("inf")
+    best_epoch: int = 0
+    epochs_without_gain: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    """One row an epoch: epoch, step, train_loss, val_loss."""
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+    """Write tensors and JSON-able numbers to one file, atomically."""
+    temporary = path.with_name(path.name + ".tmp")
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with refusing_full_disk(path):
+        try:
+            safetensors.torch.save_file(plain, temporary, {"numbers": json.dumps(numbers)})
+        except safetensors.SafetensorError as error:
+            # The library hides the operating system's error number in its message.
+            if "os error 28" in str(error) or "No space left" in str(error):
+                raise OSError(28, "No space left on device", str(path)) from error
+            raise
+        os.replace(temporary, path)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save_tensors` wrote; raises `RunError` if the file is missing or damaged."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            numbers = json.loads((file.metadata() or {}).get("numbers", "{}"))
+    except (OSError, safetensors.SafetensorError, json.JSONDecodeError) as error:
+        raise RunError(f"{path} is missing or damaged ({error}); delete its folder and run again")
+    return tensors, numbers
+
+
+def save_state(
+    path: Path,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    best: Mapping[str, Tensor],
+    progress: Progress,
+) -> None:
+    """Write all that a fit needs to go on."""
+    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
+    for name, parameter in network.named_parameters():
+        momentum = optimizer.state.get(parameter, {}).get("momentum_buffer")
+        if momentum is not None:
+            tensors[f"momentum.{name}"] = momentum
+    save_tensors(path, tensors, {**asdict(progress), "best_loss": repr(progress.best_loss)})
+
+
+def load_state(
+    path: Path, network: nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[dict[str, Tensor], Progress]:
+    """Restore network and optimiser in place; return the best weights and the progress."""
+    tensors, numbers = load_tensors(path)
+    network.load_state_dict(_under("network.", tensors))
+    momenta = _under("momentum.", tensors)
+    for name, parameter in network.named_parameters():
+        if name in momenta:
+            # A copy in the parameter's own memory format, as the optimiser would have made it.
+            buffer = torch.empty_like(parameter).copy_(momenta[name])
+            optimizer.state[parameter]["momentum_buffer"] = buffer.detach()
+    progress = Progress(**{**numbers, "best_loss": float(numbers["best_loss"])})
+    return _under("best.", tensors), progress
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+

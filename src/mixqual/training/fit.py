@@ -1,0 +1,279 @@
+"""The one training loop: experts, baselines and the gate differ only in their `Task`.
+
+Paper, Section 2: stochastic gradient descent with momentum, until the validation loss stops
+falling. Every random draw derives from the seed and the count of steps, so that a fit which is
+killed and started again ends with the same bits as one that was not.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from mixqual.config import TrainingConfig
+from mixqual.data import ImageSet
+from mixqual.distortions import Assignment, Distortion, Schedule, distort
+from mixqual.errors import DataError, RunError
+from mixqual.progress import progress
+from mixqual.seeding import derive_seed
+from mixqual.training.checkpoints import Progress, load_state, save_state, save_tensors
+
+# Seconds between checkpoints within an epoch; every epoch ends with one besides.
+_CHECKPOINT_EVERY = 60.0
+_VALIDATION_BATCH = 64
+
+
+@final
+@dataclass(frozen=True)
+class Task:
+    """What a network is trained for: images, distortions, targets and loss."""
+
+    title: str
+    train: ImageSet
+    val: ImageSet
+    schedule: Schedule
+    distortions: Mapping[str, Distortion]
+    """In the order of the schedule's `max_levels`."""
+    targets: Callable[[Tensor, Assignment], Tensor]
+    """From labels_B and their assignment to whatever `losses` compares outputs with."""
+    losses: Callable[[Tensor, Tensor], Tensor]
+    """From outputs and targets to losses_B, one per image; their mean is minimised."""
+    seed: int
+    """Of this fit: order of images, distortions, dropout."""
+    val_seed: int
+    """Of the validation images' fixed distortions; the same for all that is compared."""
+
+
+@final
+@dataclass(frozen=True)
+class Fitted:
+    """How a fit ended."""
+
+    steps: int
+    epochs: int
+    best_epoch: int
+    val_loss: float
+
+
+def fit(
+    network: nn.Module,
+    new_parameters: list[nn.Parameter],
+    task: Task,
+    config: TrainingConfig,
+    accelerator: Accelerator,
+    directory: Path,
+    *,
+    patience: int,
+    max_steps: int | None = None,
+) -> Fitted:
+    """Train `network` in place and leave it with its best weights, in evaluation mode.
+
+    `new_parameters` learn at `config.lr_new`, the others at `config.lr`. `directory` receives
+    `state.safetensors` (from which an interrupted call goes on), `weights.safetensors` (the best)
+    and TensorBoard logs. Stops after `patience` epochs without a lower validation loss, after
+    `config.max_epochs` or, if `max_steps` is given, at the end of the epoch that reaches it
+    instead. Raises `DataError` if the training images do not fill one batch.
+    """
+    steps_per_epoch = len(task.train) // config.batch_size
+    if steps_per_epoch == 0:
+        raise DataError(
+            f"{task.title}: {len(task.train)} training images do not fill a batch of "
+            f"{config.batch_size}; lower training.batch_size or add images"
+        )
+    if config.batch_size % accelerator.num_processes:
+        raise RunError(
+            f"training.batch_size = {config.batch_size} cannot be shared equally by "
+            f"{accelerator.num_processes} processes"
+        )
+    network.to(accelerator.device, memory_format=torch.channels_last)
+    optimizer = _optimizer(network, new_parameters, config)
+    state_path = directory / "state.safetensors"
+    best, at = {}, Progress()
+    if state_path.exists():
+        best, at = load_state(state_path, network, optimizer)
+    wrapped, wrapped_optimizer = accelerator.prepare(network, optimizer)
+    last_step = steps_per_epoch * config.max_epochs if max_steps is None else max_steps
+
+    def save() -> None:
+        if accelerator.is_main_process:
+            save_state(state_path, network, optimizer, best, at)
+
+    saved = time.monotonic()
+    with (
+        progress(task.title, last_step * config.batch_size, "images", at.step * config.batch_size)
+        as advance,
+        _tensorboard(directory, accelerator) as log,
+    ):
+        while at.step < last_step and at.epochs_without_gain < patience:
+            network.train()
+            for batch in _batches(task, config.batch_size, at.step % steps_per_epoch, at.epoch):
+                loss = _step(wrapped, wrapped_optimizer, task, batch, at.step, accelerator)
+                at.step += 1
+                at.epoch_loss += loss
+                advance(config.batch_size, f"loss {loss:.3f}")
+                if time.monotonic() - saved > _CHECKPOINT_EVERY:
+                    save()
+                    saved = time.monotonic()
+            if _end_epoch(network, task, at, steps_per_epoch, accelerator, log):
+                best = {
+                    name: tensor.detach().to("cpu", copy=True)
+                    for name, tensor in network.state_dict().items()
+                }
+            save()
+            saved = time.monotonic()
+    network.load_state_dict(best)
+    network.eval()
+    fitted = Fitted(at.step, at.epoch, at.best_epoch, at.best_loss)
+    if accelerator.is_main_process:
+        save_tensors(directory / "weights.safetensors", best, vars(fitted))
+    accelerator.wait_for_everyone()
+    return fitted
+
+
+def _optimizer(
+    network: nn.Module, new_parameters: list[nn.Parameter], config: TrainingConfig
+) -> torch.optim.Optimizer:
+    new = {id(parameter) for parameter in new_parameters}
+    trained = [parameter for parameter in network.parameters() if id(parameter) not in new]
+    groups = [
+        {"params": group, "lr": lr}
+        for group, lr in ((trained, config.lr), (new_parameters, config.lr_new))
+        if group
+    ]
+    return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+
+
+@final
+@dataclass(frozen=True)
+class _Batch:
+    positions_B: Tensor
+    assignment: Assignment
+    seed: int
+
+
+def _batches(task: Task, size: int, first: int, epoch: int) -> Iterator[_Batch]:
+    """The batches of one epoch from number `first` on; the ragged last one is dropped."""
+    generator = torch.Generator().manual_seed(derive_seed(task.seed, "order", epoch))
+    order_N = torch.randperm(len(task.train), generator=generator)
+    for number in range(first, len(order_N) // size):
+        seed = derive_seed(task.seed, "batch", epoch, number)
+        yield _Batch(
+            order_N[number * size : (number + 1) * size], task.schedule.draw(size, seed), seed
+        )
+
+
+def _step(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    task: Task,
+    batch: _Batch,
+    step: int,
+    accelerator: Accelerator,
+) -> float:
+    # Each process takes its share of the one global batch, so that the draws do not change.
+    share = slice(accelerator.process_index, None, accelerator.num_processes)
+    images_BCHW, targets = _prepare(
+        task, task.train, batch.positions_B[share], batch.assignment.part(share), batch.seed,
+        accelerator.device,
+    )
+    torch.manual_seed(derive_seed(task.seed, "dropout", step, accelerator.process_index))
+    loss = task.losses(network(images_BCHW), targets).mean()
+    optimizer.zero_grad()
+    accelerator.backward(loss)
+    optimizer.step()
+    mean: Tensor = accelerator.reduce(loss.detach(), "mean")
+    return mean.item()
+
+
+def _prepare(
+    task: Task,
+    images: ImageSet,
+    positions_B: Tensor,
+    assignment: Assignment,
+    seed: int,
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    images_BCHW, labels_B = images.batch(positions_B)
+    distorted_BCHW = distort(images_BCHW.to(device), assignment, task.distortions, seed)
+    return distorted_BCHW, task.targets(labels_B, assignment).to(device)
+
+
+def validation_assignment(task: Task) -> Assignment:
+    """The fixed distortions of the validation images: the mix of training, drawn once."""
+    return task.schedule.draw(len(task.val), derive_seed(task.val_seed, "validation"))
+
+
+def _validate(network: nn.Module, task: Task, accelerator: Accelerator) -> float:
+    """Mean loss over the validation images, each counted once however many processes there are."""
+    assignment = validation_assignment(task)
+    seed = derive_seed(task.val_seed, "validation")
+    network.eval()
+    total = torch.zeros((), dtype=torch.float64, device=accelerator.device)
+    starts = range(0, len(task.val), _VALIDATION_BATCH)
+    with torch.inference_mode():
+        for start in starts[accelerator.process_index :: accelerator.num_processes]:
+            positions_B = torch.arange(start, min(start + _VALIDATION_BATCH, len(task.val)))
+            part = assignment.part(slice(start, start + _VALIDATION_BATCH))
+            images_BCHW, targets = _prepare(
+                task, task.val, positions_B, part, seed, accelerator.device
+            )
+            total += task.losses(network(images_BCHW), targets).double().sum()
+    summed: Tensor = accelerator.reduce(total, "sum")
+    return summed.item() / len(task.val)
+
+
+def _end_epoch(
+    network: nn.Module,
+    task: Task,
+    at: Progress,
+    steps: int,
+    accelerator: Accelerator,
+    log: Callable[[dict[str, float]], None],
+) -> bool:
+    """Validate and count; returns whether these are the best weights so far."""
+    val_loss = _validate(network, task, accelerator)
+    if not math.isfinite(val_loss):
+        raise RunError(
+            f"{task.title}: the validation loss is {val_loss} after epoch {at.epoch + 1}; training "
+            "diverged: lower training.lr or training.lr_new"
+        )
+    at.epoch += 1
+    row = {
+        "epoch": at.epoch,
+        "step": at.step,
+        "train_loss": at.epoch_loss / steps,
+        "val_loss": val_loss,
+    }
+    at.history.append(row)
+    at.epoch_loss = 0.0
+    log(row)
+    better = val_loss < at.best_loss
+    if better:
+        at.best_loss, at.best_epoch, at.epochs_without_gain = val_loss, at.epoch, 0
+    else:
+        at.epochs_without_gain += 1
+    return better
+
+
+@contextmanager
+def _tensorboard(
+    directory: Path, accelerator: Accelerator
+) -> Iterator[Callable[[dict[str, float]], None]]:
+    if not accelerator.is_main_process:
+        yield lambda row: None
+        return
+    with SummaryWriter(directory / "tensorboard") as writer:
+
+        def log(row: dict[str, float]) -> None:
+            for name in ("train_loss", "val_loss"):
+                writer.add_scalar(name, row[name], int(row["epoch"]))
+
+        yield log

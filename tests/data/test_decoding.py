@@ -1,0 +1,235 @@
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from image_files import gray, rgb, save
+from PIL import Image
+
+from mixqual.data.decoding import Unreadable, decode, is_grayscale
+
+# With 224 and images of 256 pixels nothing is resized: pixels are those of the centre.
+SIZE, SIDE, MARGIN = 224, 256, 16
+
+
+def pixels(path: Path, channels: int) -> np.ndarray:
+    assert is_grayscale(path) == (channels == 1)
+    decoded_HWC = decode(path, SIZE, "bilinear", channels)
+    assert decoded_HWC.shape == (SIZE, SIZE, channels)
+    assert decoded_HWC.dtype == np.uint8
+    return decoded_HWC
+
+
+def centre(values: np.ndarray) -> np.ndarray:
+    return values.reshape(SIDE, SIDE, -1)[MARGIN:-MARGIN, MARGIN:-MARGIN]
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "webp", "pgm"])
+def test_lossless_grayscale(tmp_path: Path, suffix: str) -> None:
+    image = gray(side=SIDE)
+    path = save(image, tmp_path / f"x.{suffix}", **({"lossless": True} if suffix == "webp" else {}))
+    channels = 3 if suffix == "webp" else 1  # WebP knows no grayscale
+    expected = np.broadcast_to(centre(np.asarray(image)), (SIZE, SIZE, channels))
+    np.testing.assert_array_equal(pixels(path, channels), expected)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "ppm"])
+def test_lossless_colour(tmp_path: Path, suffix: str) -> None:
+    image = rgb(side=SIDE)
+    path = save(image, tmp_path / f"x.{suffix}")
+    np.testing.assert_array_equal(pixels(path, 3), centre(np.asarray(image)))
+
+
+@pytest.mark.parametrize("name", ["bilinear", "bicubic"])
+@pytest.mark.parametrize(("width", "height", "size"), [(300, 300, 128), (90, 41, 57), (20, 70, 16)])
+def test_geometry(tmp_path: Path, name: str, width: int, height: int, size: int) -> None:
+    image = rgb(side=300).crop((0, 0, width, height))
+    path = save(image, tmp_path / "x.png")
+    side = int(size * 256 / 224 + 0.5)
+    start = (side - size) // 2
+    whole = np.asarray(image.resize((side, side), Image.Resampling[name.upper()]))
+    expected = whole[start : start + size, start : start + size]
+    np.testing.assert_array_equal(decode(path, size, name, 3), expected)
+
+
+def test_resizing_is_antialiased(tmp_path: Path) -> None:
+    checkers = (np.indices((512, 512)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    path = save(Image.fromarray(checkers), tmp_path / "x.png")
+    decoded_HWC = decode(path, 56, "bilinear", 1)
+    assert decoded_HWC.min() >= 125
+    assert decoded_HWC.max() <= 130
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
+def test_exif_orientation(tmp_path: Path, orientation: int, suffix: str) -> None:
+    # Upright, the image has one white quarter: at the top left.
+    upright = np.zeros((SIDE, SIDE), np.uint8)
+    upright[: SIDE // 2, : SIDE // 2] = 255
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.T,
+        6: np.rot90(upright, 1),
+        7: upright[::-1, ::-1].T,
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(Image.fromarray(stored), tmp_path / f"x.{suffix}", exif=exif)
+    np.testing.assert_allclose(pixels(path, 1), centre(upright), atol=2)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
+def test_16_bit_grayscale_is_scaled(tmp_path: Path, suffix: str) -> None:
+    values = np.arange(SIDE * SIDE, dtype=np.uint16).reshape(SIDE, SIDE)
+    path = tmp_path / f"x.{suffix}"
+    if suffix == "pgm":
+        path.write_bytes(b"P5 256 256 65535\n" + values.astype(">u2").tobytes())
+    else:
+        save(Image.fromarray(values), path)
+    expected = np.floor(values / 257 + 0.5).astype(np.uint8)
+    np.testing.assert_array_equal(pixels(path, 1), centre(expected))
+
+
+def test_big_endian_and_12_bit_tiff(tmp_path: Path) -> None:
+    def tiff(order: str, bits: int, data: bytes) -> bytes:
+        tags = [(256, SIDE), (257, SIDE), (258, bits), (259, 1), (262, 1), (273, 8), (277, 1)]
+        tags += [(278, SIDE), (279, len(data))]
+        offset = 8 + len(data)
+        entries = b"".join(struct.pack(order + "HHII", tag, 4, 1, value) for tag, value in tags)
+        mark = b"II" if order == "<" else b"MM"
+        head = mark + struct.pack(order + "HI", 42, offset)
+        return head + data + struct.pack(order + "H", len(tags)) + entries + bytes(4)
+
+    values = (np.arange(SIDE * SIDE) % 65536).astype(">u2").reshape(SIDE, SIDE)
+    (tmp_path / "big.tif").write_bytes(tiff(">", 16, values.tobytes()))
+    expected = np.floor(values / 257 + 0.5).astype(np.uint8)
+    np.testing.assert_array_equal(pixels(tmp_path / "big.tif", 1), centre(expected))
+
+    (tmp_path / "white.tif").write_bytes(tiff("<", 12, b"\xff" * (SIDE * SIDE * 3 // 2)))
+    assert pixels(tmp_path / "white.tif", 1).min() == 255
+
+
+def test_1_bit(tmp_path: Path) -> None:
+    image = gray(side=SIDE).point(lambda value: 255 * (value > 127))
+    path = save(image.convert("1", dither=Image.Dither.NONE), tmp_path / "x.png")
+    np.testing.assert_array_equal(pixels(path, 1), centre(np.asarray(image)))
+
+
+def test_palette(tmp_path: Path) -> None:
+    image = rgb(side=SIDE).quantize(16)
+    path = save(image, tmp_path / "x.png")
+    np.testing.assert_array_equal(pixels(path, 3), centre(np.asarray(image.convert("RGB"))))
+
+
+def test_transparency_lies_over_white(tmp_path: Path) -> None:
+    colour, alpha = np.asarray(rgb(side=SIDE)), np.asarray(gray(1, SIDE))
+    layers = Image.fromarray(np.dstack([colour, alpha]))
+    path = save(layers, tmp_path / "rgba.png")
+    weight = centre(alpha) / 255
+    expected = weight * centre(colour) + (1 - weight) * 255
+    np.testing.assert_allclose(pixels(path, 3), expected, atol=1)
+
+    light = Image.merge("LA", (gray(side=SIDE), gray(1, SIDE)))
+    path = save(light, tmp_path / "la.png")
+    expected = weight * centre(np.asarray(gray(side=SIDE))) + (1 - weight) * 255
+    np.testing.assert_allclose(pixels(path, 1), expected, atol=1)
+
+
+def test_transparent_colour_of_a_palette_or_a_key(tmp_path: Path) -> None:
+    flat = Image.new("P", (SIDE, SIDE), 0)
+    flat.putpalette([10, 20, 30])
+    path = save(flat, tmp_path / "palette.png", transparency=0)
+    assert pixels(path, 3).min() == 255
+    path = save(flat, tmp_path / "x.gif", transparency=0)
+    assert pixels(path, 3).min() == 255
+    path = save(Image.new("L", (SIDE, SIDE), 7), tmp_path / "l.png", transparency=7)
+    assert pixels(path, 1).min() == 255
+    path = save(Image.new("RGB", (SIDE, SIDE), "red"), tmp_path / "k.png", transparency=(255, 0, 0))
+    assert pixels(path, 3).min() == 255
+
+
+def test_cmyk(tmp_path: Path) -> None:
+    image = Image.new("CMYK", (SIDE, SIDE), (0, 255, 255, 0))
+    for suffix in ("tif", "jpg"):
+        path = save(image, tmp_path / f"x.{suffix}")
+        red = np.broadcast_to(np.array([255, 0, 0]), (SIZE, SIZE, 3))
+        np.testing.assert_allclose(pixels(path, 3), red, atol=3)
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png", "tif", "mpo"])
+def test_first_frame(tmp_path: Path, suffix: str) -> None:
+    frames = [Image.new("RGB", (SIDE, SIDE), colour) for colour in ("red", "lime", "blue")]
+    path = save(frames[0], tmp_path / f"x.{suffix}", save_all=True, append_images=frames[1:])
+    with Image.open(path) as image:
+        assert getattr(image, "n_frames", 1) == 3
+    red = np.broadcast_to(np.array([255, 0, 0]), (SIZE, SIZE, 3))
+    np.testing.assert_allclose(pixels(path, 3), red, atol=3)
+
+
+def test_grayscale_among_colour(tmp_path: Path) -> None:
+    path = save(gray(side=SIDE), tmp_path / "x.png")
+    three_HWC = decode(path, SIZE, "bilinear", 3)
+    np.testing.assert_array_equal(three_HWC, np.repeat(pixels(path, 1), 3, axis=2))
+
+
+def bomb(path: Path, width: int, height: int) -> Path:
+    """A PNG file whose header claims a size, with hardly any pixels in it."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + check
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
+    return path
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [10_000, 50_000])
+def test_decompression_bomb_is_refused_by_its_header(tmp_path: Path, side: int) -> None:
+    with pytest.raises(Unreadable, match=rf"exceed.* limit of \d+|{side * side} pixels\) exceeds"):
+        is_grayscale(bomb(tmp_path / "x.png", side, side))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "gif", "webp", "ppm"])
+def test_truncated(tmp_path: Path, suffix: str) -> None:
+    path = save(rgb(side=SIDE), tmp_path / f"x.{suffix}")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(Unreadable, match=r"damaged|not an image in a known format"):
+        decode(path, SIZE, "bilinear", 3)
+
+
+def test_reasons(tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.jpg").write_text("not pixels")
+    (tmp_path / "program.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    save(Image.new("F", (9, 9)), tmp_path / "float.tif")
+    save(Image.new("I", (9, 9)), tmp_path / "int.tif")
+    reasons = {
+        "empty.png": "the file is empty",
+        "text.jpg": "not an image in a known format",
+        "program.png": "not an image in a known format",
+        "float.tif": "floating-point pixels have no known range",
+        "int.tif": "32-bit integer pixels have no known range",
+        "gone.png": "the file is missing",
+    }
+    for name, reason in reasons.items():
+        for read in (is_grayscale, lambda path: decode(path, 32, "bilinear", 3)):
+            with pytest.raises(Unreadable, match=f"^{reason}"):
+                read(tmp_path / name)
+
+
+def test_content_counts_not_the_suffix(tmp_path: Path) -> None:
+    image = gray(side=SIDE)
+    save(image, tmp_path / "x.png").rename(tmp_path / "x.jpg")
+    np.testing.assert_array_equal(pixels(tmp_path / "x.jpg", 1), centre(np.asarray(image)))
