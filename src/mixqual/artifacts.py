@@ -47,10 +47,10 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file of a run; raises `RunError` if it is missing or damaged."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{path} is missing; run the study again to make it") from None
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise RunError(f"{path} is damaged ({error}); delete it and run the study again") from None
 
 
@@ -107,7 +107,10 @@ class ArtifactStore:
 def exclusive(root: Path) -> Iterator[None]:
     """Hold a run folder, so that two runs never write into one; raises `RunError` if it is held."""
     with refusing_full_disk(root):
-        root.mkdir(parents=True, exist_ok=True)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise RunError(f"{root} is no folder; choose another with --out") from None
         handle = (root / ".lock").open("w")
     with handle:
         try:

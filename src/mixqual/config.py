@@ -16,7 +16,7 @@ from mixqual.errors import StudyError
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class DataConfig(_Table):
@@ -58,7 +58,7 @@ class SplitConfig(_Table):
     """Images for training: a fraction of each class, a count per class, or all that is left."""
     val: Share = 0.15
     test: Share | None = None
-    """Images for testing: a fraction, a count per class (at most that many), or all that is left."""
+    """Images for testing: a fraction, a count per class (at most that), or all that is left."""
     seed: int = Field(0, ge=0)
 
     @model_validator(mode="after")
@@ -156,7 +156,7 @@ class GateConfig(TrainingConfig):
     lr: float = Field(0.01, gt=0)
     penalty: float = Field(0.01, ge=0)
     """Lambda of Eq. 5."""
-    distort: Fractions | None = None
+    distort: Fractions | None = Field(None, min_length=1)
     """Fraction of each mini-batch per distortion; by default half, shared equally."""
 
 
@@ -201,18 +201,19 @@ class StudyConfig(_Table):
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
         if len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
-            raise ValueError("seeds must be different whole numbers of at least 0")
+            raise ValueError(
+                f"seeds must be different whole numbers of at least 0, not {list(self.seeds)}"
+            )
         mixes = {f"experts.{name}.distort": e.distort for name, e in self.experts.items()}
         mixes |= {f"baselines.{name}.distort": b.distort for name, b in self.baselines.items()}
         mixes["gate.distort"] = self.gate.distort or {}
         for where, fractions in mixes.items():
             _check_fractions(where, fractions)
             for name in fractions.keys() - self.distortions.keys():
-                raise ValueError(
-                    f"{where} names {name!r}, which has no [distortions.{name}] table"
-                )
-        if sum(not expert.distort for expert in self.experts.values()) > 1:
-            raise ValueError("experts: only one expert may be without distortions")
+                raise ValueError(f"{where} names {name!r}, which has no [distortions.{name}] table")
+        clean = [name for name, expert in self.experts.items() if not expert.distort]
+        if len(clean) > 1:
+            raise ValueError(f"experts: only one may be without distortions, not {clean}")
         reserved = {"avg", "max", "hardmix", "mix", "mix_true", "best_expert", "gate"}
         for name in (self.experts.keys() | self.baselines.keys()) & reserved:
             raise ValueError(f"{name!r} is the name of an ensemble; give the network another name")
@@ -238,7 +239,7 @@ def load_study_config(path: Path, overrides: Sequence[str] = ()) -> StudyConfig:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StudyError(f"{path}: no such study file") from None
-    except (IsADirectoryError, PermissionError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: cannot be read as a study file ({error})") from None
     except tomllib.TOMLDecodeError as error:
         raise StudyError(f"{path}: not valid TOML: {error}") from None
@@ -272,10 +273,14 @@ def _apply_override(table: dict[str, Any], override: str) -> None:
     table[last] = value
 
 
+# What pydantic appends to a field of type bool | float | int | str, for each type it tried.
+_UNION_MEMBERS = ("bool", "float", "int", "str")
+
+
 def _explain(error: ValidationError) -> str:
     lines = []
     for fault in error.errors(include_url=False):
-        field = ".".join(str(part) for part in fault["loc"] if part not in ("float", "int"))
+        field = ".".join(str(part) for part in fault["loc"] if part not in _UNION_MEMBERS)
         message = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":
             message = "unknown key; check its spelling and its table"

@@ -11,14 +11,33 @@ from pathlib import Path
 from typing import Any, final
 
 from mixqual.artifacts import key_of
-from mixqual.config import Fractions, StudyConfig, TrainingConfig
+from mixqual.config import DistortionConfig, Fractions, StudyConfig, TrainingConfig
 from mixqual.distortions import Distortion, Schedule, distortion
-from mixqual.errors import StudyError
+from mixqual.errors import DistortionError, StudyError
 from mixqual.evaluation import Cell, grid_cells
 from mixqual.networks import backbone_preprocessing
 
 # The crop that levels in pixels are stated for; a study at another size scales them.
 REFERENCE_SIZE = 224
+
+
+def checked_distortion(name: str, settings: DistortionConfig) -> Distortion:
+    """The distortion of a study's table; raises `StudyError` if it is unknown or cannot do this."""
+    try:
+        found = distortion(name, **settings.options)
+    except DistortionError as error:
+        raise StudyError(f"distortions.{name}: {error}") from None
+    if settings.max > found.max_level:
+        raise StudyError(
+            f"distortions.{name}.max = {settings.max:g} is beyond {found.max_level:g} {found.unit}"
+        )
+    return found
+
+
+def level_grid(kind: Distortion, settings: DistortionConfig, size: int) -> tuple[float, ...]:
+    """Evenly spaced levels from 0 to max; a level in pixels is scaled from a 224-pixel crop."""
+    highest = settings.max * (size / REFERENCE_SIZE if kind.scales_with_size else 1)
+    return tuple(round(highest * step / settings.steps, 6) for step in range(settings.steps + 1))
 
 
 @final
@@ -31,30 +50,19 @@ class Plan:
 
     @cached_property
     def distortions(self) -> dict[str, Distortion]:
-        """The study's distortions, in the order of its file; raises `StudyError` for unknown ones."""
-        found = {}
-        for name, settings in self.config.distortions.items():
-            try:
-                found[name] = distortion(name, **settings.options)
-            except ValueError as error:
-                raise StudyError(f"distortions.{name}: {error}") from None
-            if settings.max > found[name].max_level:
-                raise StudyError(
-                    f"distortions.{name}.max = {settings.max:g} is beyond "
-                    f"{found[name].max_level:g} {found[name].unit}"
-                )
-        return found
+        """The study's distortions, in its order; raises `StudyError` for unknown ones."""
+        return {
+            name: checked_distortion(name, settings)
+            for name, settings in self.config.distortions.items()
+        }
 
     @cached_property
     def levels(self) -> dict[str, tuple[float, ...]]:
-        """The test grid of each distortion, level 0 included; pixels scale with the image's size."""
-        grids = {}
-        for name, settings in self.config.distortions.items():
-            scale = self.config.data.size / REFERENCE_SIZE
-            highest = settings.max * (scale if self.distortions[name].scales_with_size else 1)
-            steps = settings.steps
-            grids[name] = tuple(round(highest * step / steps, 6) for step in range(steps + 1))
-        return grids
+        """The test grid of each distortion, level 0 included; pixels scale with the size."""
+        return {
+            name: level_grid(self.distortions[name], settings, self.config.data.size)
+            for name, settings in self.config.distortions.items()
+        }
 
     def schedule(self, fractions: Fractions) -> Schedule:
         """The training schedule of a network; levels go up to the highest of the grid."""

@@ -24,7 +24,7 @@ Advance = Callable[..., None]
 
 @contextmanager
 def progress(title: str, total: int, unit: str, done: int = 0) -> Iterator[Advance]:
-    """Show the progress of `total` units, of which `done` are done already, until the block ends."""
+    """Show the progress of `total` units, of which `done` are done, until the block ends."""
     if sys.stderr.isatty():
         yield from _bar(title, total, unit, done)
     else:
@@ -69,7 +69,7 @@ def _lines(title: str, total: int, unit: str, done: int) -> Iterator[Advance]:
         rate = count / max(now - start, 1e-9)
         left = max(total - done - count, 0) / max(rate, 1e-9)
         print(
-            f"{title}: {done + count}/{total} {unit}, {rate:.0f} {unit}/s, {left:.0f} s left {note}",
+            f"{title}: {done + count}/{total} {unit}, {rate:.0f}/s, {left:.0f} s left; {note}",
             file=sys.stderr,
             flush=True,
         )

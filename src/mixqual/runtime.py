@@ -5,15 +5,19 @@ import os
 import platform
 import sys
 from dataclasses import dataclass
-from typing import final
+from typing import TypeVar, final
 
 import torch
+from torch import nn
 
 from mixqual.config import RuntimeConfig
 from mixqual.errors import StudyError
 
 # glibc's mallopt parameters (malloc.h): keep big blocks on the heap, and never trim it.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
+
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @final
@@ -32,6 +36,11 @@ def set_up_machine(config: RuntimeConfig) -> Machine:
     threads = config.threads or _cores()
     torch.set_num_threads(threads)
     return Machine(device, threads, config.tune_allocator and _keep_freed_memory())
+
+
+def place(network: Network, device: torch.device) -> Network:
+    """Move a network to a device, in the memory format that convolutions are fastest in."""
+    return network.to(device).to(memory_format=torch.channels_last)
 
 
 def describe_device(device: torch.device) -> str:

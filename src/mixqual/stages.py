@@ -28,7 +28,7 @@ from mixqual.evaluation import Cell, Cube, OutputArray, sweep
 from mixqual.fusion import interpolate_weights, solve
 from mixqual.networks import Classifier, Gate, backbone_preprocessing, build_classifier
 from mixqual.plan import Plan
-from mixqual.runtime import Machine
+from mixqual.runtime import Machine, place
 from mixqual.seeding import derive_seed
 from mixqual.training import Fitted, Task, fit, load_tensors, validation_assignment
 
@@ -135,8 +135,10 @@ def train_network(bench: Workbench, sets: Mapping[str, ImageSet], name: str, see
                 plan.config.backbone, len(sets["train"].classes), derive_seed(seed, "head")
             )
         bench.accelerator.wait_for_everyone()
-        fractions = plan.config.baselines[first].distort if baseline else (
-            plan.config.experts[name].distort
+        fractions = (
+            plan.config.baselines[first].distort
+            if baseline
+            else (plan.config.experts[name].distort)
         )
         training, patience = plan.training_of(name)
         fit(
@@ -177,20 +179,20 @@ def load_network(
     """A trained network, ready to predict."""
     network = _untrained(bench, sets, seed)
     _load(network, _network_folder(bench, name, seed))
-    return network.to(bench.machine.device, memory_format=torch.channels_last).eval()
+    return place(network, bench.machine.device).eval()
 
 
 def load_gate(bench: Workbench, seed: int) -> Gate:
     """The trained gate, ready to predict."""
     gate = _untrained_gate(bench, seed)
     _load(gate, bench.store.path("gate", bench.plan.gate_key(seed)))
-    return gate.to(bench.machine.device, memory_format=torch.channels_last).eval()
+    return place(gate, bench.machine.device).eval()
 
 
 def sweep_split(
     bench: Workbench, sets: Mapping[str, ImageSet], split: str, names: list[str], seed: int
 ) -> Cube:
-    """Predict a split at every distortion and level with the named networks ("gate" for the gate)."""
+    """Predict a split at every distortion and level with networks ("gate" for the gate)."""
     plan = bench.plan
     cells = plan.val_cells if split == "val" else plan.test_cells
     keys = {
@@ -297,7 +299,11 @@ def train_gate(
     target_NE = targets(torch.empty(0), validation_assignment(task))
     constant_1E = target_NE.mean(0, keepdim=True) / (1 + penalty)
     constant_loss = losses(constant_1E.expand_as(target_NE), target_NE).mean().item()
-    return {"val_loss": loss, "constant_loss": constant_loss, "beats_constant": loss < constant_loss}
+    return {
+        "val_loss": loss,
+        "constant_loss": constant_loss,
+        "beats_constant": loss < constant_loss,
+    }
 
 
 def _untrained(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> Classifier:

@@ -39,6 +39,16 @@ def is_grayscale(path: Path) -> bool:
         raise Unreadable(_explain(path, error)) from None
 
 
+def read_image(path: Path) -> Image.Image:
+    """Decode at full size to 8 bits, upright: mode "L" or "RGB". Raises `Unreadable`."""
+    try:
+        with _open(path) as image:
+            white = _white_level(image)
+            return _to_8_bit(ImageOps.exif_transpose(image), white)
+    except Exception as error:  # Pillow's decoders raise many kinds over a damaged file
+        raise Unreadable(_explain(path, error)) from None
+
+
 def decode(path: Path, size: int, interpolation: str, channels: int) -> NDArray[np.uint8]:
     """Decode, resize to round(size * 256 / 224) squared and crop the centre.
 
@@ -46,12 +56,7 @@ def decode(path: Path, size: int, interpolation: str, channels: int) -> NDArray[
     files that `is_grayscale` holds of. Raises `Unreadable` for anything that is wrong with the
     file, a size past Pillow's limit against decompression bombs included.
     """
-    try:
-        with _open(path) as image:
-            white = _white_level(image)
-            plain = _to_8_bit(ImageOps.exif_transpose(image), white)
-    except Exception as error:  # Pillow's decoders raise many kinds over a damaged file
-        raise Unreadable(_explain(path, error)) from None
+    plain = read_image(path)
     side = round(size * 256 / 224)
     start = (side - size) // 2
     resized = plain.resize((side, side), _FILTERS[interpolation])

@@ -2,6 +2,8 @@
 
 import importlib
 import pkgutil
+import sys
+from types import ModuleType
 
 from mixqual.distortions.base import (
     Distortion,
@@ -16,6 +18,16 @@ from mixqual.distortions.schedule import Assignment, Schedule, distort
 # Every module of this package may register distortions: a new one is found by being here.
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
+
+
+class _CallableModule(ModuleType):
+    """Lets `mixqual.distortions()` list the names, though `mixqual.distortions` is this package."""
+
+    def __call__(self) -> tuple[str, ...]:
+        return distortions()
+
+
+sys.modules[__name__].__class__ = _CallableModule
 
 __all__ = [
     "Assignment",

@@ -49,7 +49,9 @@ class Distortion(ABC):
     ) -> Tensor:
         check_images(images_BCHW)
         levels_B = self._check_levels(images_BCHW, levels_B)
-        if keys_B is None and self.random:
+        if keys_B is not None:
+            self._check_keys(images_BCHW, keys_B)
+        elif self.random:
             keys_B = image_keys(images_BCHW)
         changed_B = levels_B > 0
         if not bool(changed_B.any()):
@@ -96,6 +98,13 @@ class Distortion(ABC):
             )
         return levels_B
 
+    def _check_keys(self, images_BCHW: Tensor, keys_B: Tensor) -> None:
+        if keys_B.shape != (len(images_BCHW),) or keys_B.dtype != torch.int64:
+            raise DistortionError(
+                f"{self.name}: keys must be one int64 per image, shape ({len(images_BCHW)},), "
+                f"not {keys_B.dtype} {tuple(keys_B.shape)}"
+            )
+
 
 def check_images(images_BCHW: Tensor) -> None:
     """Raise `InvalidImageError` unless this is a batch of images as distortions take them."""
@@ -128,11 +137,15 @@ def image_keys(images_BCHW: Tensor) -> Tensor:
     The hash depends on the values and their places only: not on the device, the memory format, or
     whether the image is uint8 or floating point.
     """
-    words_BN = images_BCHW.to(torch.float32).contiguous().flatten(1).view(torch.int32).long()
-    # Multilinear hash modulo 2^64: exact in any order of summation, hence on any device.
-    places_N = torch.arange(1, words_BN.shape[1] + 1, device=words_BN.device) * _GOLDEN
+    places_N = torch.arange(1, images_BCHW[:1].numel() + 1, device=images_BCHW.device) * _GOLDEN
     places_N = (places_N ^ (places_N >> 29)) * _GOLDEN | 1
-    return (words_BN * places_N).sum(1)
+    keys_B = torch.empty(len(images_BCHW), dtype=torch.int64, device=images_BCHW.device)
+    for index, image_CHW in enumerate(images_BCHW):  # one at a time stays in the cache
+        # Adding zero turns -0.0 into 0.0.
+        words_N = (image_CHW.to(torch.float32) + 0.0).contiguous().flatten().view(torch.int32)
+        # Multilinear hash modulo 2^64: exact in any order of summation, hence on any device.
+        keys_B[index] = (words_N * places_N).sum()
+    return keys_B
 
 
 def _to_kind(images_BCHW: Tensor, dtype: torch.dtype) -> Tensor:
@@ -156,7 +169,7 @@ def distortions() -> tuple[str, ...]:
     return tuple(sorted(_REGISTRY))
 
 
-def distortion(name: str, **options: bool | float | int | str) -> Distortion:
+def distortion(name: str, /, **options: bool | float | int | str) -> Distortion:
     """Return the distortion of that name, with its options set.
 
     Raises `DistortionError` for an unknown name or option.

@@ -31,17 +31,14 @@ class GaussianBlur(Distortion):
         self, images_BCHW: Tensor, levels_B: Tensor, *, seed: int, keys_B: Tensor | None
     ) -> Tensor:
         batch, channels, height, width = images_BCHW.shape
-        like = {"device": images_BCHW.device, "dtype": images_BCHW.dtype}
         radius = int(_radii(levels_B).max())
-        down_BHH = blur_matrices(levels_B, height).to(**like)
-        across_BWW = down_BHH if width == height else blur_matrices(levels_B, width).to(**like)
+        down_BHH = blur_matrices(levels_B, height).to(images_BCHW)
+        across_BWW = down_BHH if width == height else blur_matrices(levels_B, width).to(images_BCHW)
         if channels > 1 and images_BCHW.is_contiguous(memory_format=torch.channels_last):
             # Channels lie innermost: rows of W*C, then, per image row, columns of C.
             rows_BHX = images_BCHW.permute(0, 2, 3, 1).reshape(batch, height, width * channels)
             rows_BHX = _band_product(down_BHH, rows_BHX, radius)
-            columns_BWX = (
-                rows_BHX.view(batch, height, width, channels).transpose(1, 2).flatten(2)
-            )
+            columns_BWX = rows_BHX.view(batch, height, width, channels).transpose(1, 2).flatten(2)
             columns_BWX = _band_product(across_BWW, columns_BWX, radius)
             blurred_BWHC = columns_BWX.view(batch, width, height, channels)
             return blurred_BWHC.permute(0, 3, 2, 1).contiguous(memory_format=torch.channels_last)

@@ -1,6 +1,7 @@
 """What a network costs: parameters, multiply-accumulates (MACs), and measured latency."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -37,28 +38,31 @@ def count(network: nn.Module, size: int) -> Cost:
         for module in network.modules()
         if isinstance(module, (nn.Conv2d, nn.Linear))
     ]
-    training = network.training
+    modes = [(module, module.training) for module in network.modules()]
     try:
         network.eval()
         device = next(network.parameters()).device
         with torch.inference_mode():
             network(torch.zeros(1, 3, size, size, device=device))
     finally:
-        network.train(training)
+        for module, training in modes:
+            module.training = training
         for hook in hooks:
             hook.remove()
     return Cost(sum(parameter.numel() for parameter in network.parameters()), macs)
 
 
-def latency_ms(network: nn.Module, size: int, device: torch.device, batch: int = 1) -> float:
-    """Median milliseconds an image of a forward pass, after one to warm up."""
+def latency_ms(
+    predict: Callable[[Tensor], object], size: int, device: torch.device, batch: int = 1
+) -> float:
+    """Median milliseconds an image of a call on `size` x `size` images, after one to warm up."""
     images_BCHW = torch.full((batch, 3, size, size), 127.0, device=device)
     images_BCHW = images_BCHW.contiguous(memory_format=torch.channels_last)
     times = []
     with torch.inference_mode():
         for _ in range(_REPEATS + 1):
             start = time.perf_counter()
-            network(images_BCHW)
+            predict(images_BCHW)
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             times.append(time.perf_counter() - start)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import xarray as xr
@@ -17,6 +17,7 @@ import zarr
 from numpy.typing import NDArray
 
 from mixqual.artifacts import refusing_full_disk
+from mixqual.errors import RunError
 
 CLEAN = "clean"
 # Images a block: the unit that is written, and that an interrupted sweep does again.
@@ -70,6 +71,11 @@ class OutputArray:
                     dimension_names=("cell", "image", "output"),
                     attributes={"cells": []},
                 )
+        if array.shape[1:] != (images, outputs):
+            raise RunError(
+                f"{path} holds {array.shape[1:]} images and outputs, not {(images, outputs)}; "
+                "delete it and run the study again"
+            )
         self._array = array
         self._cells = [Cell(*cell) for cell in array.attrs["cells"]]  # type: ignore[misc, union-attr]
 
@@ -86,7 +92,7 @@ class OutputArray:
         cells_after = self._cells + new
         # The shape first: room without a name is never read, a name without room would be.
         self._array.resize((len(cells_after), *self._array.shape[1:]))
-        rows = [[cell.distortion, cell.level, cell.draw] for cell in cells_after]
+        rows: list[Any] = [[cell.distortion, cell.level, cell.draw] for cell in cells_after]
         self._array.update_attributes({"cells": rows})
         self._cells = cells_after
 

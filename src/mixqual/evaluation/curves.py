@@ -30,6 +30,10 @@ def auc(curve: AccuracyCurve, *, include_clean: bool = True) -> float:
     leads up to it, so that ten even levels give their plain mean. The paper tests ten levels and
     does not say which of the two it means; they differ by (first - last accuracy) / 20 there.
     """
+    if len(curve.levels) != len(curve.accuracy):
+        raise MixqualError(
+            f"{len(curve.levels)} levels do not fit {len(curve.accuracy)} accuracies"
+        )
     return float(np.dot(auc_weights(curve.levels, include_clean), curve.accuracy))
 
 
@@ -39,12 +43,14 @@ def auc_weights(levels: Sequence[float], include_clean: bool = True) -> Array:
     Raises `MixqualError` unless the levels increase from 0 and there are at least two.
     """
     positions_V = np.asarray(levels, dtype=np.float64)
-    if len(positions_V) < 2 or positions_V[0] != 0 or np.any(np.diff(positions_V) <= 0):
+    increasing = bool(np.all(np.diff(positions_V) > 0)) and bool(np.all(np.isfinite(positions_V)))
+    if len(positions_V) < 2 or positions_V[0] != 0 or not increasing:
         raise MixqualError(f"levels must increase from 0, two or more; they are {list(levels)}")
     widths = np.diff(positions_V) / positions_V[-1]
     if not include_clean:
         return np.concatenate([[0.0], widths])
-    return (np.concatenate([[0.0], widths]) + np.concatenate([widths, [0.0]])) / 2
+    weights: Array = (np.concatenate([[0.0], widths]) + np.concatenate([widths, [0.0]])) / 2
+    return weights
 
 
 @final

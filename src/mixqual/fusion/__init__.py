@@ -8,15 +8,21 @@ from mixqual.fusion.optimal_weights import (
     solve,
 )
 from mixqual.fusion.rules import average, hard_mix, maximum, mix
+from mixqual.fusion.scores import CEILINGS, ENSEMBLES, Correct, level_rows, score
 
 __all__ = [
+    "CEILINGS",
+    "ENSEMBLES",
+    "Correct",
     "Solution",
     "average",
     "hard_mix",
     "interpolate_weights",
+    "level_rows",
     "maximum",
     "mix",
     "objective",
     "optimal_weights",
+    "score",
     "solve",
 ]

@@ -56,7 +56,8 @@ def solve(p_NE: ArrayLike) -> Solution:
         raise MixqualError(f"probabilities must have shape (..., images, experts), not {p.shape}")
     if not np.all((p >= 0) & (p <= 1 + 1e-6)):  # NaN fails, too
         raise MixqualError("probabilities must lie in [0, 1]")
-    problems = p.reshape(-1, *p.shape[-2:])
+    # Below the smallest normal number, p / (p . w) overflows: no chance at all.
+    problems = np.where(p < np.finfo(p.dtype).tiny, 0.0, p).reshape(-1, *p.shape[-2:])
     weights = _expectation_maximisation(problems)
     gaps = _gap(problems, weights)
     for index in np.flatnonzero(gaps > TOLERANCE):
@@ -96,7 +97,8 @@ def _expectation_maximisation(p: Array) -> Array:
 def _gap(p: Array, weights: Array) -> Array:
     """Jensen's bound: no weights are better by more than log(max_k mean(p_k / (p . w)))."""
     _, gradient = _ratios(p, weights)
-    return np.log(np.maximum(gradient.max(-1), 1.0))
+    gaps: Array = np.log(np.maximum(gradient.max(-1), 1.0))
+    return gaps
 
 
 def _newton(p_NE: Array, w_E: Array) -> Array:
@@ -129,7 +131,8 @@ def _newton(p_NE: Array, w_E: Array) -> Array:
         if length <= 1e-12:
             break
         w_E = w_E + length * (model_E - w_E)
-    return w_E / w_E.sum()
+    weights_E: Array = w_E / w_E.sum()
+    return weights_E
 
 
 def interpolate_weights(levels: ArrayLike, weights_VE: Array, at_B: ArrayLike) -> Array:
@@ -138,5 +141,6 @@ def interpolate_weights(levels: ArrayLike, weights_VE: Array, at_B: ArrayLike) -
     `levels` increase from 0 and have one row of `weights_VE` each; rows of the result sum to one.
     """
     weights_VE = np.asarray(weights_VE)
-    columns = [np.interp(at_B, levels, column) for column in weights_VE.T]
+    at, grid = np.asarray(at_B, dtype=np.float64), np.asarray(levels, dtype=np.float64)
+    columns = [np.interp(at, grid, column) for column in weights_VE.T]
     return np.stack(columns, axis=-1)

@@ -23,6 +23,9 @@ _PACKAGED_NAME = "tf_efficientnet_lite0"
 class Classifier(nn.Module):
     """A backbone with its normalisation inside: images in 0...255 in, logits out."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, backbone: nn.Module, preprocessing: Preprocessing) -> None:
         super().__init__()
         self.backbone = backbone
@@ -90,7 +93,8 @@ def backbone_preprocessing(config: BackboneConfig) -> Preprocessing:
         mean, std = transforms.mean, transforms.std
         interpolation = transforms.interpolation.value
     else:
-        metadata = resolve_data_config(pretrained_cfg=timm.get_pretrained_cfg(name).to_dict())
+        defaults = timm.get_pretrained_cfg(name)
+        metadata = resolve_data_config(pretrained_cfg=defaults.to_dict() if defaults else {})
         mean, std, interpolation = metadata["mean"], metadata["std"], metadata["interpolation"]
     return Preprocessing(tuple(mean), tuple(std), interpolation)
 
@@ -102,12 +106,14 @@ def last_linear(backbone: nn.Module) -> tuple[str, nn.Linear]:
         for name, module in backbone.named_modules()
         if isinstance(module, (nn.Linear, nn.Conv2d))
     ]
-    if not layers or not isinstance(layers[-1][1], nn.Linear):
-        raise BackboneError(
-            f"{type(backbone).__name__}: its last layer is not linear, so it cannot be given new "
-            "classes; choose another backbone"
-        )
-    return layers[-1]
+    if layers:
+        name, layer = layers[-1]
+        if isinstance(layer, nn.Linear):
+            return name, layer
+    raise BackboneError(
+        f"{type(backbone).__name__}: its last layer is not linear, so it cannot be given new "
+        "classes; choose another backbone"
+    )
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -135,7 +141,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _create(library: str, name: str, classes: int | None = None) -> nn.Module:
-    settings = {} if classes is None else {"num_classes": classes}
+    settings: dict[str, Any] = {} if classes is None else {"num_classes": classes}
     with warnings.catch_warnings():
         # torchvision's GoogLeNet and Inception announce a change of their random start.
         warnings.simplefilter("ignore", FutureWarning)

@@ -16,6 +16,9 @@ class Gate(nn.Module):
     paper's count of parameters and its Table 1 leave open. Any H and W of at least 16.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, experts: int, preprocessing: Preprocessing, seed: int = 0) -> None:
         super().__init__()
         self.register_buffer("mean", preprocessing.mean_tensor(), persistent=False)
@@ -31,12 +34,19 @@ class Gate(nn.Module):
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """Return weights_BE of float images_BCHW in 0...255: at least 0, rows sum to one."""
-        maps_BEHW = self.layers((images_BCHW - self.mean) / self.std)
+        maps_BEHW: Tensor = self.layers((images_BCHW - self.mean) / self.std)
         return maps_BEHW.mean((2, 3)).softmax(1)
 
 
 # Filters, kernel side, and whether a 2x2 max pooling follows, of Conv-1 to Conv-6.
-_TABLE_1 = ((16, 3, True), (32, 3, True), (64, 3, True), (64, 3, True), (64, 3, False), (16, 1, False))
+_TABLE_1 = (
+    (16, 3, True),
+    (32, 3, True),
+    (64, 3, True),
+    (64, 3, True),
+    (64, 3, False),
+    (16, 1, False),
+)
 
 
 def _initialise(gate: nn.Module, seed: int) -> None:

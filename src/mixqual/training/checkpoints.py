@@ -56,7 +56,9 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             numbers = json.loads((file.metadata() or {}).get("numbers", "{}"))
     except (OSError, safetensors.SafetensorError, json.JSONDecodeError) as error:
-        raise RunError(f"{path} is missing or damaged ({error}); delete its folder and run again")
+        raise RunError(
+            f"{path} is missing or damaged ({error}); delete its folder and run again"
+        ) from None
     return tensors, numbers
 
 
@@ -99,4 +101,3 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for name, tensor in tensors.items()
         if name.startswith(prefix)
     }
-

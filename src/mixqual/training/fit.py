@@ -23,6 +23,7 @@ from mixqual.data import ImageSet
 from mixqual.distortions import Assignment, Distortion, Schedule, distort
 from mixqual.errors import DataError, RunError
 from mixqual.progress import progress
+from mixqual.runtime import place
 from mixqual.seeding import derive_seed
 from mixqual.training.checkpoints import Progress, load_state, save_state, save_tensors
 
@@ -93,10 +94,11 @@ def fit(
             f"training.batch_size = {config.batch_size} cannot be shared equally by "
             f"{accelerator.num_processes} processes"
         )
-    network.to(accelerator.device, memory_format=torch.channels_last)
+    place(network, accelerator.device)
     optimizer = _optimizer(network, new_parameters, config)
     state_path = directory / "state.safetensors"
-    best, at = {}, Progress()
+    best: dict[str, Tensor] = {}
+    at = Progress()
     if state_path.exists():
         best, at = load_state(state_path, network, optimizer)
     wrapped, wrapped_optimizer = accelerator.prepare(network, optimizer)
@@ -108,8 +110,9 @@ def fit(
 
     saved = time.monotonic()
     with (
-        progress(task.title, last_step * config.batch_size, "images", at.step * config.batch_size)
-        as advance,
+        progress(
+            task.title, last_step * config.batch_size, "images", at.step * config.batch_size
+        ) as advance,
         _tensorboard(directory, accelerator) as log,
     ):
         while at.step < last_step and at.epochs_without_gain < patience:
@@ -181,7 +184,11 @@ def _step(
     # Each process takes its share of the one global batch, so that the draws do not change.
     share = slice(accelerator.process_index, None, accelerator.num_processes)
     images_BCHW, targets = _prepare(
-        task, task.train, batch.positions_B[share], batch.assignment.part(share), batch.seed,
+        task,
+        task.train,
+        batch.positions_B[share],
+        batch.assignment.part(share),
+        batch.seed,
         accelerator.device,
     )
     torch.manual_seed(derive_seed(task.seed, "dropout", step, accelerator.process_index))

@@ -1,0 +1,56 @@
+"""Which test images every model gets right, in every cell: all that accuracies are made of."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixqual.evaluation import CLEAN, Cell, Cube
+from mixqual.fusion.rules import average, hard_mix, maximum, mix
+
+Correct = dict[str, NDArray[np.bool_]]
+"""Model to (cell, image): whether the class with the highest score is the true one."""
+
+ENSEMBLES = ("avg", "max", "hardmix", "mix")
+CEILINGS = ("mix_true", "best_expert")
+"""Bounds that use what no deployed model knows: the distortion and level of each image."""
+
+
+def score(
+    cube: Cube,
+    experts: Sequence[str],
+    baselines: Sequence[str],
+    true_weights: Mapping[Cell, NDArray[np.float64]],
+) -> Correct:
+    """Score single networks, ensembles and ceilings; the cube also holds the gate's "gate".
+
+    `true_weights` are the optimal weights of each cell. The best expert of a cell is the one with
+    the most right answers in that very cell.
+    """
+    rows: dict[str, list[NDArray[np.bool_]]] = {
+        name: [] for name in (*experts, *baselines, *ENSEMBLES, *CEILINGS)
+    }
+    for cell in cube.cells:
+        p_EBK = cube.read(cell, experts)
+        w_BE = cube.arrays["gate"].read(cell)
+        true_BE = np.broadcast_to(true_weights[cell], w_BE.shape)
+        scores = {name: p_EBK[index] for index, name in enumerate(experts)}
+        scores |= {name: cube.arrays[name].read(cell) for name in baselines}
+        scores |= {
+            "avg": average(p_EBK),
+            "max": maximum(p_EBK),
+            "hardmix": hard_mix(p_EBK, w_BE),
+            "mix": mix(p_EBK, w_BE),
+            "mix_true": mix(p_EBK, true_BE),
+        }
+        right = {name: values.argmax(1) == cube.labels_N for name, values in scores.items()}
+        right["best_expert"] = max((right[name] for name in experts), key=np.sum)
+        for name, values in right.items():
+            rows[name].append(values)
+    return {name: np.stack(values) for name, values in rows.items()}
+
+
+def level_rows(cells: Sequence[Cell], distortion: str, levels: Sequence[float]) -> list[int]:
+    """The positions of a distortion's levels among the cells, the clean cell for level 0."""
+    places = {(cell.distortion, cell.level): index for index, cell in enumerate(cells)}
+    return [places[(CLEAN, 0.0) if level == 0 else (distortion, level)] for level in levels]

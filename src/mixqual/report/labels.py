@@ -1,0 +1,80 @@
+"""What models, distortions and numbers are called in tables and figures."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+Results = Mapping[str, Any]
+"""The content of a run's `results.json`."""
+
+AVERAGE = "average"
+"""The mean over all distortions, where the name of a distortion may stand."""
+
+ENSEMBLES = ("avg", "max", "hardmix", "mix")
+CEILINGS = {"mix_true": "true weights", "best_expert": "best expert"}
+"""Models that use what no deployed model knows, and their short names."""
+
+_TITLES = {"gaussian_noise": "Noise", "gaussian_blur": "Blur", AVERAGE: "Average"}
+
+
+def model_label(model: str) -> str:
+    """The paper's name of a model in plain text, such as M_clean."""
+    return f"ceiling: {CEILINGS[model]}" if model in CEILINGS else f"M_{model}"
+
+
+def figure_label(model: str) -> str:
+    """The same with a true subscript, for matplotlib."""
+    if model in CEILINGS or not re.fullmatch(r"\w+", model, re.ASCII):
+        return model_label(model).replace("$", r"\$")
+    subscript = model.replace("_", r"\_")
+    return rf"$M_{{\mathrm{{{subscript}}}}}$"
+
+
+def kind_of(results: Results, model: str) -> str:
+    """Return "expert", "baseline", "ensemble" or "ceiling"."""
+    if model in results["experts"]:
+        return "expert"
+    if model in results["baselines"]:
+        return "baseline"
+    return "ceiling" if model in CEILINGS else "ensemble"
+
+
+def main_baseline(results: Results) -> str | None:
+    """The paper's M_all, or the first baseline of a study that names it otherwise."""
+    baselines = results["baselines"]
+    return "all" if "all" in baselines else next(iter(baselines), None)
+
+
+def distortion_title(distortion: str) -> str:
+    """A distortion in words: Noise and Blur, as in the paper, for the two it studies."""
+    return _TITLES.get(distortion, distortion.replace("_", " ").capitalize())
+
+
+def level_title(results: Results, distortion: str) -> str:
+    """The label of a level axis with its unit, such as "Noise σ (grey levels)"."""
+    unit, size = results["distortions"][distortion]["unit"], results["provenance"].get("size")
+    if unit == "pixels" and size:
+        unit = f"pixels at {size} px"
+    quantity = "σ" if distortion in _TITLES else "level"
+    return f"{distortion_title(distortion)} {quantity} ({unit})"
+
+
+def level_key(level: float) -> str:
+    """A level as the key that results have for it."""
+    return format(level, "g")
+
+
+def signed(value: float) -> str:
+    """A difference with three decimals, its sign and a true minus; zero has no sign."""
+    text = format(value, "+.3f").replace("-", "−")
+    return "0.000" if text[1:] == "0.000" else text
+
+
+def interval_text(low: float, high: float) -> str:
+    """An interval of differences in brackets."""
+    return f"[{signed(low)}, {signed(high)}]"
+
+
+def listing(words: list[str]) -> str:
+    """Words as a list in a sentence: a, b and c."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -1,0 +1,161 @@
+"""The tables of a report, computed from results; `layout` draws them."""
+
+from typing import Any
+
+from mixqual.report.differences import difference
+from mixqual.report.labels import (
+    AVERAGE,
+    Results,
+    distortion_title,
+    interval_text,
+    kind_of,
+    level_key,
+    model_label,
+    signed,
+)
+from mixqual.report.layout import Align, Table, Value, csv_text
+from mixqual.report.notes import auc_notes, auc_warnings
+
+# Field of the results, column title, divisor, decimals.
+_COSTS = (
+    ("params", "Params (M)", 1e6, 2),
+    ("macs", "MACs (G)", 1e9, 3),
+    ("latency_ms", "Latency (ms)", 1, 1),
+    ("experts_run", "Experts run", 1, None),
+)
+_MISSING = "–"
+
+
+def auc_table(results: Results) -> Table:
+    """The paper's Table 2 for this run, with intervals and with what each model costs."""
+    models = results["models"]
+    columns = [*results["distortions"], AVERAGE]
+    titles = [f"{distortion_title(name)} AUC" for name in results["distortions"]]
+    seeds = results["provenance"]["seeds"]
+    fields = ["model", "kind"]
+    for name in columns:
+        fields += [f"{name}_{part}" for part in ("auc", "low", "high", "auc_without_clean")]
+        fields += [f"{name}_auc_seed_{seed}" for seed in seeds]
+    align: list[Align] = ["right"] * (len(columns) + len(_COSTS))
+    return Table(
+        title=f"{results['name']}: area under the accuracy curve",
+        header=("Model", *titles, "Average", *(title for _, title, _, _ in _COSTS)),
+        rows=tuple(
+            (
+                model_label(model),
+                *(_area_text(results["auc"][model][name]) for name in columns),
+                *_cost_texts(results["cost"].get(model, {})),
+            )
+            for model in models
+        ),
+        align=("left", *align),
+        fields=(*fields, *(field for field, _, _, _ in _COSTS)),
+        records=tuple(_auc_record(results, model, columns) for model in models),
+        rules=_rules([_group(results, model) for model in models]),
+        notes=auc_notes(results),
+        warnings=auc_warnings(results),
+    )
+
+
+def comparisons_table(results: Results, against: str = "mix") -> Table:
+    """One model minus each other model, on average and on each distortion."""
+    found = [
+        row
+        for name in (AVERAGE, *results["distortions"])
+        for model in results["models"]
+        if (row := difference(results, against, model, name)) is not None
+    ]
+    own = model_label(against)
+    return Table(
+        title=f"{results['name']}: {own} against each other model",
+        header=("Other model", "AUC", f"{own} minus other", "95 % interval", f"{own} is"),
+        rows=tuple(
+            (
+                model_label(row.b),
+                distortion_title(row.distortion),
+                signed(row.delta),
+                interval_text(row.low, row.high),
+                row.verdict,
+            )
+            for row in found
+        ),
+        align=("left", "left", "right", "right", "left"),
+        fields=("a", "b", "distortion", "delta", "low", "high", "verdict"),
+        records=tuple(
+            (row.a, row.b, row.distortion, row.delta, row.low, row.high, row.verdict)
+            for row in found
+        ),
+        rules=_rules([row.distortion for row in found]),
+        notes=(
+            "Differences are paired: both models saw the same test images, with the same "
+            "distortions and the same resamples. The intervals of single models may overlap where "
+            "the interval of the difference excludes zero.",
+            '"No difference shown" means that the interval contains zero, not that the models are '
+            "equal. Intervals are not adjusted for the number of comparisons.",
+        ),
+        warnings=auc_warnings(results) if against in ("mix", "hardmix") else (),
+    )
+
+
+def accuracy_csv(results: Results) -> str:
+    """Accuracy of every model at every level, with its 95 % interval."""
+    records: list[tuple[Value, ...]] = []
+    for model in results["models"]:
+        for name, grid in results["distortions"].items():
+            accuracy = results["accuracy"][model][name]
+            intervals = results["accuracy_ci95"][model][name]
+            for level in grid["levels"]:
+                key = level_key(level)
+                records.append((model, name, level, accuracy[key], *intervals[key]))
+    return csv_text(("model", "distortion", "level", "accuracy", "low", "high"), records)
+
+
+def weights_csv(results: Results) -> str:
+    """Optimal weights and the gate's output at every level."""
+    records: list[tuple[Value, ...]] = []
+    tables = [results[name] for name in ("weights", "gate_weights", "gate_weights_std")]
+    for name, grid in results["distortions"].items():
+        for level in grid["levels"]:
+            key = level_key(level)
+            records += [
+                (name, level, expert, *(table[name][key][expert] for table in tables))
+                for expert in results["experts"]
+            ]
+    fields = ("distortion", "level", "expert", "optimal_weight", "gate_mean", "gate_std")
+    return csv_text(fields, records)
+
+
+def _area_text(area: dict[str, Any]) -> str:
+    low, high = area["ci95"]
+    return f"{area['auc']:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _cost_texts(cost: dict[str, Any]) -> list[str]:
+    """The costs of a model; a ceiling has none, as it cannot be built."""
+    texts = []
+    for field, _, divisor, decimals in _COSTS:
+        value = cost.get(field)
+        if value is None:
+            texts.append(_MISSING)
+        else:
+            texts.append(f"{value:g}" if decimals is None else f"{value / divisor:.{decimals}f}")
+    return texts
+
+
+def _auc_record(results: Results, model: str, columns: list[str]) -> tuple[Value, ...]:
+    record: list[Value] = [model, kind_of(results, model)]
+    for name in columns:
+        area = results["auc"][model][name]
+        record += [area["auc"], *area["ci95"], area["auc_without_clean"], *area["seeds"]]
+    cost = results["cost"].get(model, {})
+    return (*record, *(cost.get(field) for field, _, _, _ in _COSTS))
+
+
+def _group(results: Results, model: str) -> str:
+    kind = kind_of(results, model)
+    return "single" if kind in ("expert", "baseline") else kind
+
+
+def _rules(groups: list[str]) -> tuple[int, ...]:
+    """Where one group of rows ends and the next begins."""
+    return tuple(row for row in range(1, len(groups)) if groups[row] != groups[row - 1])

@@ -1,0 +1,114 @@
+"""From scores to `results.json`: accuracies, areas, intervals and comparisons of all models."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixqual.evaluation import Bootstrap, Cell, auc_weights
+from mixqual.fusion import Correct, level_rows
+
+AVERAGE = "average"
+_DIGITS = 6
+
+
+@final
+@dataclass(frozen=True)
+class Scored:
+    """What is known of every model after testing, seed by seed."""
+
+    cells: Sequence[Cell]
+    levels: Mapping[str, tuple[float, ...]]
+    """The grid of each distortion, level 0 included."""
+    by_seed: Mapping[int, Correct]
+
+    @property
+    def models(self) -> list[str]:
+        """All models, in the order of the table."""
+        return list(next(iter(self.by_seed.values())))
+
+    def mean_over_seeds(self, model: str) -> NDArray[np.float64]:
+        """(cell, image): the share of seeds that get the image right."""
+        mean_VN: NDArray[np.float64] = np.mean(
+            [correct[model] for correct in self.by_seed.values()], axis=0, dtype=np.float64
+        )
+        return mean_VN
+
+    def area_weights(self, distortion: str, include_clean: bool = True) -> NDArray[np.float64]:
+        """One weight a cell: their product with a model's accuracies is its (average) AUC."""
+        weights_V = np.zeros(len(self.cells))
+        names = list(self.levels) if distortion == AVERAGE else [distortion]
+        for name in names:
+            rows = level_rows(self.cells, name, self.levels[name])
+            # The clean cell serves every distortion, so weights add up.
+            weights_V[rows] += auc_weights(self.levels[name], include_clean) / len(names)
+        return weights_V
+
+
+def accuracy_tables(scored: Scored, bootstrap: Bootstrap) -> dict[str, Any]:
+    """The `accuracy`, `accuracy_ci95` and `auc` tables: model, distortion, then level or figure."""
+    accuracy: dict[str, Any] = {}
+    accuracy_ci95: dict[str, Any] = {}
+    areas: dict[str, Any] = {}
+    for model in scored.models:
+        right_VN = scored.mean_over_seeds(model)
+        accuracy[model], accuracy_ci95[model], areas[model] = {}, {}, {}
+        for name, levels in scored.levels.items():
+            rows = level_rows(scored.cells, name, levels)
+            keys = [level_key(level) for level in levels]
+            accuracy[model][name] = dict(
+                zip(keys, _rounded(right_VN[rows].mean(1).tolist()), strict=True)
+            )
+            accuracy_ci95[model][name] = {
+                key: _rounded(bootstrap.interval(right_VN[row]))
+                for key, row in zip(keys, rows, strict=True)
+            }
+        for name in (*scored.levels, AVERAGE):
+            areas[model][name] = _area(scored, bootstrap, model, name)
+    return {"auc": areas, "accuracy": accuracy, "accuracy_ci95": accuracy_ci95}
+
+
+def comparisons(scored: Scored, bootstrap: Bootstrap) -> list[dict[str, Any]]:
+    """The difference in AUC of every two models, paired over the same resampled images."""
+    rows = []
+    for name in (*scored.levels, AVERAGE):
+        weights_V = scored.area_weights(name)
+        each_N = {model: weights_V @ scored.mean_over_seeds(model) for model in scored.models}
+        # The later model of the table first: ensembles against what they have to beat.
+        for b, a in combinations(scored.models, 2):
+            delta_N = each_N[a] - each_N[b]
+            rows.append(
+                {
+                    "a": a,
+                    "b": b,
+                    "distortion": name,
+                    "delta": round(float(delta_N.mean()), _DIGITS),
+                    "ci95": _rounded(bootstrap.interval(delta_N)),
+                }
+            )
+    return rows
+
+
+def level_key(level: float) -> str:
+    """A level as a key of the results."""
+    return format(level, "g")
+
+
+def _area(scored: Scored, bootstrap: Bootstrap, model: str, name: str) -> dict[str, Any]:
+    weights_V = scored.area_weights(name)
+    right_VN = scored.mean_over_seeds(model)
+    without_clean = scored.area_weights(name, include_clean=False) @ right_VN.mean(1)
+    seeds = [float(weights_V @ correct[model].mean(1)) for correct in scored.by_seed.values()]
+    return {
+        "auc": round(float(weights_V @ right_VN.mean(1)), _DIGITS),
+        "auc_without_clean": round(float(without_clean), _DIGITS),
+        "ci95": _rounded(bootstrap.interval(weights_V @ right_VN)),
+        "seeds": _rounded(seeds),
+    }
+
+
+def _rounded(values: Sequence[float]) -> list[float]:
+    return [round(float(value), _DIGITS) for value in values]

@@ -1,0 +1,183 @@
+"""A study from its file to its report: the paper's method, one function per section.
+
+Start reading here. Each step below finds its artifact made, or makes it: a run that was killed
+goes on where it stopped, and a changed setting repeats only what depends on it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixqual import stages
+from mixqual.artifacts import exclusive, key_of
+from mixqual.config import StudyConfig, load_study_config
+from mixqual.costs import costs
+from mixqual.data import ImageIndex, ImageSet, index_images
+from mixqual.evaluation import Bootstrap, Cell, Cube
+from mixqual.fusion import Correct, score
+from mixqual.plan import Plan
+from mixqual.provenance import provenance
+from mixqual.report import write_report
+from mixqual.results import Scored, accuracy_tables, comparisons, level_key
+from mixqual.runtime import set_up_machine
+from mixqual.seeding import derive_seed
+from mixqual.stages import OptimalWeights, Workbench
+
+
+@final
+class Study:
+    """A study, ready to run."""
+
+    def __init__(self, config: StudyConfig) -> None:
+        self.config = config
+
+    @staticmethod
+    def load(path: str | Path, overrides: Sequence[str] = ()) -> "Study":
+        """Read a study file; `overrides` are "key=value" lines. Raises `StudyError`."""
+        return Study(load_study_config(Path(path), overrides))
+
+    def prepare(self) -> tuple[Plan, ImageIndex]:
+        """List the images, and plan what to make of them. Raises `DataError` and `StudyError`."""
+        index = index_images(self.config.data, self.config.split.seed)
+        plan = Plan(self.config, index.fingerprint())
+        _ = plan.levels  # unknown distortions are found before any work
+        return plan, index
+
+    def run(self, out: str | Path) -> dict[str, Any]:
+        """Run all of it into the folder `out`, and return the content of its `results.json`.
+
+        Raises `MixqualError` for what the user can mend; everything computed until then is kept.
+        """
+        plan, index = self.prepare()
+        machine = set_up_machine(self.config.runtime)
+        bench = Workbench.open(plan, Path(out), machine)
+        if not bench.accelerator.is_main_process:
+            return self._run(bench, index)
+        with exclusive(Path(out)):
+            results = self._run(bench, index)
+            write_report(results, Path(out))
+        return results
+
+    def _run(self, bench: Workbench, index: ImageIndex) -> dict[str, Any]:
+        sets = stages.prepare_images(bench, index)
+        training: dict[str, Any] = {}
+        gates: list[dict[str, Any]] = []
+        tests: dict[int, tuple[Cube, OptimalWeights]] = {}
+        for seed in self.config.seeds:
+            training[str(seed)] = fine_tune(bench, sets, seed)
+            weights = stages.solve_weights(bench, sets, seed)
+            gates.append({"seed": seed, **stages.train_gate(bench, sets, weights, seed)})
+            tests[seed] = (test(bench, sets, seed), weights)
+        if not bench.accelerator.is_main_process:
+            return {}
+        scores = {seed: fuse(bench.plan, *tests[seed]) for seed in tests}
+        return {
+            **summarise(bench, sets, scores),
+            **weight_tables(bench.plan, tests),
+            "cost": costs(bench, sets),
+            "gate": gates,
+            "largest_gap": max(weights.largest_gap for _, weights in tests.values()),
+            "training": training,
+        }
+
+
+def fine_tune(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> dict[str, Any]:
+    """Section 2: the experts, each on its own distortion, and the baselines on all of them."""
+    return {
+        name: asdict(stages.train_network(bench, sets, name, seed)) for name in bench.plan.networks
+    }
+
+
+def test(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> Cube:
+    """Sections 2 and 3: every network and the gate, on every distortion and level."""
+    return stages.sweep_split(bench, sets, "test", [*bench.plan.networks, "gate"], seed)
+
+
+def fuse(plan: Plan, cube: Cube, weights: OptimalWeights) -> Correct:
+    """Section 3: M_avg, M_max, M_hardmix and M_mix beside the single networks, on every cell."""
+
+    def true_weights(cell: Cell) -> NDArray[np.float64]:
+        distortion = cell.distortion if cell.level > 0 else next(iter(plan.levels))
+        row = plan.levels[distortion].index(cell.level)
+        weights_E: NDArray[np.float64] = weights.weights_VE[distortion][row]
+        return weights_E
+
+    return score(
+        cube,
+        list(plan.config.experts),
+        [name for name in plan.networks if name in plan.config.baselines],
+        {cell: true_weights(cell) for cell in cube.cells},
+    )
+
+
+def summarise(
+    bench: Workbench, sets: Mapping[str, ImageSet], scores: Mapping[int, Correct]
+) -> dict[str, Any]:
+    """Provenance, and the accuracies, areas and comparisons of all models."""
+    plan, config = bench.plan, bench.plan.config
+    images = sets["test"].images
+    scored = Scored(plan.test_cells, plan.levels, scores)
+    bootstrap = Bootstrap.draw(
+        len(sets["test"]), config.evaluation.bootstrap, derive_seed(config.split.seed, "bootstrap")
+    )
+    return {
+        "name": config.name,
+        "provenance": provenance(bench.machine)
+        | {
+            "processes": bench.accelerator.num_processes,
+            "seeds": list(config.seeds),
+            "config_hash": key_of(config.model_dump(mode="json", exclude={"runtime"})),
+            "images": {name: len(part) for name, part in sets.items()},
+            "left_out": len(images.left_out),
+            "size": config.data.size,
+            "backbone": config.backbone.name,
+            "weights": config.backbone.weights,
+            "credit": images.credit,
+            "classes": list(images.classes),
+        },
+        "experts": list(config.experts),
+        "baselines": [name for name in plan.networks if name in config.baselines],
+        "models": scored.models,
+        "distortions": {
+            name: {
+                "unit": plan.distortions[name].unit,
+                "levels": list(levels),
+                "max_at_224": config.distortions[name].max,
+            }
+            for name, levels in plan.levels.items()
+        },
+        **accuracy_tables(scored, bootstrap),
+        "comparisons": comparisons(scored, bootstrap),
+    }
+
+
+def weight_tables(plan: Plan, tests: Mapping[int, tuple[Cube, OptimalWeights]]) -> dict[str, Any]:
+    """Figure 4: the optimal weights of each level, and what the gate makes of its test images."""
+    experts = list(plan.config.experts)
+    tables: dict[str, Any] = {"weights": {}, "gate_weights": {}, "gate_weights_std": {}}
+    for name, levels in plan.levels.items():
+        optimal_VE = np.mean([weights.weights_VE[name] for _, weights in tests.values()], axis=0)
+        gate_SVNE = np.array(
+            [
+                [cube.arrays["gate"].read(cube.draws(name, level)[0]) for level in levels]
+                for cube, _ in tests.values()
+            ]
+        )
+        rows_VE = {
+            "weights": optimal_VE,
+            "gate_weights": gate_SVNE.mean((0, 2)),
+            "gate_weights_std": gate_SVNE.std((0, 2)),
+        }
+        for table, values_VE in rows_VE.items():
+            tables[table][name] = {
+                level_key(level): {
+                    expert: round(float(value), 6)
+                    for expert, value in zip(experts, values_E, strict=True)
+                }
+                for level, values_E in zip(levels, values_VE, strict=True)
+            }
+    return tables
