@@ -1,20 +1,18 @@
 """The cost of every model of a study: parameters, MACs and latency, for one image at a time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
-from mixqual import stages
 from mixqual.config import BackboneConfig
-from mixqual.data import ImageSet
 from mixqual.errors import StudyError
 from mixqual.evaluation import count, latency_ms
 from mixqual.networks import Gate, Mixture, backbone_preprocessing, build_classifier
-from mixqual.stages import Workbench
+from mixqual.workbench import Workbench, load_gate, load_network
 
 
-def costs(bench: Workbench, sets: Mapping[str, ImageSet]) -> dict[str, dict[str, Any]]:
+def costs(bench: Workbench, classes: int) -> dict[str, dict[str, Any]]:
     """Model to params, macs, latency_ms and experts_run; the networks of the first seed are timed.
 
     An ensemble runs all experts; M_hardmix runs the gate and then one expert, though all of them
@@ -22,8 +20,8 @@ def costs(bench: Workbench, sets: Mapping[str, ImageSet]) -> dict[str, dict[str,
     """
     plan, device, size = bench.plan, bench.machine.device, bench.plan.config.data.size
     names = list(plan.config.experts)
-    experts = [stages.load_network(bench, sets, name, plan.config.seeds[0]) for name in names]
-    gate = stages.load_gate(bench, plan.config.seeds[0])
+    experts = [load_network(bench, classes, name, plan.config.seeds[0]) for name in names]
+    gate = load_gate(bench, plan.config.seeds[0])
     mixture = Mixture(experts, gate)
     one, gating = count(experts[0], size), count(gate, size)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mixqual.evaluation import Bootstrap, Cell, auc_weights
 from mixqual.fusion import Correct, level_rows
+from mixqual.report import level_key
 
 AVERAGE = "average"
 _DIGITS = 6
@@ -90,11 +91,6 @@ def comparisons(scored: Scored, bootstrap: Bootstrap) -> list[dict[str, Any]]:
                 }
             )
     return rows
-
-
-def level_key(level: float) -> str:
-    """A level as a key of the results."""
-    return format(level, "g")
 
 
 def _area(scored: Scored, bootstrap: Bootstrap, model: str, name: str) -> dict[str, Any]:

@@ -3,17 +3,15 @@
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 import numpy as np
 import torch
-from accelerate import Accelerator, InitProcessGroupKwargs
 from torch import Tensor, nn
 
-from mixqual.artifacts import ArtifactStore, read_json, write_json
+from mixqual.artifacts import read_json, write_json
 from mixqual.data import (
     ImageIndex,
     ImageSet,
@@ -26,53 +24,19 @@ from mixqual.data import (
 from mixqual.distortions import Assignment
 from mixqual.evaluation import Cell, Cube, OutputArray, sweep
 from mixqual.fusion import interpolate_weights, solve
-from mixqual.networks import Classifier, Gate, backbone_preprocessing, build_classifier
-from mixqual.plan import Plan
-from mixqual.runtime import Machine, place
+from mixqual.networks import backbone_preprocessing, build_classifier
 from mixqual.seeding import derive_seed
-from mixqual.training import Fitted, Task, fit, load_tensors, validation_assignment
-
-# A process waits for the others while the first one sweeps: longer than any sweep should take.
-_PATIENCE_BETWEEN_PROCESSES = timedelta(days=2)
-
-
-@final
-@dataclass(frozen=True)
-class Workbench:
-    """What every stage needs."""
-
-    plan: Plan
-    store: ArtifactStore
-    machine: Machine
-    accelerator: Accelerator = field(repr=False)
-
-    @staticmethod
-    def open(plan: Plan, root: Path, machine: Machine) -> "Workbench":
-        """Set up a run's folder for this process, or for this one of several."""
-        accelerator = Accelerator(
-            cpu=machine.device.type == "cpu",
-            kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE_BETWEEN_PROCESSES)],
-        )
-        return Workbench(plan, ArtifactStore(root / "artifacts"), machine, accelerator)
-
-    def build(self, stage: str, key: str, make: Callable[[Path], None]) -> Path:
-        """Make an artifact in the first process, while the others wait."""
-        if self.accelerator.is_main_process:
-            self.store.build(stage, key, make)
-        self.accelerator.wait_for_everyone()
-        return self.store.path(stage, key)
-
-    def build_together(self, stage: str, key: str, make: Callable[[Path], None]) -> Path:
-        """Make an artifact with all processes at work; `make` returns when all are through."""
-        done = self.store.path(stage, key)
-        if not self.store.is_done(stage, key):
-            self.accelerator.wait_for_everyone()
-            if self.accelerator.is_main_process:
-                self.store.build(stage, key, make)
-            else:
-                make(done.with_name(done.name + ".partial"))
-            self.accelerator.wait_for_everyone()
-        return done
+from mixqual.training import Fitted, Task, fit, validation_assignment
+from mixqual.workbench import (
+    Workbench,
+    fitted,
+    load_best,
+    load_gate,
+    load_network,
+    network_folder,
+    untrained_gate,
+    untrained_network,
+)
 
 
 @final
@@ -123,17 +87,16 @@ def train_network(bench: Workbench, sets: Mapping[str, ImageSet], name: str, see
     plan = bench.plan
     baseline = plan.config.baselines.get(name)
     first = baseline.continues if baseline and baseline.continues else name
+    classes = len(sets["train"].classes)
 
     def train(directory: Path) -> None:
-        torch_network = _untrained(bench, sets, seed)
+        network = untrained_network(bench, classes, seed)
         if first != name and bench.accelerator.is_main_process:
-            _copy_state(_network_folder(bench, first, seed), directory)
+            _copy_state(network_folder(bench, first, seed), directory)
         elif plan.start is not None and name != plan.start:
-            _load(torch_network, _network_folder(bench, plan.start, seed))
+            load_best(network, network_folder(bench, plan.start, seed))
         elif not (directory / "state.safetensors").exists():
-            torch_network = build_classifier(
-                plan.config.backbone, len(sets["train"].classes), derive_seed(seed, "head")
-            )
+            network = build_classifier(plan.config.backbone, classes, derive_seed(seed, "head"))
         bench.accelerator.wait_for_everyone()
         fractions = (
             plan.config.baselines[first].distort
@@ -142,8 +105,8 @@ def train_network(bench: Workbench, sets: Mapping[str, ImageSet], name: str, see
         )
         training, patience = plan.training_of(name)
         fit(
-            torch_network,
-            torch_network.new_parameters(),
+            network,
+            network.new_parameters(),
             Task(
                 title=f"{name} (seed {seed})",
                 train=sets["train"],
@@ -166,27 +129,6 @@ def train_network(bench: Workbench, sets: Mapping[str, ImageSet], name: str, see
 
     folder = bench.build_together("network", plan.network_key(name, seed), train)
     return fitted(folder)
-
-
-def fitted(folder: Path) -> Fitted:
-    """How the training in an artifact's folder ended."""
-    return Fitted(**load_tensors(folder / "weights.safetensors")[1])
-
-
-def load_network(
-    bench: Workbench, sets: Mapping[str, ImageSet], name: str, seed: int
-) -> Classifier:
-    """A trained network, ready to predict."""
-    network = _untrained(bench, sets, seed)
-    _load(network, _network_folder(bench, name, seed))
-    return place(network, bench.machine.device).eval()
-
-
-def load_gate(bench: Workbench, seed: int) -> Gate:
-    """The trained gate, ready to predict."""
-    gate = _untrained_gate(bench, seed)
-    _load(gate, bench.store.path("gate", bench.plan.gate_key(seed)))
-    return place(gate, bench.machine.device).eval()
 
 
 def sweep_split(
@@ -290,7 +232,7 @@ def train_gate(
     )
 
     def train(directory: Path) -> None:
-        gate = _untrained_gate(bench, seed)
+        gate = untrained_gate(bench, seed)
         config = plan.config.gate
         fit(gate, [], task, config, bench.accelerator, directory, patience=config.patience)
 
@@ -306,26 +248,6 @@ def train_gate(
     }
 
 
-def _untrained(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> Classifier:
-    config = bench.plan.config.backbone.model_copy(update={"weights": "random"})
-    network = build_classifier(config, len(sets["train"].classes), derive_seed(seed, "head"))
-    return Classifier(network.backbone, backbone_preprocessing(bench.plan.config.backbone))
-
-
-def _untrained_gate(bench: Workbench, seed: int) -> Gate:
-    config = bench.plan.config
-    preprocessing = backbone_preprocessing(config.backbone)
-    return Gate(len(config.experts), preprocessing, derive_seed(seed, "gate"))
-
-
-def _network_folder(bench: Workbench, name: str, seed: int) -> Path:
-    return bench.store.path("network", bench.plan.network_key(name, seed))
-
-
-def _load(network: nn.Module, folder: Path) -> None:
-    network.load_state_dict(load_tensors(folder / "weights.safetensors")[0])
-
-
 def _copy_state(source: Path, directory: Path) -> None:
     """Start from where another training stopped, unless this one has gone on already."""
     target = directory / "state.safetensors"
@@ -337,7 +259,7 @@ def _copy_state(source: Path, directory: Path) -> None:
 
 def _expert_steps(bench: Workbench, seed: int) -> int:
     return sum(
-        fitted(_network_folder(bench, name, seed)).steps for name in bench.plan.config.experts
+        fitted(network_folder(bench, name, seed)).steps for name in bench.plan.config.experts
     )
 
 
@@ -346,7 +268,7 @@ def _predictor(
 ) -> Callable[[Tensor], Tensor]:
     if name == "gate":
         return load_gate(bench, seed)
-    network = load_network(bench, sets, name, seed)
+    network = load_network(bench, len(sets["train"].classes), name, seed)
     return lambda images_BCHW: network(images_BCHW).softmax(1)
 
 

@@ -19,13 +19,15 @@ from mixqual.costs import costs
 from mixqual.data import ImageIndex, ImageSet, index_images
 from mixqual.evaluation import Bootstrap, Cell, Cube
 from mixqual.fusion import Correct, score
+from mixqual.networks import check_backbone
 from mixqual.plan import Plan
 from mixqual.provenance import provenance
-from mixqual.report import write_report
-from mixqual.results import Scored, accuracy_tables, comparisons, level_key
+from mixqual.report import level_key, write_report
+from mixqual.results import Scored, accuracy_tables, comparisons
 from mixqual.runtime import set_up_machine
 from mixqual.seeding import derive_seed
-from mixqual.stages import OptimalWeights, Workbench
+from mixqual.stages import OptimalWeights
+from mixqual.workbench import Workbench
 
 
 @final
@@ -42,6 +44,7 @@ class Study:
 
     def prepare(self) -> tuple[Plan, ImageIndex]:
         """List the images, and plan what to make of them. Raises `DataError` and `StudyError`."""
+        check_backbone(self.config.backbone)
         index = index_images(self.config.data, self.config.split.seed)
         plan = Plan(self.config, index.fingerprint())
         _ = plan.levels  # unknown distortions are found before any work
@@ -78,7 +81,7 @@ class Study:
         return {
             **summarise(bench, sets, scores),
             **weight_tables(bench.plan, tests),
-            "cost": costs(bench, sets),
+            "cost": costs(bench, len(index.classes)),
             "gate": gates,
             "largest_gap": max(weights.largest_gap for _, weights in tests.values()),
             "training": training,

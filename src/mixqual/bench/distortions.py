@@ -38,9 +38,12 @@ def _measure() -> list[Ratio]:
             for image, sigma in zip(images_BHWC, sigmas_B.tolist(), strict=True)
         ]
 
+    scales_B = sigmas_B.numpy().astype(np.float32)[:, None, None, None]
+
     def by_numpy() -> np.ndarray:
         draws = np.random.default_rng(0).standard_normal(images_BHWC.shape, dtype=np.float32)
-        return images_BHWC + draws * sigmas_B.numpy().astype(np.float32)[:, None, None, None]
+        noisy_BHWC: np.ndarray = images_BHWC + draws * scales_B
+        return noisy_BHWC
 
     def one_draw() -> torch.Tensor:
         return torch.randn(images_BCHW.shape)

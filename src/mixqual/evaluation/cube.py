@@ -56,6 +56,7 @@ class OutputArray:
 
     def __init__(self, path: Path, images: int, outputs: int) -> None:
         """Open the array at `path`, or make an empty one."""
+        self._path = path
         self.images = images
         self.blocks = math.ceil(images / BLOCK)
         with refusing_full_disk(path):
@@ -91,9 +92,10 @@ class OutputArray:
             return
         cells_after = self._cells + new
         # The shape first: room without a name is never read, a name without room would be.
-        self._array.resize((len(cells_after), *self._array.shape[1:]))
         rows: list[Any] = [[cell.distortion, cell.level, cell.draw] for cell in cells_after]
-        self._array.update_attributes({"cells": rows})
+        with refusing_full_disk(self._path):
+            self._array.resize((len(cells_after), *self._array.shape[1:]))
+            self._array.update_attributes({"cells": rows})
         self._cells = cells_after
 
     def block(self, number: int) -> slice:
@@ -109,7 +111,8 @@ class OutputArray:
 
     def write(self, cell: Cell, block: int, values_NK: Floats) -> None:
         """Write a block."""
-        self._array[self._cells.index(cell), self.block(block)] = values_NK
+        with refusing_full_disk(self._path):
+            self._array[self._cells.index(cell), self.block(block)] = values_NK
 
     def read(self, cell: Cell) -> Floats:
         """The outputs (image, output) of a cell."""

@@ -69,6 +69,15 @@ def load_backbone(config: BackboneConfig) -> tuple[nn.Module, Preprocessing]:
     return backbone, preprocessing
 
 
+def check_backbone(config: BackboneConfig) -> None:
+    """Raise `BackboneError` for an unknown name or a missing weights file, before any work."""
+    _, name = find_backbone(config.name)
+    if config.weights == "packaged":
+        _packaged_weights(name)
+    elif config.weights not in ("default", "random"):
+        _check_file(Path(config.weights))
+
+
 def find_backbone(name: str) -> tuple[str, str]:
     """Return (library, model name); a bare name that both libraries have means torchvision's."""
     prefix, _, bare = name.rpartition("/")
@@ -118,11 +127,7 @@ def last_linear(backbone: nn.Module) -> tuple[str, nn.Linear]:
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Read a state dict from a .safetensors or .pth file, without running any code in it."""
-    if not path.is_file():
-        raise BackboneError(
-            f"backbone.weights: {str(path)!r} is no file; give a .safetensors or .pth file, "
-            '"default", "packaged" or "random"'
-        )
+    _check_file(path)
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
@@ -138,6 +143,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BackboneError(f"backbone.weights: {path} cannot be read: {reason}") from None
     return tensors
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise BackboneError(
+            f"backbone.weights: {str(path)!r} is no file; give a .safetensors or .pth file, "
+            '"default", "packaged" or "random"'
+        )
 
 
 def _create(library: str, name: str, classes: int | None = None) -> nn.Module:

@@ -3,7 +3,9 @@
 from mixqual.report.differences import Difference, difference
 from mixqual.report.figures import draw_figures, figure_2, figure_4, figure_5
 from mixqual.report.headline import headline
+from mixqual.report.labels import level_key
 from mixqual.report.layout import Table, to_csv, to_markdown, to_rich
+from mixqual.report.resilience import resilience_table
 from mixqual.report.tables import accuracy_csv, auc_table, comparisons_table, weights_csv
 from mixqual.report.writer import write_report
 
@@ -19,6 +21,8 @@ __all__ = [
     "figure_4",
     "figure_5",
     "headline",
+    "level_key",
+    "resilience_table",
     "to_csv",
     "to_markdown",
     "to_rich",

@@ -4,7 +4,6 @@ from mixqual.report.differences import Difference, difference
 from mixqual.report.labels import (
     AVERAGE,
     Results,
-    interval_text,
     listing,
     main_baseline,
     model_label,
@@ -21,17 +20,14 @@ def headline(results: Results) -> str:
     """
     images = results["provenance"]["images"]["test"]
     own = results["auc"]["mix"][AVERAGE]["auc"]
-    phrases = [
-        _phrase(found)
-        for rival in _rivals(results)
-        if (found := difference(results, "mix", rival)) is not None
-    ]
+    found = [difference(results, "mix", rival) for rival in _rivals(results)]
+    phrases = [_phrase(each, first=index == 0) for index, each in enumerate(found) if each]
     sentence = f"M_mix has an average AUC of {own:.3f} on {images} test images"
     if phrases:
-        sentence += f": {listing(phrases)} (95 % intervals)"
+        sentence += f"; that is {listing(phrases)}"
     failed = failed_gates(results)
     if failed:
-        sentence += f"; but the gate has failed for {failed}"
+        sentence += f"; but THE GATE HAS FAILED for {failed}"
     return sentence + "."
 
 
@@ -42,8 +38,11 @@ def _rivals(results: Results) -> list[str]:
     return [clean, *([main] if main else []), *others]
 
 
-def _phrase(found: Difference) -> str:
-    rival, interval = model_label(found.b), interval_text(found.low, found.high)
+def _phrase(found: Difference, first: bool) -> str:
+    rival, kind = model_label(found.b), "95 % interval " if first else ""
     if found.verdict == "no difference shown":
-        return f"no difference from {rival} is shown, {signed(found.delta)} {interval}"
-    return f"{abs(found.delta):.3f} {found.verdict} than {rival}, {interval}"
+        interval = f"{signed(found.low)} to {signed(found.high)}"
+        return f"not shown to differ from that of {rival} ({signed(found.delta)}, {kind}{interval})"
+    near, far = sorted([abs(found.low), abs(found.high)])
+    size = f"{abs(found.delta):.3f} {found.verdict}"
+    return f"{size} than that of {rival} ({kind}{near:.3f} to {far:.3f})"

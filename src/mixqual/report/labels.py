@@ -70,11 +70,6 @@ def signed(value: float) -> str:
     return "0.000" if text[1:] == "0.000" else text
 
 
-def interval_text(low: float, high: float) -> str:
-    """An interval of differences in brackets."""
-    return f"[{signed(low)}, {signed(high)}]"
-
-
 def listing(words: list[str]) -> str:
     """Words as a list in a sentence: a, b and c."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

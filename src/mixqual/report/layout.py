@@ -99,17 +99,19 @@ class _Grid:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         columns = [0]
         for column in range(1, len(self.table.header)):
-            wider = self._draw([*columns, column])
-            fits = Measurement.get(console, options, wider).minimum <= options.max_width
-            if not fits and len(columns) > 1:
+            if len(columns) > 1 and self._width(console, [*columns, column]) > options.max_width:
                 yield self._draw(columns)
                 columns = [0]
             columns.append(column)
         yield self._draw(columns)
 
+    def _width(self, console: Console, columns: Sequence[int]) -> int:
+        unbounded = console.options.update(max_width=10_000)
+        return Measurement.get(console, unbounded, self._draw(columns)).maximum
+
     def _draw(self, columns: Sequence[int]) -> RichTable:
         table = self.table
-        grid = RichTable(box=box.HORIZONTALS, pad_edge=False)
+        grid = RichTable(box=box.HORIZONTALS, padding=(0, 1, 0, 0), pad_edge=False)
         for column in columns:
             width = max((len(row[column]) for row in table.rows), default=0)
             header = table.header[column]

@@ -1,5 +1,6 @@
 """What a reader of the table of areas has to know, in sentences below it and warnings above."""
 
+import math
 import statistics
 
 from mixqual.report.labels import (
@@ -66,8 +67,9 @@ def _intervals(results: Results) -> str:
     images, seeds = results["provenance"]["images"]["test"], results["provenance"]["seeds"]
     mean = f" of the mean over {len(seeds)} seeds" if len(seeds) > 1 else ""
     return (
-        f"[low, high]: 95 % interval{mean}, by bootstrap over the {images} test images, the same "
-        "resamples for all models. It covers the choice of test images, not that of the training."
+        f"[low, high]: 95 % interval{mean}, by paired bootstrap over the {images} test images (the "
+        "same resamples for all models). It covers the choice of test images, not the chance in "
+        "training."
     )
 
 
@@ -94,8 +96,10 @@ def _levels(results: Results) -> str:
     for name, grid in results["distortions"].items():
         highest, at_224 = grid["levels"][-1], grid["max_at_224"]
         text = f"{distortion_title(name)} up to {highest:.4g} {grid['unit']}"
-        if highest != at_224:
+        if not math.isclose(highest, at_224, rel_tol=1e-5):
             text += f" (scaled to images of {size} px: {at_224:g} at 224 px)"
+        elif grid["unit"] == "pixels":
+            text += " (not scaled)"
         ranges.append(f"{text}, {len(grid['levels'])} levels with the clean one")
     return "; ".join(ranges) + "."
 
@@ -103,9 +107,9 @@ def _levels(results: Results) -> str:
 def _costs(results: Results) -> str:
     origin = results["provenance"]
     return (
-        "Params: parameters to store, in millions. MACs: multiply-accumulates an image, in "
+        "Params: parameters to store, in millions. MACs: multiply-accumulates per image, in "
         f"billions. Latency: of one image on {origin['device']}, {origin['threads']} threads. "
-        "Experts run: networks that an image goes through."
+        "Experts run: how many networks an image goes through."
     )
 
 
@@ -168,8 +172,8 @@ def _origin(results: Results) -> str:
     commit = f", commit {origin['commit']}" if origin.get("commit") else ""
     return (
         f"{counts['train']} training, {counts['val']} validation and {counts['test']} test images "
-        f"of {origin['size']}×{origin['size']} px{left_out}. Backbone {origin['backbone']}, weights "
-        f"{origin['weights']}. mixqual {origin['version']}{commit}, {origin['date']}."
+        f"of {origin['size']}×{origin['size']} px{left_out}. Backbone {origin['backbone']}, "
+        f"weights {origin['weights']}. mixqual {origin['version']}{commit}, {origin['date']}."
     )
 
 

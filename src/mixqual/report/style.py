@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Literal, final
 
 from matplotlib import style as matplotlib_style
 
@@ -47,7 +47,7 @@ class LineStyle:
     """Lengths of dash and gap in line widths; empty for a solid line."""
 
     @property
-    def line(self) -> str | tuple[float, tuple[float, ...]]:
+    def line(self) -> Literal["-"] | tuple[float, tuple[float, ...]]:
         """In matplotlib's form."""
         return (0.0, self.dashes) if self.dashes else "-"
 

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from mixqual.report.differences import difference
+from mixqual.report.differences import Difference, difference
 from mixqual.report.labels import (
     AVERAGE,
     Results,
     distortion_title,
-    interval_text,
     kind_of,
     level_key,
     model_label,
@@ -58,38 +57,44 @@ def auc_table(results: Results) -> Table:
 
 
 def comparisons_table(results: Results, against: str = "mix") -> Table:
-    """One model minus each other model, on average and on each distortion."""
-    found = [
-        row
-        for name in (AVERAGE, *results["distortions"])
+    """One model minus each other model, on average and on each distortion.
+
+    The verdict is that of the average; the CSV has one for each distortion too.
+    """
+    columns = [AVERAGE, *results["distortions"]]
+    found = {
+        model: cells
         for model in results["models"]
-        if (row := difference(results, against, model, name)) is not None
-    ]
+        if None not in (cells := [difference(results, against, model, name) for name in columns])
+    }
+    rows = {model: [cell for cell in cells if cell] for model, cells in found.items()}
+    titles = [f"{distortion_title(name)} AUC" for name in results["distortions"]]
     own = model_label(against)
+    align: list[Align] = ["right"] * len(titles)
     return Table(
-        title=f"{results['name']}: {own} against each other model",
-        header=("Other model", "AUC", f"{own} minus other", "95 % interval", f"{own} is"),
+        title=f"{results['name']}: {own} minus each other model",
+        header=("Other model", "Average", f"{own} is", *titles),
         rows=tuple(
             (
-                model_label(row.b),
-                distortion_title(row.distortion),
-                signed(row.delta),
-                interval_text(row.low, row.high),
-                row.verdict,
+                model_label(model),
+                _difference_text(cells[0]),
+                cells[0].verdict,
+                *(_difference_text(cell) for cell in cells[1:]),
             )
-            for row in found
+            for model, cells in rows.items()
         ),
-        align=("left", "left", "right", "right", "left"),
+        align=("left", "right", "left", *align),
         fields=("a", "b", "distortion", "delta", "low", "high", "verdict"),
         records=tuple(
-            (row.a, row.b, row.distortion, row.delta, row.low, row.high, row.verdict)
-            for row in found
+            (cell.a, cell.b, cell.distortion, cell.delta, cell.low, cell.high, cell.verdict)
+            for cells in rows.values()
+            for cell in cells
         ),
-        rules=_rules([row.distortion for row in found]),
+        rules=_rules([_group(results, model) for model in rows]),
         notes=(
-            "Differences are paired: both models saw the same test images, with the same "
-            "distortions and the same resamples. The intervals of single models may overlap where "
-            "the interval of the difference excludes zero.",
+            "Differences of AUC with 95 % intervals. They are paired: both models saw the same "
+            "test images with the same distortions. The intervals of two single models may "
+            "overlap where the interval of their difference excludes zero.",
             '"No difference shown" means that the interval contains zero, not that the models are '
             "equal. Intervals are not adjusted for the number of comparisons.",
         ),
@@ -128,6 +133,10 @@ def weights_csv(results: Results) -> str:
 def _area_text(area: dict[str, Any]) -> str:
     low, high = area["ci95"]
     return f"{area['auc']:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _difference_text(cell: Difference) -> str:
+    return f"{signed(cell.delta)} [{signed(cell.low)}, {signed(cell.high)}]"
 
 
 def _cost_texts(cost: dict[str, Any]) -> list[str]:

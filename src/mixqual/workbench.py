@@ -1,0 +1,102 @@
+"""What the stages of a study share: the plan, the run's folder, the processes, the networks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import final
+
+from accelerate import Accelerator, InitProcessGroupKwargs
+from torch import nn
+
+from mixqual.artifacts import ArtifactStore
+from mixqual.networks import Classifier, Gate, backbone_preprocessing, build_classifier
+from mixqual.plan import Plan
+from mixqual.runtime import Machine, place
+from mixqual.seeding import derive_seed
+from mixqual.training import Fitted, load_tensors
+
+# A process waits for the others while the first one sweeps: longer than any sweep should take.
+_PATIENCE_BETWEEN_PROCESSES = timedelta(days=2)
+
+
+@final
+@dataclass(frozen=True)
+class Workbench:
+    """What every stage needs."""
+
+    plan: Plan
+    store: ArtifactStore
+    machine: Machine
+    accelerator: Accelerator = field(repr=False)
+
+    @staticmethod
+    def open(plan: Plan, root: Path, machine: Machine) -> "Workbench":
+        """Set up a run's folder for this process, or for this one of several."""
+        accelerator = Accelerator(
+            cpu=machine.device.type == "cpu",
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE_BETWEEN_PROCESSES)],
+        )
+        return Workbench(plan, ArtifactStore(root / "artifacts"), machine, accelerator)
+
+    def build(self, stage: str, key: str, make: Callable[[Path], None]) -> Path:
+        """Make an artifact in the first process, while the others wait."""
+        if self.accelerator.is_main_process:
+            self.store.build(stage, key, make)
+        self.accelerator.wait_for_everyone()
+        return self.store.path(stage, key)
+
+    def build_together(self, stage: str, key: str, make: Callable[[Path], None]) -> Path:
+        """Make an artifact with all processes at work; `make` returns when all are through."""
+        done = self.store.path(stage, key)
+        if not self.store.is_done(stage, key):
+            self.accelerator.wait_for_everyone()
+            if self.accelerator.is_main_process:
+                self.store.build(stage, key, make)
+            else:
+                make(done.with_name(done.name + ".partial"))
+            self.accelerator.wait_for_everyone()
+        return done
+
+
+def fitted(folder: Path) -> Fitted:
+    """How the training in an artifact's folder ended."""
+    return Fitted(**load_tensors(folder / "weights.safetensors")[1])
+
+
+def load_network(bench: Workbench, classes: int, name: str, seed: int) -> Classifier:
+    """A trained network, ready to predict."""
+    network = untrained_network(bench, classes, seed)
+    load_best(network, network_folder(bench, name, seed))
+    return place(network, bench.machine.device).eval()
+
+
+def load_gate(bench: Workbench, seed: int) -> Gate:
+    """The trained gate, ready to predict."""
+    gate = untrained_gate(bench, seed)
+    load_best(gate, bench.store.path("gate", bench.plan.gate_key(seed)))
+    return place(gate, bench.machine.device).eval()
+
+
+def untrained_network(bench: Workbench, classes: int, seed: int) -> Classifier:
+    """The backbone as it is built, with whatever weights: to load others into."""
+    config = bench.plan.config.backbone.model_copy(update={"weights": "random"})
+    network = build_classifier(config, classes, derive_seed(seed, "head"))
+    return Classifier(network.backbone, backbone_preprocessing(bench.plan.config.backbone))
+
+
+def untrained_gate(bench: Workbench, seed: int) -> Gate:
+    """The gate as it starts, random from the seed."""
+    config = bench.plan.config
+    preprocessing = backbone_preprocessing(config.backbone)
+    return Gate(len(config.experts), preprocessing, derive_seed(seed, "gate"))
+
+
+def network_folder(bench: Workbench, name: str, seed: int) -> Path:
+    """Where a trained expert or baseline stands."""
+    return bench.store.path("network", bench.plan.network_key(name, seed))
+
+
+def load_best(network: nn.Module, folder: Path) -> None:
+    """Load the weights of an artifact into a network of its kind."""
+    network.load_state_dict(load_tensors(folder / "weights.safetensors")[0])

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from mixqual.fusion import average, hard_mix, maximum, mix
+
+# Two experts, three images, two classes.
+P_EBK = np.array(
+    [
+        [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7]],
+        [[0.2, 0.8], [0.5, 0.5], [1.0, 0.0]],
+    ]
+)
+W_BE = np.array([[0.75, 0.25], [0.5, 0.5], [0.1, 0.9]])
+
+experts_images_classes = st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(2, 7))
+
+
+def outputs(shape: tuple[int, int, int], seed: int) -> NDArray[np.float64]:
+    experts, images, classes = shape
+    return np.random.default_rng(seed).dirichlet(np.ones(classes), size=(experts, images))
+
+
+def weights(shape: tuple[int, int, int], seed: int) -> NDArray[np.float64]:
+    return np.random.default_rng(seed + 1).dirichlet(np.ones(shape[0]), size=shape[1])
+
+
+def test_average_by_hand() -> None:
+    np.testing.assert_allclose(average(P_EBK), [[0.55, 0.45], [0.45, 0.55], [0.65, 0.35]])
+
+
+def test_maximum_by_hand() -> None:
+    np.testing.assert_array_equal(maximum(P_EBK), [[0.9, 0.8], [0.5, 0.6], [1.0, 0.7]])
+
+
+def test_mix_by_hand() -> None:
+    np.testing.assert_allclose(mix(P_EBK, W_BE), [[0.725, 0.275], [0.45, 0.55], [0.93, 0.07]])
+
+
+def test_hard_mix_by_hand_takes_the_first_expert_on_a_tie() -> None:
+    np.testing.assert_array_equal(hard_mix(P_EBK, W_BE), [[0.9, 0.1], [0.4, 0.6], [1.0, 0.0]])
+
+
+def test_hard_mix_takes_the_first_of_the_largest_on_a_later_tie() -> None:
+    p_EBK = outputs((3, 1, 4), 0)
+    np.testing.assert_array_equal(hard_mix(p_EBK, np.array([[0.2, 0.4, 0.4]])), p_EBK[1])
+
+
+@settings(deadline=None, max_examples=60)
+@given(shape=experts_images_classes, seed=st.integers(0, 10**6))
+def test_each_rule_against_a_loop(shape: tuple[int, int, int], seed: int) -> None:
+    experts, images, classes = shape
+    p_EBK, w_BE = outputs(shape, seed), weights(shape, seed)
+    for image in range(images):
+        rows_EK = p_EBK[:, image]
+        best = max(range(experts), key=lambda expert: w_BE[image, expert])
+        expected = {
+            average: [sum(rows_EK[:, k]) / experts for k in range(classes)],
+            maximum: [max(rows_EK[:, k]) for k in range(classes)],
+        }
+        for rule, row in expected.items():
+            np.testing.assert_allclose(rule(p_EBK)[image], row)
+        mixed = [
+            sum(w_BE[image, e] * rows_EK[e, k] for e in range(experts)) for k in range(classes)
+        ]
+        np.testing.assert_allclose(mix(p_EBK, w_BE)[image], mixed)
+        np.testing.assert_array_equal(hard_mix(p_EBK, w_BE)[image], rows_EK[best])
+        # M_max decides for the class of the largest of all E * K outputs.
+        assert maximum(p_EBK)[image].argmax() == rows_EK.argmax() % classes
+
+
+@settings(deadline=None, max_examples=60)
+@given(shape=experts_images_classes, seed=st.integers(0, 10**6))
+def test_mixtures_are_probabilities(shape: tuple[int, int, int], seed: int) -> None:
+    p_EBK, w_BE = outputs(shape, seed), weights(shape, seed)
+    for mixed_BK in (average(p_EBK), mix(p_EBK, w_BE), hard_mix(p_EBK, w_BE)):
+        assert mixed_BK.shape == shape[1:]
+        assert (mixed_BK >= 0).all()
+        np.testing.assert_allclose(mixed_BK.sum(1), 1)
+
+
+@settings(deadline=None, max_examples=60)
+@given(shape=experts_images_classes, seed=st.integers(0, 10**6))
+def test_equal_weights_make_mix_the_average(shape: tuple[int, int, int], seed: int) -> None:
+    p_EBK = outputs(shape, seed)
+    equal_BE = np.full((shape[1], shape[0]), 1 / shape[0])
+    np.testing.assert_allclose(mix(p_EBK, equal_BE), average(p_EBK))
+
+
+@settings(deadline=None, max_examples=60)
+@given(shape=experts_images_classes, seed=st.integers(0, 10**6), data=st.data())
+def test_all_the_weight_on_one_expert_makes_mix_and_hard_mix_that_expert(
+    shape: tuple[int, int, int], seed: int, data: st.DataObject
+) -> None:
+    p_EBK = outputs(shape, seed)
+    chosen_B = data.draw(
+        st.lists(st.integers(0, shape[0] - 1), min_size=shape[1], max_size=shape[1])
+    )
+    one_hot_BE = np.eye(shape[0])[chosen_B]
+    expected_BK = np.stack([p_EBK[expert, image] for image, expert in enumerate(chosen_B)])
+    np.testing.assert_array_equal(mix(p_EBK, one_hot_BE), expected_BK)
+    np.testing.assert_array_equal(hard_mix(p_EBK, one_hot_BE), expected_BK)
+
+
+@pytest.mark.parametrize("experts", [1, 3])
+def test_experts_that_agree_make_every_rule_agree(experts: int) -> None:
+    one_BK = outputs((1, 5, 4), 3)[0]
+    p_EBK = np.stack([one_BK] * experts)
+    w_BE = weights(p_EBK.shape, 0)
+    for fused_BK in (average(p_EBK), maximum(p_EBK), mix(p_EBK, w_BE), hard_mix(p_EBK, w_BE)):
+        np.testing.assert_allclose(fused_BK, one_BK)

@@ -1,0 +1,190 @@
+"""Made-up results of a run: smooth curves, some chance from a fixed seed, six digits."""
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+Results = dict[str, Any]
+
+_GRIDS = {
+    "gaussian_noise": ("grey levels", 100.0, False),
+    "gaussian_blur": ("pixels", 10.0, True),
+    "jpeg": ("100 - quality", 90.0, False),
+    "motion_blur": ("pixels", 20.0, True),
+    "fog": ("fraction", 1.0, False),
+    "low_light": ("stops", 4.0, False),
+}
+_ENSEMBLES = ["avg", "max", "hardmix", "mix"]
+_CEILINGS = ["mix_true", "best_expert"]
+# How much accuracy a model loses at the highest level of what it was trained on, and of the rest.
+_LOSSES = {
+    "clean": (0.55, 0.55),
+    "all": (0.2, 0.2),
+    "all_long": (0.18, 0.18),
+    "avg": (0.3, 0.3),
+    "max": (0.28, 0.28),
+    "hardmix": (0.16, 0.16),
+    "mix": (0.14, 0.14),
+    "mix_true": (0.13, 0.13),
+    "best_expert": (0.15, 0.15),
+}
+
+
+def sample_results(
+    distortions: int = 2, experts: int = 3, seeds: int = 3, size: int = 128, gate_works: bool = True
+) -> Results:
+    """The results of a study with so many distortions, experts and seeds."""
+    generator = np.random.default_rng(20171)
+    names = list(_GRIDS)[:distortions]
+    expert_names = ["clean", "noise", "blur", "jpeg", "motion", "fog", "dark", "mild"][:experts]
+    baselines = ["all", "all_long"]
+    models = [*expert_names, *baselines, *_ENSEMBLES, *_CEILINGS]
+    grids = {name: _grid(name, size) for name in names}
+    results: Results = {
+        "name": "sample",
+        "provenance": {
+            "version": "0.1.0",
+            "commit": "0123abcd",
+            "date": "2026-11-05T12:00:00Z",
+            "libraries": {"torch": "2.14.1"},
+            "device": "a made-up processor",
+            "threads": 2,
+            "seeds": list(range(seeds)),
+            "config_hash": "89abcdef01234567",
+            "images": {"train": 1111, "val": 333, "test": 779},
+            "left_out": 401,
+            "size": size,
+            "backbone": "timm/tf_efficientnet_lite0",
+            "weights": "packaged",
+            "credit": "Photographs: A. Author, CC BY-NC-SA 4.0",
+        },
+        "experts": expert_names,
+        "baselines": baselines,
+        "models": models,
+        "distortions": grids,
+        "auc": {model: {} for model in models},
+        "accuracy": {model: {} for model in models},
+        "accuracy_ci95": {model: {} for model in models},
+        "weights": {},
+        "gate_weights": {},
+        "gate_weights_std": {},
+        "cost": _costs(expert_names, baselines),
+        "gate": [
+            {
+                "seed": seed,
+                "val_loss": 0.0412 + 0.001 * seed,
+                "constant_loss": 0.2013 if gate_works else 0.0402,
+                "beats_constant": gate_works,
+            }
+            for seed in range(seeds)
+        ],
+        "training": {
+            str(seed): {
+                model: {"steps": 400 + 30 * seed, "epochs": 12, "best_epoch": 9, "val_loss": 0.6}
+                for model in [*expert_names, *baselines]
+            }
+            for seed in range(seeds)
+        },
+        "largest_gap": 1e-10,
+    }
+    for model in models:
+        for index, name in enumerate(names):
+            _add_curve(results, generator, model, name, index)
+        _add_average(results, model, names)
+    for name in names:
+        _add_weights(results, generator, name)
+    results["comparisons"] = [
+        _compare(results, a, b, name)
+        for name in (*names, "average")
+        for b, a in combinations(models, 2)
+    ]
+    return results
+
+
+def _grid(name: str, size: int) -> Results:
+    unit, highest, scales = _GRIDS[name]
+    top = highest * (size / 224 if scales else 1)
+    levels = [round(top * step / 10, 6) for step in range(11)]
+    return {"unit": unit, "levels": levels, "max_at_224": highest}
+
+
+def _costs(experts: list[str], baselines: list[str]) -> Results:
+    def cost(stored: int, run: int, gate: int) -> Results:
+        params, macs = 3376044 * stored + 98531 * gate, 125830144 * run + 56918016 * gate
+        latency = round(8.123 * run + 1.456 * gate, 3)
+        return {"params": params, "macs": macs, "latency_ms": latency, "experts_run": run}
+
+    n = len(experts)
+    return {
+        **{name: cost(1, 1, 0) for name in [*experts, *baselines]},
+        "avg": cost(n, n, 0),
+        "max": cost(n, n, 0),
+        "hardmix": cost(n, 1, 1),
+        "mix": cost(n, n, 1),
+    }
+
+
+def _add_curve(results: Results, generator: Any, model: str, name: str, index: int) -> None:
+    levels = results["distortions"][name]["levels"]
+    keys = [format(level, "g") for level in levels]
+    own, other = _LOSSES.get(model, (0.15, 0.5))
+    experts = results["experts"]
+    trained = model in experts and experts.index(model) == index + 1
+    fall = (own if trained else other) * np.linspace(0, 1, len(levels)) ** 0.7
+    top = 0.82 if model in _LOSSES else 0.80
+    curve = np.round(top - fall + generator.normal(0, 0.006, len(levels)), 6).tolist()
+    results["accuracy"][model][name] = dict(zip(keys, curve, strict=True))
+    results["accuracy_ci95"][model][name] = {
+        key: [round(value - 0.027, 6), round(value + 0.026, 6)]
+        for key, value in zip(keys, curve, strict=True)
+    }
+    area = float(np.trapezoid(curve, levels) / levels[-1])
+    seeds = generator.normal(0, 0.008, len(results["provenance"]["seeds"]))
+    results["auc"][model][name] = {
+        "auc": round(area, 6),
+        "auc_without_clean": round(float(np.mean(curve[1:])), 6),
+        "ci95": [round(area - 0.024, 6), round(area + 0.025, 6)],
+        "seeds": [round(area + value, 6) for value in seeds - seeds.mean()],
+    }
+
+
+def _add_average(results: Results, model: str, names: list[str]) -> None:
+    areas = [results["auc"][model][name] for name in names]
+
+    def mean(values: Any) -> Any:
+        return np.round(np.mean(values, axis=0), 6).tolist()
+
+    results["auc"][model]["average"] = {
+        key: mean([area[key] for area in areas])
+        for key in ("auc", "auc_without_clean", "ci95", "seeds")
+    }
+
+
+def _add_weights(results: Results, generator: Any, name: str) -> None:
+    """Equal weights for clean images, and nearly all to one expert for the worst."""
+    experts = results["experts"]
+    levels = results["distortions"][name]["levels"]
+    names = list(results["distortions"])
+    chosen = (names.index(name) + 1) % len(experts)
+    tables: dict[str, Results] = {"weights": {}, "gate_weights": {}, "gate_weights_std": {}}
+    for step, level in enumerate(levels):
+        share = 1 - np.exp(-0.5 * step)
+        w_E = np.full(len(experts), (1 - share) / len(experts))
+        w_E[chosen] += share
+        rough_E = np.maximum(0, w_E + (step > 0) * generator.normal(0, 0.03, len(experts)))
+        g_E = 0.92 * w_E + 0.08 / len(experts)
+        spread_E = np.full(len(experts), 0.05) + 0.05 * (step == 1)
+        rows = (rough_E / rough_E.sum(), g_E, spread_E)
+        for table, row_E in zip(tables.values(), rows, strict=True):
+            table[format(level, "g")] = {
+                expert: round(float(value), 6) for expert, value in zip(experts, row_E, strict=True)
+            }
+    for key, table in tables.items():
+        results[key][name] = table
+
+
+def _compare(results: Results, a: str, b: str, name: str) -> Results:
+    delta = results["auc"][a][name]["auc"] - results["auc"][b][name]["auc"]
+    interval = [round(delta - 0.015, 6), round(delta + 0.016, 6)]
+    return {"a": a, "b": b, "distortion": name, "delta": round(delta, 6), "ci95": interval}
