@@ -49,19 +49,21 @@ def build_classifier(config: BackboneConfig, classes: int, seed: int) -> Classif
     The new layer starts Glorot-uniform, with zero bias, from `seed`. Raises `BackboneError` for an
     unknown name, missing or unfitting weights, or a network whose last layer is not linear.
     """
-    backbone, preprocessing = load_backbone(config)
+    backbone, preprocessing = load_backbone(config, seed)
     _replace_head(backbone, classes, seed, config.name)
     return Classifier(backbone, preprocessing)
 
 
-def load_backbone(config: BackboneConfig) -> tuple[nn.Module, Preprocessing]:
-    """Build the network with its own last layer, and load its weights."""
+def load_backbone(config: BackboneConfig, seed: int = 0) -> tuple[nn.Module, Preprocessing]:
+    """Build the network with its own last layer, and load its weights; random ones from `seed`."""
     library, name = find_backbone(config.name)
     preprocessing = backbone_preprocessing(config)
     if config.weights == "default":
         return _with_hub_weights(library, name), preprocessing
     if config.weights == "random":
-        return _create(library, name), preprocessing
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return _create(library, name), preprocessing
     path = _packaged_weights(name) if config.weights == "packaged" else Path(config.weights)
     tensors = read_weights(path)
     backbone = _create(library, name, _classes_in(library, name, tensors))

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MultipleLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from mixqual.artifacts import write_atomically
 from mixqual.report.labels import Results, figure_label, level_key, level_title, main_baseline
@@ -20,6 +20,7 @@ from mixqual.report.style import LineStyle, house_style, line_styles
 
 _COLUMNS = 3
 _DPI = 150
+_TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _GREY = "#4d4d4d"
 _BAND = 0.14
 """Opacity of the bands: four of them over each other must still be told apart."""
@@ -60,7 +61,7 @@ def figure_4(results: Results) -> Figure:
             hollow = _hollow(style.marker, style.color)
             axes.plot(levels, optimal, **hollow, label=f"optimal, {expert}")
         axes.set_ylim(-0.03, 1.03)
-        axes.yaxis.set_major_locator(MultipleLocator(0.2))
+        axes.set_yticks(_TICKS)
 
     legend: dict[str, Artist] = {
         figure_label(name): _sample(styles[name]) for name in results["experts"]
@@ -101,7 +102,7 @@ def _accuracy_figure(results: Results, models: Sequence[str]) -> Figure:
             axes.fill_between(levels, low, high, color=style.color, alpha=_BAND, linewidth=0)
             axes.plot(levels, accuracy, **_solid(style), label=model)
         axes.set_ylim(0, 1)
-        axes.yaxis.set_major_locator(MultipleLocator(0.2))
+        axes.set_yticks(_TICKS)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
 
     legend: dict[str, Artist] = {figure_label(model): _sample(styles[model]) for model in models}
@@ -130,7 +131,7 @@ def _panels(
     columns = min(len(names), _COLUMNS)
     rows = -(-len(names) // columns)
     width = 0.4 + 3.4 * columns
-    figure = Figure(figsize=(width, 0.5 + 2.8 * rows), layout=ConstrainedLayoutEngine(w_pad=0.06))
+    figure = Figure(figsize=(width, 0.1 + 2.8 * rows), layout=ConstrainedLayoutEngine(w_pad=0.06))
     FigureCanvasAgg(figure)
     for index, name in enumerate(names):
         axes = figure.add_subplot(rows, columns, index + 1)
@@ -157,7 +158,10 @@ def _add_legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]
             loc="outside upper center",
             ncols=columns,
         )
-        if legend.get_window_extent().width <= figure.bbox.width:
+        area = legend.get_window_extent()
+        if area.width <= figure.bbox.width or columns == 1:
+            # Or the panels would have to give up that much of their height.
+            figure.set_figheight(figure.get_figheight() + area.height / figure.dpi)
             return
         legend.remove()
 

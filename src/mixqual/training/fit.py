@@ -15,6 +15,7 @@ from typing import final
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
@@ -115,9 +116,10 @@ def fit(
         ) as advance,
         _tensorboard(directory, accelerator) as log,
     ):
-        while at.step < last_step and at.epochs_without_gain < patience:
+        while at.epoch * steps_per_epoch < last_step and at.epochs_without_gain < patience:
             network.train()
-            for batch in _batches(task, config.batch_size, at.step % steps_per_epoch, at.epoch):
+            first = at.step - at.epoch * steps_per_epoch  # all of them if only validation is left
+            for batch in _batches(task, config.batch_size, first, at.epoch):
                 loss = _step(wrapped, wrapped_optimizer, task, batch, at.step, accelerator)
                 at.step += 1
                 at.epoch_loss += loss
@@ -137,6 +139,7 @@ def fit(
     fitted = Fitted(at.step, at.epoch, at.best_epoch, at.best_loss)
     if accelerator.is_main_process:
         save_tensors(directory / "weights.safetensors", best, vars(fitted))
+    accelerator.free_memory()  # it holds on to every network and optimiser that it has prepared
     accelerator.wait_for_everyone()
     return fitted
 
@@ -223,6 +226,10 @@ def _validate(network: nn.Module, task: Task, accelerator: Accelerator) -> float
     assignment = validation_assignment(task)
     seed = derive_seed(task.val_seed, "validation")
     network.eval()
+    if accelerator.num_processes > 1:
+        # The statistics of batch norms: each process has those of its own share of the last batch.
+        for buffer in network.buffers():
+            broadcast(buffer)
     total = torch.zeros((), dtype=torch.float64, device=accelerator.device)
     starts = range(0, len(task.val), _VALIDATION_BATCH)
     with torch.inference_mode():

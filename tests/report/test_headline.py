@@ -1,0 +1,53 @@
+import pytest
+from report_samples import Results, sample_results
+
+from mixqual.report import headline
+
+START = "M_mix has an average AUC of 0.756 on 779 test images"
+
+
+def results_with(**differences: tuple[float, float, float]) -> Results:
+    """Results that compare M_mix with the named models only."""
+    results = sample_results()
+    results["auc"]["mix"]["average"]["auc"] = 0.756
+    results["comparisons"] = [
+        {"a": "mix", "b": b, "distortion": "average", "delta": delta, "ci95": [low, high]}
+        for b, (delta, low, high) in differences.items()
+    ]
+    return results
+
+
+@pytest.mark.parametrize(
+    ("against_all", "words"),
+    [
+        ((0.035, 0.01, 0.06), "0.035 higher than that of M_all (0.010 to 0.060)"),
+        ((-0.035, -0.06, -0.01), "0.035 lower than that of M_all (0.010 to 0.060)"),
+        (
+            (-0.002, -0.02, 0.016),
+            "not shown to differ from that of M_all (−0.002, −0.020 to +0.016)",
+        ),
+    ],
+)
+def test_says_what_the_interval_allows(against_all: tuple[float, float, float], words: str) -> None:
+    results = results_with(clean=(0.262, 0.24, 0.28), all=against_all)
+    clean = "0.262 higher than that of M_clean (95 % interval 0.240 to 0.280)"
+    assert headline(results) == f"{START}; that is {clean} and {words}."
+
+
+def test_a_stronger_baseline_is_not_hidden() -> None:
+    results = results_with(all=(0.03, 0.01, 0.05), all_long=(-0.02, -0.03, -0.01))
+    assert "0.020 lower than that of M_all_long" in headline(results)
+
+
+def test_a_gate_that_failed_is_told() -> None:
+    results = results_with()
+    assert headline(results) == f"{START}."
+    results["gate"][2]["beats_constant"] = False
+    assert headline(results) == f"{START}; but THE GATE HAS FAILED for seed 2."
+
+
+def test_studies_with_other_names() -> None:
+    results = sample_results()
+    results["baselines"] = []
+    assert "M_clean" in headline(results)
+    assert "M_all" not in headline(results)

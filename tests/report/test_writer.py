@@ -1,0 +1,49 @@
+import json
+from pathlib import Path
+
+from report_samples import sample_results
+
+from mixqual.report import accuracy_csv, auc_table, headline, to_csv, write_report
+
+FILES = {
+    "results.json",
+    "auc.csv",
+    "accuracy.csv",
+    "weights.csv",
+    "comparisons.csv",
+    "table.md",
+    *(f"figures/fig{number}.{kind}" for number in (2, 4, 5) for kind in ("svg", "png")),
+}
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(directory).as_posix(): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_writes_all_files_and_nothing_else(tmp_path: Path) -> None:
+    results = sample_results()
+    paths = write_report(results, tmp_path / "new" / "run")
+    written = contents(tmp_path / "new" / "run")
+    assert written.keys() == FILES
+    assert {path.relative_to(tmp_path / "new" / "run").as_posix() for path in paths} == FILES
+    assert json.loads(written["results.json"]) == results
+    assert written["auc.csv"].decode() == to_csv(auc_table(results))
+    assert written["accuracy.csv"].decode() == accuracy_csv(results)
+    page = written["table.md"].decode()
+    assert page.startswith(f"# sample\n\n{headline(results)}\n\n## sample: area")
+    assert page.count("\n## ") == 2
+    # A report made again from the written results, as `mixqual report` does, is the same.
+    write_report(json.loads(written["results.json"]), tmp_path / "again")
+    assert contents(tmp_path / "again") == written
+
+
+def test_a_report_replaces_an_older_one(tmp_path: Path) -> None:
+    write_report(sample_results(gate_works=False), tmp_path)
+    assert "THE GATE HAS FAILED" in (tmp_path / "table.md").read_text()
+    write_report(sample_results(), tmp_path)
+    assert "THE GATE HAS FAILED" not in (tmp_path / "table.md").read_text()
+    assert contents(tmp_path).keys() == FILES
