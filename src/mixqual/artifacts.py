@@ -111,6 +111,8 @@ def exclusive(root: Path) -> Iterator[None]:
             root.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             raise RunError(f"{root} is no folder; choose another with --out") from None
+        except FileNotFoundError:  # where nothing can be made, as in /proc
+            raise RunError(f"{root} cannot be made; choose another with --out") from None
         handle = (root / ".lock").open("w")
     with handle:
         try:

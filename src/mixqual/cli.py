@@ -96,7 +96,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure the resilience of any classifier on a folder of images."""
-    from mixqual.config import DistortionConfig
+    from mixqual.config import DistortionConfig, make_table
     from mixqual.distort_files import parse_steps
     from mixqual.report import resilience_table, to_rich
     from mixqual.resilience import evaluate as measure
@@ -107,7 +107,10 @@ def evaluate(
         data,
         weights=weights,
         size=size,
-        distortions={name: DistortionConfig(max=level, steps=steps) for name, level in highest},
+        distortions={
+            name: make_table(DistortionConfig, f"--distortion {name}", max=level, steps=steps)
+            for name, level in highest
+        },
         seed=seed,
         on_error="skip" if skip_unreadable else "raise",
     )

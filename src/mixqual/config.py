@@ -8,7 +8,7 @@ import json
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -17,6 +17,9 @@ from mixqual.errors import StudyError
 
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+Table = TypeVar("Table", bound=_Table)
 
 
 class DataConfig(_Table):
@@ -253,6 +256,17 @@ def parse_study_config(table: dict[str, Any], where: str = "study") -> StudyConf
     try:
         # By way of JSON, where strict validation takes a list for a tuple, as TOML writes it.
         return StudyConfig.model_validate_json(json.dumps(table, default=str))
+    except ValidationError as error:
+        raise StudyError(f"{where}: {_explain(error)}") from None
+
+
+def make_table(kind: type[Table], where: str, **values: Any) -> Table:
+    """Validate one table from values that come from elsewhere, such as an option of a command.
+
+    Raises `StudyError` naming each bad field.
+    """
+    try:
+        return kind.model_validate(values)
     except ValidationError as error:
         raise StudyError(f"{where}: {_explain(error)}") from None
 

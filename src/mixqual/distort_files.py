@@ -39,7 +39,10 @@ def distort_files(
         for kind, level in kinds:
             images_BCHW = kind(images_BCHW, torch.tensor([level]), seed=seed)
         with refusing_full_disk(copy):
-            copy.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                copy.parent.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise DataError(f"{copy.parent} is no folder; choose another to write to") from None
             plain = images_BCHW[0, 0] if gray else images_BCHW[0].permute(1, 2, 0)
             Image.fromarray(plain.contiguous().numpy()).save(copy)
         written += 1

@@ -172,10 +172,11 @@ class Plan:
         """Of the optimal weights."""
         return key_of(
             {
-                "outputs": {
-                    name: self.outputs_key(self.network_key(name, seed), "val", seed)
+                # A list, not a table: weights are columns in the order of the experts.
+                "outputs": [
+                    [name, self.outputs_key(self.network_key(name, seed), "val", seed)]
                     for name in self.config.experts
-                },
+                ],
                 "cells": [[c.distortion, c.level, c.draw] for c in self.val_cells],
             }
         )

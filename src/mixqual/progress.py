@@ -23,9 +23,16 @@ Advance = Callable[..., None]
 
 
 @contextmanager
-def progress(title: str, total: int, unit: str, done: int = 0) -> Iterator[Advance]:
-    """Show the progress of `total` units, of which `done` are done, until the block ends."""
-    if sys.stderr.isatty():
+def progress(
+    title: str, total: int, unit: str, done: int = 0, *, shown: bool = True
+) -> Iterator[Advance]:
+    """Show the progress of `total` units, of which `done` are done, until the block ends.
+
+    Of several processes at the same work, one has it `shown`.
+    """
+    if not shown:
+        yield lambda steps, note="": None
+    elif sys.stderr.isatty():
         yield from _bar(title, total, unit, done)
     else:
         yield from _lines(title, total, unit, done)

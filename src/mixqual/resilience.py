@@ -4,6 +4,7 @@ import importlib
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from timm.data import ImageNetInfo
 from torch import Tensor
 
-from mixqual.config import BackboneConfig, DataConfig, DistortionConfig, RuntimeConfig
+from mixqual.config import BackboneConfig, DataConfig, DistortionConfig, RuntimeConfig, make_table
 from mixqual.data import ImageSet, decode_images, index_images, open_images
 from mixqual.errors import BackboneError, DataError
 from mixqual.evaluation import Bootstrap, Cube, OutputArray, Predictor, grid_cells, sweep
@@ -52,14 +53,15 @@ def evaluate(
     machine = set_up_machine(runtime or RuntimeConfig())
     kinds = {name: checked_distortion(name, given) for name, given in distortions.items()}
     levels = {name: level_grid(kinds[name], given, size) for name, given in distortions.items()}
-    data = DataConfig.model_validate(
-        {"source": "folder", "path": str(folder), "size": size, "on_error": on_error}
+    data = make_table(
+        DataConfig, "evaluate", source="folder", path=str(folder), size=size, on_error=on_error
     )
+    index = index_images(data)  # before the model, whose weights may have to be fetched
     predictor, interpolation = _load(model, weights, machine.device)
     with tempfile.TemporaryDirectory(prefix="mixqual-") as scratch:
         cache = Path(scratch)
         decode_images(
-            index_images(data),
+            index,
             cache,
             size=size,
             interpolation=interpolation,
@@ -93,7 +95,7 @@ def evaluate(
         | {
             "seeds": [seed],
             "images": {"test": len(labels_N)},
-            "left_out": [vars(file) for file in images.left_out],
+            "left_out": len(images.left_out),
             "size": size,
             "weights": weights,
             "classes": list(images.classes),
@@ -108,6 +110,7 @@ def evaluate(
             for name in levels
         },
         **accuracy_tables(scored, bootstrap),
+        "left_out": [asdict(file) for file in images.left_out],
     }
 
 

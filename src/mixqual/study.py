@@ -155,6 +155,7 @@ def summarise(
         },
         **accuracy_tables(scored, bootstrap),
         "comparisons": comparisons(scored, bootstrap),
+        "left_out": [asdict(file) for file in images.left_out],
     }
 
 

@@ -136,6 +136,27 @@ def test_an_array_of_other_images_or_classes_is_refused(
         OutputArray(tmp_path / "other.zarr", images=images, outputs=outputs)
 
 
+# Places that refuse to be written to: in /sys nobody can make a file, not even root
+
+
+def test_a_place_that_cannot_be_written_is_named() -> None:
+    with pytest.raises(RunError, match=r"^/sys/cube\.zarr: cannot be written"):
+        OutputArray(Path("/sys/cube.zarr"), images=2, outputs=1)
+
+
+def test_a_block_that_cannot_be_written_is_an_error_that_names_the_array(tmp_path: Path) -> None:
+    path = tmp_path / "shut.zarr"
+    array = OutputArray(path, images=2, outputs=1)
+    array.add_cells([CLEAN_CELL, A1])
+    array.write(CLEAN_CELL, 0, values(2, 1))
+    (path / "c" / "1").symlink_to("/sys")  # where the cell of A1 would go
+    with pytest.raises(RunError, match=f"^{path}: cannot be written"):
+        array.write(A1, 0, values(2, 1))
+    again = OutputArray(path, images=2, outputs=1)
+    assert again.has(CLEAN_CELL, 0)
+    assert not again.has(A1, 0)
+
+
 # Blocks
 
 
@@ -174,7 +195,7 @@ def test_a_block_is_one_file(tmp_path: Path) -> None:
     array.add_cells([CLEAN_CELL])
     before = set((tmp_path / "files.zarr").rglob("*"))
     array.write(CLEAN_CELL, 0, values(BLOCK, 300))
-    new = {path for path in (tmp_path / "files.zarr").rglob("*")} - before
+    new = set((tmp_path / "files.zarr").rglob("*")) - before
     assert len([path for path in new if path.is_file()]) == 1
 
 

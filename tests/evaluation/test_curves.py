@@ -91,7 +91,7 @@ def test_weights_of_the_levels_sum_to_one(curve: AccuracyCurve, include_clean: b
 def test_levels_that_do_not_increase_from_zero_are_refused(
     levels: tuple[float, ...], include_clean: bool
 ) -> None:
-    with pytest.raises(MixqualError, match="must increase from 0.*they are"):
+    with pytest.raises(MixqualError, match=r"must increase from 0.*they are"):
         auc(AccuracyCurve(levels, (0.5,) * len(levels), 10), include_clean=include_clean)
 
 

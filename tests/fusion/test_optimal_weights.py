@@ -1,5 +1,3 @@
-from itertools import product
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,7 +16,7 @@ Array = NDArray[np.float64]
 def slsqp(p_NE: Array) -> float:
     """The lowest objective that SciPy's general optimiser finds."""
     experts = p_NE.shape[1]
-    result = minimize(
+    result = minimize(  # type: ignore[call-overload]
         lambda w: -np.log(p_NE @ w).mean(),
         np.full(experts, 1 / experts),
         jac=lambda w: -(p_NE / (p_NE @ w)[:, None]).mean(0),
@@ -47,7 +45,8 @@ def softmax_chances(seed: int, images: int, experts: int, classes: int) -> NDArr
     logits_ENK[:, np.arange(images), labels_N] += np.linspace(0.5, 4, experts)[:, None]
     odds_ENK = np.exp((logits_ENK - logits_ENK.max(2, keepdims=True)).astype(np.float32))
     chances_ENK = odds_ENK / odds_ENK.sum(2, keepdims=True)
-    return chances_ENK[:, np.arange(images), labels_N].T
+    true_NE: NDArray[np.float32] = chances_ENK[:, np.arange(images), labels_N].T
+    return true_NE
 
 
 def assert_on_simplex(weights: Array) -> None:
@@ -114,11 +113,11 @@ def test_no_weights_beat_the_certificate(p_NE: Array, seed: int) -> None:
 @pytest.mark.parametrize("images", [1, 4, 40])
 def test_no_point_of_a_grid_is_better(experts: int, steps: int, images: int) -> None:
     p_NE = beta(images, images, experts)
-    grid = np.array(
-        [w for w in product(range(steps + 1), repeat=experts) if sum(w) == steps]
-        if experts == 2
-        else [(a, b, steps - a - b) for a in range(steps + 1) for b in range(steps + 1 - a)]
-    ) / steps  # fmt: skip
+    corners = range(steps + 1)
+    points: list[tuple[int, ...]] = [(a, steps - a) for a in corners]
+    if experts == 3:
+        points = [(a, b, steps - a - b) for a in corners for b in range(steps + 1 - a)]
+    grid = np.array(points) / steps
     values = -np.log(p_NE @ grid.T).mean(0)
     solution = solve(p_NE)
     ours = objective(p_NE, solution.weights)
@@ -195,7 +194,8 @@ def test_one_expert_has_weight_one() -> None:
 
 def test_images_without_any_chance_do_not_count() -> None:
     p_NE = beta(3, 50, 3)
-    padded_NE = np.concatenate([np.zeros((30, 3)), p_NE, np.zeros((1, 3))])
+    padded_NE = np.zeros((81, 3))
+    padded_NE[30:80] = p_NE
     np.testing.assert_allclose(optimal_weights(padded_NE), optimal_weights(p_NE), atol=1e-9)
     assert objective(padded_NE, np.full(3, 1 / 3)) == objective(p_NE, np.full(3, 1 / 3))
 
@@ -213,15 +213,15 @@ def test_chances_that_no_normal_number_holds_count_as_none() -> None:
 
 
 def test_a_rounding_error_above_one_is_allowed() -> None:
-    assert_on_simplex(optimal_weights([[np.float32(1.0000001), 0.5], [0.2, 0.9]]))
+    assert_on_simplex(optimal_weights(np.array([[1.0000001, 0.5], [0.2, 0.9]], dtype=np.float32)))
 
 
 # Several problems at once
 
 
 def test_problems_solved_together_are_solved_as_each_alone() -> None:
-    problems = np.stack(
-        [softmax_chances(0, 400, 3, 5)]
+    problems: Array = np.stack(
+        [softmax_chances(0, 400, 3, 5).astype(np.float64)]
         + [beta(seed, 400, 3, (0.3, 0.3)) for seed in range(4)]
         + [np.repeat(np.eye(3), [100, 100, 200], axis=0)]
     ).reshape(2, 3, 400, 3)

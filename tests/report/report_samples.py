@@ -87,6 +87,7 @@ def sample_results(
             for seed in range(seeds)
         },
         "largest_gap": 1e-10,
+        "left_out": [{"id": "images/cell0001.png", "reason": "no sure label"}],
     }
     for model in models:
         for index, name in enumerate(names):

@@ -200,8 +200,11 @@ def _packaged_weights(name: str) -> Path:
 def _classes_in(library: str, name: str, tensors: dict[str, Tensor]) -> int | None:
     """The number of classes that a file's last layer has, where its name matches the network's."""
     with torch.device("meta"):
-        head, _ = last_linear(_create(library, name))
-    weight = tensors.get(f"{head}.weight")
+        network = _create(library, name)
+    try:
+        weight = tensors.get(f"{last_linear(network)[0]}.weight")
+    except BackboneError:  # it can be evaluated as it is
+        return None
     return None if weight is None else len(weight)
 
 

@@ -30,7 +30,7 @@ def resilience_table(results: Results) -> Table:
             rows.append((f"{distortion_title(name)} AUC", "", _text(area["auc"], *area["ci95"])))
             records.append((model, f"{name}_auc", None, area["auc"], *area["ci95"]))
     origin = results["provenance"]
-    left_out = len(origin["left_out"])
+    left_out = origin["left_out"]
     return Table(
         title=f"{results['name']}: accuracy as quality falls",
         header=("Distortion", "Level", "Accuracy [95 % interval]"),

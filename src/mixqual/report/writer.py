@@ -6,7 +6,7 @@ from mixqual.artifacts import refusing_full_disk, write_atomically, write_json
 from mixqual.report.figures import draw_figures
 from mixqual.report.headline import headline
 from mixqual.report.labels import Results
-from mixqual.report.layout import to_csv, to_markdown
+from mixqual.report.layout import csv_text, to_csv, to_markdown
 from mixqual.report.tables import accuracy_csv, auc_table, comparisons_table, weights_csv
 
 
@@ -23,6 +23,9 @@ def write_report(results: Results, directory: Path) -> list[Path]:
         "accuracy.csv": accuracy_csv(results),
         "weights.csv": weights_csv(results),
         "comparisons.csv": to_csv(differences),
+        "left_out.csv": csv_text(
+            ("id", "reason"), [(file["id"], file["reason"]) for file in results["left_out"]]
+        ),
         "table.md": "\n".join(page),
     }
     with refusing_full_disk(directory):

@@ -112,7 +112,11 @@ def fit(
     saved = time.monotonic()
     with (
         progress(
-            task.title, last_step * config.batch_size, "images", at.step * config.batch_size
+            task.title,
+            last_step * config.batch_size,
+            "images",
+            at.step * config.batch_size,
+            shown=accelerator.is_main_process,
         ) as advance,
         _tensorboard(directory, accelerator) as log,
     ):

@@ -1,0 +1,69 @@
+"""Benchmarks on sizes so small that their ratios mean nothing: that they run, and say what."""
+
+import json
+
+import pytest
+from conftest import Command
+
+from mixqual.bench import benchmarks, distortions, run_benchmarks, sweep
+from mixqual.bench.timing import compare
+from mixqual.config import RuntimeConfig
+from mixqual.errors import StudyError
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distortions, "_BATCH", 2)
+    monkeypatch.setattr(distortions, "_SIDE", 40)
+    for name, value in (("_IMAGES", 4), ("_SIDE", 32), ("_BATCH", 2), ("_NETWORKS", 1)):
+        monkeypatch.setattr(sweep, name, value)
+
+
+def test_ratios_are_medians_of_pairs_that_are_timed_in_turn() -> None:
+    calls: list[str] = []
+
+    def run() -> None:
+        calls.append("run")
+        sum(range(20_000))
+
+    def other() -> None:
+        calls.append("other")
+        sum(range(200_000))
+
+    ratio = compare("few", run, "many", other, settings="ten times as many", repetitions=5)
+    assert calls == ["run", "other"] * 6  # one to warm up
+    assert ratio.low <= ratio.ratio <= ratio.high
+    assert ratio.ratio < 0.5
+    assert (ratio.what, ratio.against, ratio.repetitions) == ("few", "many", 5)
+
+
+@pytest.mark.usefixtures("small")
+def test_all_of_them_run() -> None:
+    results = run_benchmarks(None, RuntimeConfig(threads=1))
+    assert {"version", "libraries", "device", "threads"} <= results["provenance"].keys()
+    found = {(row["benchmark"], row["what"], row["against"].split()[0]) for row in results["rows"]}
+    assert {
+        ("distortions", "gaussian_blur", "scipy"),
+        ("distortions", "gaussian_noise", "numpy"),
+        ("sweep", "sweep", "floor:"),
+    } <= found
+    for row in results["rows"]:
+        assert 0 < row["low"] <= row["ratio"] <= row["high"]
+        assert row["settings"]
+
+
+@pytest.mark.usefixtures("small")
+def test_one_of_them_is_printed_in_lines(command: Command) -> None:
+    assert {
+        row["what"] for row in json.loads(command("bench", "distortions", "--json").out)["rows"]
+    } == {"gaussian_blur", "gaussian_noise"}
+    ended = command("bench", "distortions")
+    assert ended.code == 0
+    assert all(line.startswith("distortions: gaussian_") for line in ended.out.splitlines())
+    assert "x scipy" in ended.out
+
+
+def test_an_unknown_one_is_refused() -> None:
+    assert benchmarks() == ("distortions", "sweep")
+    with pytest.raises(StudyError, match="unknown benchmark 'timing'; there are dist"):
+        run_benchmarks("timing")

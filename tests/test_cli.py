@@ -1,0 +1,393 @@
+"""The command as a user meets it: what it prints, and how it refuses what it cannot use."""
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Command
+from PIL import Image
+from small_elpv import cell
+
+CLASSES = ("mono-defective", "mono-functional", "poly-defective", "poly-functional")
+QUICK = ("--set", "training.max_epochs=1", "--set", "gate.max_epochs=1")
+
+StudyFile = Callable[..., Path]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, cells_folder: Path) -> Path:
+    """A copy of the photographs, to be spoiled."""
+    return shutil.copytree(cells_folder, tmp_path / "photographs")
+
+
+class TestHelp:
+    def test_lists_all_commands(self, command: Command) -> None:
+        ended = command("--help")
+        assert ended.code == 0
+        for name in ("run", "evaluate", "cost", "distort", "distortions", "bench"):
+            assert re.search(rf"\b{name}\b", ended.out)
+
+    @pytest.mark.parametrize("name", ["run", "evaluate", "cost", "distort", "distortions", "bench"])
+    def test_of_each_command(self, command: Command, name: str) -> None:
+        ended = command(name, "--help")
+        assert ended.code == 0
+        assert f"mixqual {name}" in ended.out
+
+    @pytest.mark.parametrize("arguments", [("rum",), ("run",), ("cost", "vgg16"), ("run", "-x")])
+    def test_wrong_usage_is_told_with_exit_code_2(
+        self, command: Command, arguments: tuple[str, ...]
+    ) -> None:
+        ended = command(*arguments)
+        assert ended.code == 2
+        assert "Usage: " in ended.err
+        assert "Traceback" not in ended.err
+
+    def test_needs_no_torch(self) -> None:
+        """Help is immediate: nothing that takes seconds is imported for it."""
+        code = "import sys, mixqual.cli; sys.exit('torch' in sys.modules)"
+        assert os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", code]) == 0
+
+    def test_distortions_are_listed(self, command: Command) -> None:
+        ended = command("distortions")
+        assert ended.code == 0
+        assert "gaussian_noise" in ended.out
+        assert "gaussian_blur" in ended.out
+
+
+class TestRun:
+    def test_dry_run_prints_the_plan_and_writes_nothing(
+        self, command: Command, study_file: StudyFile, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "out"
+        ended = command("run", study_file(), "--out", out, "--dry-run")
+        assert ended.code == 0
+        assert not out.exists()
+        rows = [
+            line.replace("│", " ").split() for line in ended.out.splitlines() if "(seed 0)" in line
+        ]
+        names = [" ".join(row[: row.index("(seed")]) for row in rows]
+        assert names == [
+            *(f"train {name}" for name in ("clean", "noise", "blur", "all", "all_long")),
+            *("sweep of val", "train gate", "sweep of test"),
+        ]
+        images = [int(row[row.index("do") + 1].replace(",", "")) for row in rows]
+        # Two epochs of 40 training and 16 validation images; twice as many for the longer one.
+        # Three experts on 16 images in 1 + 2 * 2 + 2 cells; five networks and the gate on 24 in 5.
+        assert images == [112, 112, 112, 112, 224, 3 * 16 * 7, 112, 6 * 24 * 5]
+        assert f"{sum(images):,}" in ended.out
+
+    def test_prints_the_table_then_knows_what_is_done(
+        self, command: Command, study_file: StudyFile, tmp_path: Path
+    ) -> None:
+        out, publish = tmp_path / "out", tmp_path / "publish"
+        ended = command("run", study_file(), "--out", out, "--publish", publish, *QUICK)
+        assert ended.code == 0, ended.err
+        for word in ("M_clean", "M_all_long", "M_mix", "Noise AUC", "Average", str(out)):
+            assert word in ended.out.replace("\n", "") or word in ended.out
+        assert (publish / "results.json").read_bytes() == (out / "results.json").read_bytes()
+        assert not list(publish.rglob("*.safetensors"))
+        ended = command("run", study_file(), "--out", out, "--dry-run", *QUICK)
+        assert len(re.findall(r"train .* done", ended.out)) == 6
+
+    def test_puts_runs_where_it_says(
+        self,
+        command: Command,
+        study_file: StudyFile,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert command("run", study_file(), *QUICK).code == 0
+        assert (tmp_path / "runs" / "tiny" / "results.json").exists()
+
+
+class TestRefusedStudies:
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ([("size = 32", "sise = 32")], "data.sise: unknown key"),
+            ([("size = 32", 'size = "large"')], "data.size: .*but it is 'large'"),
+            ([("size = 32", "size = 8")], "data.size: .*16, but it is 8"),
+            ([("[experts.clean]", "[expert.clean]")], "expert: unknown key"),
+            ([("max = 10.0", "max = -1.0")], "distortions.gaussian_blur.max: .*but it is -1"),
+            ([("max = 10.0", "max = nan")], "distortions.gaussian_blur.max: "),
+            ([("max = 10.0", "max = 1e4")], "distortions.gaussian_blur.max = 10000 is beyond 1000"),
+            ([("steps = 2", "steps = 0")], "distortions.gaussian_noise.steps: "),
+            ([("gaussian_blur", "gaussian_blurr")], "distortions.gaussian_blurr: unknown dist"),
+            (
+                [("gaussian_noise = 0.5", "gaussian_noise = 1.5")],
+                "experts.noise.distort.gaussian_n",
+            ),
+            ([("gaussian_noise = 0.5", "fog = 0.5")], "experts.noise.distort names 'fog'"),
+            ([("lr = 0.01", "lr = 0")], "training.lr: "),
+            (
+                [("batch_size = 8", "batch_size = 64")],
+                "40 training images do not fill a batch of 64",
+            ),
+            ([('device = "cpu"', 'device = "tpu"')], "runtime.device: 'tpu' is not"),
+            ([('device = "cpu"', 'device = "cuda:9"')], "runtime.device: 'cuda:9' is not there"),
+            (
+                [("timm/test_efficientnet", "timm/resnet1x")],
+                "backbone 'timm/resnet1x' is known to ne",
+            ),
+            ([('"random"', '"packaged"')], 'backbone.weights = "packaged" fits tf_efficientnet'),
+            ([('"random"', '"gone.pth"')], "backbone.weights: 'gone.pth' is no file"),
+            ([('"tiny"', '"a/b"')], "name: .*but it is 'a/b'"),
+            ([("train = 10", "train = 18")], "20 .*images"),
+        ],
+        ids=lambda value: value[:40] if isinstance(value, str) else "",
+    )
+    def test_name_the_field_and_the_value(
+        self,
+        command: Command,
+        study_file: StudyFile,
+        tmp_path: Path,
+        changes: list[tuple[str, str]],
+        message: str,
+    ) -> None:
+        ended = command("run", study_file(*changes), "--out", tmp_path / "out")
+        assert re.search(message, ended.refusal()), ended.err
+
+    def test_missing(self, command: Command, tmp_path: Path) -> None:
+        ended = command("run", tmp_path / "none.toml")
+        assert ended.refusal() == f"{tmp_path / 'none.toml'}: no such study file"
+
+    def test_not_toml(self, command: Command, tmp_path: Path) -> None:
+        (tmp_path / "bad.toml").write_text("[data\n")
+        assert "bad.toml: not valid TOML" in command("run", tmp_path / "bad.toml").refusal()
+
+    def test_name_the_file(self, command: Command, study_file: StudyFile) -> None:
+        path = study_file(("size = 32", "sise = 32"))
+        assert command("run", path).refusal().startswith(f"{path}: ")
+
+    def test_wrong_overrides(self, command: Command, study_file: StudyFile) -> None:
+        refused = command("run", study_file(), "--set", "data.size=big").refusal()
+        assert re.search(r"data\.size: .*'big'", refused)
+        refused = command("run", study_file(), "--set", "data.size").refusal()
+        assert "write key=value" in refused
+
+
+class TestRefusedImages:
+    def test_missing_folder(self, command: Command, study_file: StudyFile, tmp_path: Path) -> None:
+        path = tmp_path / "none"
+        ended = command("run", study_file(folder=path), "--out", tmp_path / "out")
+        assert ended.refusal() == f"data.path = {str(path)!r}: no such folder"
+
+    def test_one_class(
+        self, command: Command, study_file: StudyFile, tmp_path: Path, folder: Path
+    ) -> None:
+        for name in CLASSES[1:]:
+            shutil.rmtree(folder / name)
+        ended = command("run", study_file(folder=folder), "--out", tmp_path / "out")
+        assert "holds a single class, 'mono-defective'" in ended.refusal()
+
+    def test_a_class_with_too_few_images(
+        self, command: Command, study_file: StudyFile, tmp_path: Path, folder: Path
+    ) -> None:
+        for number in range(2, 20):
+            (folder / CLASSES[2] / f"{number:03d}.png").unlink()
+        ended = command("run", study_file(folder=folder), "--out", tmp_path / "out")
+        assert re.search(r"'poly-defective' .*\b2\b", ended.refusal()), ended.err
+
+    def test_unreadable_images_stop_the_run_or_are_left_out(
+        self, command: Command, study_file: StudyFile, tmp_path: Path, folder: Path
+    ) -> None:
+        """Files that are empty, cut short, and no image at all."""
+        bad = [folder / CLASSES[label] / "000.jpg" for label in range(3)]
+        for path in bad:
+            path.with_suffix(".png").unlink()
+        bad[0].write_bytes(b"")
+        Image.fromarray(cell(0, 0, 200)).save(bad[1], quality=95)
+        bad[1].write_bytes(bad[1].read_bytes()[:700])
+        bad[2].write_text("these are words\n" * 20)
+        out = tmp_path / "out"
+        refused = command("run", study_file(folder=folder), "--out", out).refusal()
+        assert refused.startswith("3 of 80 images cannot be read")
+        assert 'data.on_error = "skip"' in refused
+        for path in bad:
+            assert f"\n  {path}: " in refused
+        ended = command(
+            *("run", study_file(folder=folder), "--out", out, *QUICK),
+            *("--set", "data.on_error=skip", "--set", "split.val=3"),
+        )
+        assert ended.code == 0, ended.err
+        results = json.loads((out / "results.json").read_text())
+        assert results["provenance"]["left_out"] == 3
+        (table,) = out.glob("artifacts/images-*/images.json")
+        left_out = json.loads(table.read_text())["left_out"]
+        assert {file["id"] for file in left_out} == {f"{name}/000.jpg" for name in CLASSES[:3]}
+
+    def test_odd_but_sound_images_are_used(
+        self, command: Command, study_file: StudyFile, tmp_path: Path, folder: Path
+    ) -> None:
+        """CMYK, 16 bits, a palette, transparency, and a camera that was held on its side."""
+        gray = Image.fromarray(cell(0, 0, 60))
+        place = folder / CLASSES[0]
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        for number in range(5):
+            (place / f"{number:03d}.png").unlink()
+        gray.convert("CMYK").save(place / "000.jpg")
+        Image.fromarray(cell(0, 0, 60).astype(np.uint16) * 257).save(place / "001.png")
+        gray.convert("RGB").quantize(16).save(place / "002.png")
+        gray.convert("RGBA").save(place / "003.png")
+        gray.save(place / "004.jpg", exif=exif)
+        out = tmp_path / "out"
+        ended = command("run", study_file(folder=folder), "--out", out, *QUICK)
+        assert ended.code == 0, ended.err
+        origin = json.loads((out / "results.json").read_text())["provenance"]
+        assert (origin["left_out"], sum(origin["images"].values())) == (0, 80)
+        (pixels,) = out.glob("artifacts/images-*/images.npy")
+        images_NHWC = np.load(pixels)
+        assert images_NHWC.shape == (80, 32, 32, 3)
+        # All five are the same cell, but for JPEG's loss, 16 colours and the quarter turn.
+        upright = images_NHWC[1].astype(int)
+        for number in (0, 2, 3):
+            assert np.abs(images_NHWC[number] - upright).mean() < 8
+        assert np.abs(images_NHWC[4] - np.rot90(upright, -1)).mean() < 10
+
+
+class TestRefusedPlaces:
+    @pytest.mark.parametrize("place", ["file", "file/below", "/proc/none", "/sys/none"])
+    def test_cannot_be_written(
+        self, command: Command, study_file: StudyFile, tmp_path: Path, place: str
+    ) -> None:
+        (tmp_path / "file").write_text("in the way")
+        ended = command("run", study_file(), "--out", tmp_path / place)
+        assert "choose another" in ended.refusal()
+        assert "--out" in ended.err
+
+    @pytest.mark.parametrize(
+        "full",
+        [
+            "artifacts/images-{images}.partial/images.npy",
+            "artifacts/images-{images}.partial/.images.json.{pid}.tmp",
+            "artifacts/split-{split}.partial/.splits.csv.{pid}.tmp",
+            ".results.json.{pid}.tmp",
+        ],
+    )
+    def test_a_full_disk(
+        self, command: Command, study_file: StudyFile, tmp_path: Path, full: str
+    ) -> None:
+        """One file of the run lies on a device that is always full, and has to be written."""
+        from mixqual.study import Study
+
+        study = study_file(("max_epochs = 2", "max_epochs = 1"))
+        plan, _ = Study.load(study).prepare()
+        path = (
+            tmp_path
+            / "out"
+            / full.format(
+                images=plan.images_key,
+                split=plan.split_key,
+                pid=os.getpid(),
+            )
+        )
+        path.parent.mkdir(parents=True)
+        path.symlink_to("/dev/full")
+        ended = command("run", study, "--out", tmp_path / "out")
+        assert "the disk is full; free some space" in ended.refusal()
+        assert str(tmp_path / "out") in ended.err
+        assert not (tmp_path / "out" / "results.json").exists()
+
+
+class TestCost:
+    def test_of_vgg16_is_the_paper_s(self, command: Command) -> None:
+        ended = command("cost", "vgg16", "--classes", "101,256,67", "--json")
+        assert ended.code == 0
+        rows: list[dict[str, Any]] = json.loads(ended.out)
+        single = next(row for row in rows if row["variant"] == "single")
+        mixture = next(row for row in rows if row["variant"] == "independent")
+        assert round(single["params"] / 1e6, 3) == 134.840
+        assert round(mixture["params"] / 1e6, 3) == 404.617
+        assert round(single["macs"] / 1e9, 2) == 15.47
+        assert round((mixture["macs"] - 3 * single["macs"]) / 1e9, 3) == 0.174
+
+    def test_is_printed(self, command: Command) -> None:
+        ended = command("cost", "timm/test_efficientnet", "--classes", "4", "--size", "32")
+        assert ended.code == 0
+        assert "independent" in ended.out
+        assert "0.100" in ended.out
+
+    @pytest.mark.parametrize("classes", ["many", "0", "4,", "4,-1", ""])
+    def test_of_no_number_of_classes(self, command: Command, classes: str) -> None:
+        refused = command("cost", "timm/test_efficientnet", "--classes", classes).refusal()
+        assert refused.startswith(f"--classes {classes}: write a number")
+
+    def test_of_an_unknown_backbone(self, command: Command) -> None:
+        refused = command("cost", "vgg61", "--classes", "4").refusal()
+        assert "backbone 'vgg61' is known to neither" in refused
+
+
+class TestDistort:
+    def test_writes_and_counts(self, command: Command, tmp_path: Path, cells_folder: Path) -> None:
+        ended = command(
+            *("distort", cells_folder / CLASSES[0], tmp_path / "out"),
+            *("--distortion", "gaussian_blur=2", "--distortion", "gaussian_noise=10"),
+        )
+        assert ended.code == 0
+        assert ended.out == f"20 images written to {tmp_path / 'out'}\n"
+
+    def test_tells_what_it_left_out(self, command: Command, tmp_path: Path, folder: Path) -> None:
+        (folder / "bad.png").write_bytes(b"no image")
+        ended = command("distort", folder, tmp_path / "o", "--distortion", "gaussian_blur=2")
+        assert ended.code == 1
+        assert ended.out.startswith("80 images written")
+        assert f"left out: {folder / 'bad.png'}: " in ended.err
+
+    @pytest.mark.parametrize(
+        ("step", "message"),
+        [
+            ("gaussian_blur=-1", "gaussian_blur: level -1 "),
+            ("gaussian_blur=1001", "gaussian_blur: level 1001 .* outside 0...1000 pixels"),
+            ("gaussian_blur=nan", "gaussian_blur: level nan "),
+            ("fog=1", "unknown distortion 'fog'; known are gaussian_blur"),
+            ("gaussian_blur", "write name=level"),
+            ("gaussian_blur=much", "write name=level"),
+        ],
+    )
+    def test_refuses(
+        self, command: Command, tmp_path: Path, cells_folder: Path, step: str, message: str
+    ) -> None:
+        ended = command("distort", cells_folder, tmp_path / "out", "--distortion", step)
+        assert re.search(message, ended.refusal()), ended.err
+
+
+class TestEvaluate:
+    def test_refuses(self, command: Command, cells_folder: Path, tmp_path: Path) -> None:
+        def refused(model: str, *options: str, data: Path = cells_folder) -> str:
+            return command("evaluate", model, "--data", data, *options).refusal()
+
+        tiny = "timm/test_efficientnet"
+        assert "'resnet1x' is known to neither" in refused("resnet1x")
+        assert "no such folder" in refused(tiny, data=tmp_path / "none")
+        assert "cannot be imported" in refused("no_such_module:predict")
+        assert "size: " in refused(tiny, "--size", "8")
+        assert "--distortion gaussian_noise: steps: " in refused(tiny, "--steps", "0")
+        assert "max: " in refused(tiny, "--distortion", "gaussian_blur=-1")
+        assert "beyond 1000 pixels" in refused(tiny, "--distortion", "gaussian_blur=1001")
+        assert "unknown distortion 'fog'" in refused(tiny, "--distortion", "fog=1")
+        assert "'gone.pth' is no file" in refused(tiny, "--weights", "gone.pth")
+        message = refused(tiny, "--weights", "random", "--size", "32")
+        assert "folder 'mono-defective' is not named by a WordNet id" in message
+
+    def test_says_that_weights_cannot_be_fetched(
+        self, command: Command, cells_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+        ended = command("evaluate", "timm/test_efficientnet", "--data", cells_folder)
+        assert "could not be fetched" in ended.refusal()
+        assert "set backbone.weights to a local" in ended.err
+
+
+def test_bench_refuses_an_unknown_name(command: Command) -> None:
+    refused = command("bench", "speed").refusal()
+    assert refused == "unknown benchmark 'speed'; there are distortions, sweep"

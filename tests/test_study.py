@@ -1,0 +1,389 @@
+"""A whole study on a handful of real photographs, and what becomes of it when it is interrupted."""
+
+import copy
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from killable import run_study, start
+from PIL import Image
+from small_elpv import write_study
+
+import mixqual
+from mixqual.errors import RunError
+from mixqual.networks import Gate, backbone_preprocessing, build_classifier
+from mixqual.study import Study
+from mixqual.training import load_tensors
+
+NETWORKS = ["clean", "noise", "blur", "all", "all_long"]
+MODELS = [*NETWORKS, "avg", "max", "hardmix", "mix", "mix_true", "best_expert"]
+NOISE, BLUR = ["0", "50", "100"], ["0", "0.714286", "1.42857"]
+
+Finished = tuple[Path, Path, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, cells_folder: Path) -> Finished:
+    """The study file, the folder of its uninterrupted run, and the results; not to be changed."""
+    torch.set_num_threads(1)
+    root = tmp_path_factory.mktemp("finished")
+    study = write_study(root / "tiny.toml", cells_folder)
+    return study, root / "out", mixqual.Study.load(study).run(out=root / "out")
+
+
+def numbers(results: dict[str, Any]) -> dict[str, Any]:
+    """Results without what is measured anew in every run: the date and the latencies."""
+    kept = copy.deepcopy(results)
+    for name in ("date", "commit"):
+        kept["provenance"].pop(name)
+    for model, row in results["cost"].items():
+        kept["cost"][model] = {key: value for key, value in row.items() if key != "latency_ms"}
+    return kept
+
+
+def read(out: Path) -> dict[str, Any]:
+    results: dict[str, Any] = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    return results
+
+
+def times(root: Path) -> dict[str, int]:
+    """When each file below a folder was written."""
+    return {
+        str(path.relative_to(root)): path.stat().st_mtime_ns
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def stages_of(files: set[str]) -> dict[str, int]:
+    """How many artifacts of each stage these files belong to."""
+    folders = {file.split("/")[0] for file in files}
+    kinds = [folder.split("-")[0] for folder in folders]
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+
+
+class TestResults:
+    def test_have_the_schema_of_the_design(self, finished: Finished) -> None:
+        _, out, results = finished
+        assert results == read(out)
+        origin = results["provenance"]
+        assert {
+            *("version", "commit", "date", "libraries", "device", "threads", "processes"),
+            *("seeds", "config_hash", "images", "left_out", "size", "backbone", "weights"),
+        } <= origin.keys()
+        assert origin["images"] == {"train": 40, "val": 16, "test": 24}
+        assert (origin["processes"], origin["threads"], origin["seeds"]) == (1, 1, [0])
+        assert results["models"] == MODELS
+        assert (results["experts"], results["baselines"]) == (NETWORKS[:3], NETWORKS[3:])
+        for model in MODELS:
+            assert list(results["auc"][model]) == ["gaussian_noise", "gaussian_blur", "average"]
+            for area in results["auc"][model].values():
+                assert {"auc", "auc_without_clean", "ci95", "seeds"} <= area.keys()
+                assert 0 <= area["ci95"][0] <= area["auc"] <= area["ci95"][1] <= 1
+                assert area["seeds"] == [area["auc"]]
+            assert list(results["accuracy"][model]["gaussian_noise"]) == NOISE
+            assert list(results["accuracy"][model]["gaussian_blur"]) == BLUR
+        assert len(results["comparisons"]) == 3 * len(MODELS) * (len(MODELS) - 1) // 2
+
+    def test_levels_in_pixels_scale_with_the_crop(self, finished: Finished) -> None:
+        grids = finished[2]["distortions"]
+        assert grids["gaussian_noise"]["levels"] == [0, 50, 100]
+        assert grids["gaussian_blur"]["levels"] == pytest.approx(
+            [0, 5 * 32 / 224, 10 * 32 / 224], abs=1e-6
+        )
+        assert grids["gaussian_blur"]["max_at_224"] == 10
+
+    def test_weights_are_on_the_simplex_and_clean_ones_are_shared(self, finished: Finished) -> None:
+        results = finished[2]
+        for table in ("weights", "gate_weights"):
+            for levels in results[table].values():
+                for weights in levels.values():
+                    assert list(weights) == NETWORKS[:3]
+                    assert min(weights.values()) >= 0
+                    assert sum(weights.values()) == pytest.approx(1, abs=3e-6)
+            clean = [levels["0"] for levels in results[table].values()]
+            assert clean[0] == clean[1]
+        assert results["largest_gap"] <= 1e-9
+
+    def test_costs(self, finished: Finished) -> None:
+        cost = finished[2]["cost"]
+        assert cost.keys() == set(MODELS[:-2])
+        one = cost["clean"]
+        assert cost["all"] == one
+        assert [cost[name]["experts_run"] for name in ("avg", "max", "hardmix", "mix")] == [
+            *(3, 3, 1, 3)
+        ]
+        assert cost["avg"]["params"] == 3 * one["params"]
+        assert cost["hardmix"]["params"] == cost["mix"]["params"] == 3 * one["params"] + 98_531
+        assert cost["mix"]["macs"] - cost["avg"]["macs"] == cost["hardmix"]["macs"] - one["macs"]
+        assert all(row["latency_ms"] > 0 for row in cost.values())
+
+    def test_training_is_told(self, finished: Finished) -> None:
+        results = finished[2]
+        told = results["training"]["0"]
+        assert list(told) == NETWORKS
+        for name in NETWORKS[:4]:
+            assert told[name]["steps"] == told[name]["epochs"] * 5 <= 10
+        # It may go on from "all", up to the steps of all experts together.
+        together = sum(told[name]["steps"] for name in NETWORKS[:3])
+        assert told["all"]["steps"] <= told["all_long"]["steps"] <= together
+        assert told["all_long"]["val_loss"] <= told["all"]["val_loss"]
+        (gate,) = results["gate"]
+        assert gate["beats_constant"] == (gate["val_loss"] < gate["constant_loss"])
+
+    def test_clean_accuracy_is_that_of_the_saved_networks(self, finished: Finished) -> None:
+        """Read, cropped, normalised and classified by hand, from the files and the weights."""
+        study, out, results = finished
+        config = Study.load(study).config
+        plan, index = Study.load(study).prepare()
+        (splits,) = (out / "artifacts").glob("split-*/splits.csv")
+        with splits.open(encoding="utf-8") as lines:
+            rows = [row for row in csv.DictReader(lines) if row["split"] == "test"]
+        labels_N = torch.tensor([index.classes.index(row["class"]) for row in rows])
+        paths = {item.id: item.path for item in index.items}
+        images = []
+        for row in rows:
+            resized = Image.open(paths[row["id"]]).resize((37, 37), Image.Resampling.BICUBIC)
+            images.append(np.asarray(resized.crop((2, 2, 34, 34)), dtype=np.float32))
+        images_BCHW = torch.from_numpy(np.stack(images))[:, None].expand(-1, 3, -1, -1)
+        assert backbone_preprocessing(config.backbone).interpolation == "bicubic"
+        p_EBK = []
+        for name in NETWORKS[:3]:
+            network = build_classifier(config.backbone, 4, seed=99).eval()
+            folder = out / "artifacts" / f"network-{plan.network_key(name, 0)}"
+            network.load_state_dict(load_tensors(folder / "weights.safetensors")[0])
+            with torch.inference_mode():
+                p_EBK.append(network(images_BCHW).softmax(1))
+        gate = Gate(3, backbone_preprocessing(config.backbone)).eval()
+        gate_folder = out / "artifacts" / f"gate-{plan.gate_key(0)}"
+        gate.load_state_dict(load_tensors(gate_folder / "weights.safetensors")[0])
+        with torch.inference_mode():
+            w_BE = gate(images_BCHW)
+        stacked_EBK = torch.stack(p_EBK)
+        scores = dict(zip(NETWORKS[:3], p_EBK, strict=True))
+        scores["avg"] = stacked_EBK.mean(0)
+        scores["max"] = stacked_EBK.amax(0)
+        scores["mix"] = sum(w_BE[:, e, None] * p_EBK[e] for e in range(3))
+        for model, scores_BK in scores.items():
+            expected = (scores_BK.argmax(1) == labels_N).double().mean().item()
+            assert results["accuracy"][model]["gaussian_noise"]["0"] == pytest.approx(
+                expected, abs=1e-6
+            )
+        mean_E = w_BE.mean(0).tolist()
+        assert list(results["gate_weights"]["gaussian_blur"]["0"].values()) == pytest.approx(
+            mean_E, abs=1e-5
+        )
+
+    def test_report_is_written(self, finished: Finished) -> None:
+        _, out, _ = finished
+        written = {path.name for path in out.iterdir() if path.is_file()}
+        assert {"results.json", "auc.csv", "accuracy.csv", "weights.csv", "table.md"} <= written
+        assert list((out / "figures").iterdir())
+        assert stages_of(set(times(out / "artifacts"))) == {
+            "gate": 1,
+            "images": 1,
+            "network": 5,
+            "outputs": 9,
+            "split": 1,
+            "weights": 1,
+        }
+        assert not list(out.rglob("*.partial")) + list(out.rglob("*.tmp"))
+
+
+class TestAgain:
+    def test_computes_nothing_anew(self, finished: Finished) -> None:
+        study, out, results = finished
+        before = times(out / "artifacts")
+        again = mixqual.Study.load(study).run(out=out)
+        assert times(out / "artifacts") == before
+        assert numbers(again) == numbers(results)
+
+    @pytest.fixture
+    def copied(self, tmp_path: Path, finished: Finished) -> Path:
+        shutil.copytree(finished[1], tmp_path / "out")
+        return tmp_path / "out"
+
+    def test_with_another_gate_trains_only_the_gate(self, copied: Path, finished: Finished) -> None:
+        study, _, results = finished
+        before = times(copied / "artifacts")
+        again = Study.load(study, ["gate.lr=0.02"]).run(copied)
+        after = times(copied / "artifacts")
+        assert {file: after[file] for file in before} == before
+        assert stages_of(after.keys() - before.keys()) == {"gate": 1, "outputs": 1}
+        assert again["auc"]["avg"] == results["auc"]["avg"]
+        assert again["gate"] != results["gate"]
+
+    def test_with_other_statistics_computes_no_artifact(
+        self, copied: Path, finished: Finished
+    ) -> None:
+        before = times(copied / "artifacts")
+        again = Study.load(finished[0], ["evaluation.bootstrap=200", "runtime.threads=2"]).run(
+            copied
+        )
+        assert times(copied / "artifacts") == before
+        assert again["accuracy"] == finished[2]["accuracy"]
+        assert again["accuracy_ci95"] != finished[2]["accuracy_ci95"]
+
+    def test_with_more_levels_computes_only_their_cells(
+        self, copied: Path, finished: Finished
+    ) -> None:
+        """Twice as many levels of noise add 25 and 75 between those that are there."""
+        study, _, results = finished
+        before = times(copied / "artifacts")
+        again = Study.load(study, ["distortions.gaussian_noise.steps=4"]).run(copied)
+        after = times(copied / "artifacts")
+        new = after.keys() - before.keys()
+        changed = {file for file in before if after[file] != before[file]}
+        # The arrays' tables of cells have grown, and not one old cell was written again.
+        assert {Path(file).name for file in changed} == {"zarr.json"}
+        # The new weights make another gate; its outputs are its own.
+        cells = [file for file in new if file.startswith("outputs") and "/c/" in file]
+        old_arrays = {file.split("/")[0] for file in before if file.startswith("outputs")}
+        of_networks = [file for file in cells if file.split("/")[0] in old_arrays]
+        assert len(of_networks) == 5 * 2 + 3 * 2 * 2  # test; validation with two draws
+        assert stages_of(new - set(cells)) == {"gate": 1, "outputs": 1, "weights": 1}
+        for model in ("clean", "all", "avg"):
+            accuracy = again["accuracy"][model]
+            assert list(accuracy["gaussian_noise"]) == ["0", "25", "50", "75", "100"]
+            assert accuracy["gaussian_blur"] == results["accuracy"][model]["gaussian_blur"]
+            for level in NOISE:
+                old = results["accuracy"][model]["gaussian_noise"][level]
+                assert accuracy["gaussian_noise"][level] == old
+
+    def test_with_another_expert_trains_only_that_one(
+        self, copied: Path, finished: Finished
+    ) -> None:
+        before = times(copied / "artifacts")
+        change = "experts.blur.distort={ gaussian_blur = 0.75 }"
+        Study.load(finished[0], [change]).run(copied)
+        new = times(copied / "artifacts").keys() - before.keys()
+        # The expert and the fair baseline, which is as long as all experts.
+        assert stages_of(new) == {"gate": 1, "network": 2, "outputs": 4, "weights": 1}
+
+
+class TestOtherStudies:
+    def test_two_seeds_are_averaged(
+        self, finished: Finished, tmp_path: Path, study_file: Callable[..., Path]
+    ) -> None:
+        """The first seed's half is taken over from the run that had it alone."""
+        shutil.copytree(finished[1], tmp_path / "out")
+        study = study_file(('name = "tiny"', 'name = "tiny"\nseeds = [0, 1]'))
+        results = Study.load(study).run(tmp_path / "out")
+        assert results["provenance"]["seeds"] == [0, 1]
+        assert results["training"].keys() == {"0", "1"}
+        assert [gate["seed"] for gate in results["gate"]] == [0, 1]
+        assert results["gate"][0] == finished[2]["gate"][0]
+        for model in MODELS:
+            for name, area in results["auc"][model].items():
+                assert area["seeds"][0] == finished[2]["auc"][model][name]["auc"]
+                assert area["auc"] == pytest.approx(np.mean(area["seeds"]), abs=1e-6)
+        assert (
+            results["auc"]["clean"]["average"]["seeds"][0]
+            != (results["auc"]["clean"]["average"]["seeds"][1])
+        )
+
+    def test_without_a_clean_expert_or_baselines(
+        self, tmp_path: Path, study_file: Callable[..., Path]
+    ) -> None:
+        """Each expert then starts from the backbone itself."""
+        text = study_file().read_text()
+        begin, end = text.index("[baselines.all]"), text.index("[training]")
+        study = tmp_path / "without.toml"
+        study.write_text((text[:begin] + text[end:]).replace("[experts.clean]", ""))
+        results = Study.load(study, ["training.max_epochs=1"]).run(tmp_path / "out")
+        assert results["models"] == ["noise", "blur", *MODELS[5:]]
+        assert results["baselines"] == []
+        assert results["cost"]["mix"]["params"] == 2 * results["cost"]["noise"]["params"] + 98_514
+
+
+class TestInterrupted:
+    """Killed with SIGKILL and run again, a study ends with the same numbers, bit for bit."""
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("seed", "interval"), [(0, -1.0), (1, 60.0)])
+    def test_killed_at_random_moments(
+        self, tmp_path: Path, finished: Finished, seed: int, interval: float
+    ) -> None:
+        study, _, results = finished
+        moments = random.Random(seed)
+        kills = 0
+        for attempt in range(40):
+            process = start(run_study, str(study), str(tmp_path / "out"), interval)
+            process.join(0.2 + 0.15 * attempt * moments.random())
+            if process.exitcode is not None:
+                break
+            os.kill(process.pid or 0, signal.SIGKILL)
+            process.join()
+            kills += 1
+        assert process.exitcode == 0
+        assert kills >= 3
+        assert numbers(read(tmp_path / "out")) == numbers(results)
+        assert not list((tmp_path / "out").rglob("*.partial"))
+
+    @pytest.mark.parametrize(
+        "begun",
+        ["images-*", "network-*.partial/state.safetensors", "outputs-*/c/2", "gate-*.partial"],
+    )
+    def test_killed_when_a_stage_begins(
+        self, tmp_path: Path, finished: Finished, begun: str
+    ) -> None:
+        study, _, results = finished
+        out = tmp_path / "out"
+        process = start(run_study, str(study), str(out), -1.0)
+        deadline = time.monotonic() + 60
+        while not any((out / "artifacts").glob(begun)) and time.monotonic() < deadline:
+            assert process.exitcode is None, "it ended before it could be killed"
+            time.sleep(0.001)
+        os.kill(process.pid or 0, signal.SIGKILL)
+        process.join()
+        assert not (out / "results.json").exists()
+        assert numbers(Study.load(study).run(out)) == numbers(results)
+
+    def test_killed_command_goes_on(self, tmp_path: Path, finished: Finished) -> None:
+        study, _, results = finished
+        out = tmp_path / "out"
+        command = [sys.executable, "-m", "mixqual", "run", str(study), "--out", str(out)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+            deadline = time.monotonic() + 60
+            while not any((out / "artifacts").glob("network-*")) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            process.kill()
+        assert numbers(Study.load(study).run(out)) == numbers(results)
+
+    def test_one_folder_takes_one_run_at_a_time(self, tmp_path: Path, finished: Finished) -> None:
+        study, _, _ = finished
+        out = tmp_path / "out"
+        process = start(run_study, str(study), str(out), 60.0)
+        deadline = time.monotonic() + 60
+        while not (out / "artifacts").exists() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        try:
+            with pytest.raises(RunError, match="is in use by another run"):
+                Study.load(study).run(out)
+        finally:
+            process.kill()
+            process.join()
+        # A lock dies with its process.
+        results = Study.load(study).run(out)
+        assert numbers(results) == numbers(finished[2])
+
+    def test_a_missing_artifact_is_made_again(self, tmp_path: Path, finished: Finished) -> None:
+        study, finished_out, results = finished
+        out = shutil.copytree(finished_out, tmp_path / "out")
+        (folder,) = (out / "artifacts").glob("weights-*")
+        shutil.rmtree(folder)
+        array = sorted((out / "artifacts").glob("outputs-*"))[0]
+        shutil.rmtree(array / "c" / "1")
+        assert numbers(Study.load(study).run(out)) == numbers(results)
