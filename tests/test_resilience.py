@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 import mixqual
-from mixqual.config import DistortionConfig
+from mixqual.config import DistortionConfig, RuntimeConfig
 from mixqual.errors import BackboneError, DataError
 from mixqual.resilience import evaluate
 
@@ -138,6 +138,7 @@ def test_a_named_network_equals_its_own_predictions(cells_folder: Path, tmp_path
         weights=str(tmp_path / "w.safetensors"),
         size=32,
         distortions={"gaussian_blur": DistortionConfig(max=10.0, steps=1)},
+        runtime=RuntimeConfig(threads=1),
     )
     settings = timm.data.resolve_model_data_config(network)
     mean, std = (torch.tensor(settings[key])[:, None, None] for key in ("mean", "std"))
@@ -200,7 +201,8 @@ def test_unreadable_images_are_listed(bars: Path, module: str) -> None:
     with pytest.raises(DataError, match="1 of 6 images cannot be read"):
         evaluate(model, bars, size=32, distortions=GRID)
     results = evaluate(model, bars, size=32, distortions=GRID, on_error="skip")
-    (left_out,) = results["provenance"]["left_out"]
+    (left_out,) = results["left_out"]
+    assert results["provenance"]["left_out"] == 1
     assert left_out["id"] == "0-plain/bad.png"
     assert results["accuracy"][model]["gaussian_blur"]["0"] == 0.6
 

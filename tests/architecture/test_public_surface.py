@@ -1,0 +1,128 @@
+"""What the package promises to its users and to its readers."""
+
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import mixqual
+from mixqual import errors
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "mixqual"
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+LONGEST = 320
+
+# Modules without a test module of their own, and where they are tested instead.
+TESTED_ELSEWHERE = {
+    "__main__.py": "tests/test_processes.py and the killed command of tests/test_study.py",
+    "data/cache.py": "tests/data/test_decoded_cache.py",
+    "data/image_set.py": "tests/data/test_decoded_cache.py",
+    "data/index.py": "tests/data/test_folder.py",
+    "data/sources.py": "tests/data/test_elpv.py and test_folder.py",
+    "distortions/base.py": "tests/distortions/test_distortion_base.py",
+    "training/checkpoints.py": "tests/training/test_fit.py, by fits that are interrupted",
+    "stages.py": "tests/test_study.py, as whole runs",
+    "workbench.py": "tests/test_study.py and tests/test_processes.py, as whole runs",
+    "forecast.py": "tests/test_cli.py, as --dry-run",
+    "errors.py": "below: it holds classes without code",
+    "bench/distortions.py": "tests/test_bench.py",
+    "bench/sweep.py": "tests/test_bench.py",
+    "bench/timing.py": "tests/test_bench.py",
+    "report/differences.py": "tests/report, by its tables and its headline",
+    "report/labels.py": "tests/report, by its tables and its figures",
+    "report/resilience.py": "tests/test_resilience.py, as printed",
+    "report/style.py": "tests/report/test_figures.py",
+}
+
+
+@pytest.mark.parametrize("name", mixqual.__all__)
+def test_public_names_load_and_are_documented(name: str) -> None:
+    found = getattr(mixqual, name)
+    assert inspect.getdoc(found), f"mixqual.{name} has no docstring"
+    assert name in dir(mixqual)
+    if inspect.ismodule(found):
+        for inner in getattr(found, "__all__", ()):
+            part = getattr(found, inner)
+            if inspect.isclass(part) or inspect.isfunction(part):
+                assert inspect.getdoc(part), f"mixqual.{name}.{inner} has no docstring"
+
+
+def test_the_names_of_the_design_work_as_it_says() -> None:
+    assert mixqual.distortions() == ("gaussian_blur", "gaussian_noise")
+    assert callable(mixqual.distortion("gaussian_blur"))
+    assert callable(mixqual.fusion.optimal_weights)
+    assert callable(mixqual.Study.load)
+    assert list(inspect.signature(mixqual.Study.run).parameters) == ["self", "out"]
+    weights_E = mixqual.fusion.optimal_weights([[0.9, 0.1], [0.8, 0.3]])
+    assert weights_E.tolist() == pytest.approx([1, 0], abs=1e-6)
+
+
+def test_submodules_keep_working_whatever_is_imported_first() -> None:
+    """`mixqual.distortions` is a module and a call; importing the module must not hide the call."""
+    code = (
+        "import mixqual.distortions, mixqual.evaluation, mixqual.fusion, mixqual; "
+        "from mixqual.distortions import Distortion; "
+        "assert mixqual.distortions() == ('gaussian_blur', 'gaussian_noise'); "
+        "assert mixqual.distortion('gaussian_blur').name == 'gaussian_blur'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'mixqual' has no attribute 'nothing'"):
+        _ = mixqual.nothing
+
+
+def test_importing_the_package_is_quick() -> None:
+    code = "import sys, mixqual; sys.exit(bool({'torch', 'numpy', 'timm'} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_error_of_the_user_s_is_a_mixqual_error() -> None:
+    own = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+    assert len(own) >= 7
+    for kind in own:
+        assert issubclass(kind, mixqual.MixqualError)
+        assert kind.__doc__
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_are_documented_and_short_enough_to_read(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= LONGEST, f"{path} has {len(lines)} lines; part it"
+    assert lines[0].startswith('"""')
+
+
+def test_there_is_no_module_for_odds_and_ends() -> None:
+    assert not {path.stem for path in MODULES} & {"utils", "util", "helpers", "common", "misc"}
+
+
+def test_every_module_is_tested() -> None:
+    tests = {path.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
+    wrong = []
+    for path in MODULES:
+        relative = path.relative_to(PACKAGE)
+        own = relative.with_name(f"test_{relative.name}")
+        listed = str(relative) in TESTED_ELSEWHERE
+        if listed and own in tests:
+            wrong.append(f"{relative} has tests of its own; take it off the list")
+        if not listed and own not in tests:
+            wrong.append(f"{relative} lacks tests/{own}")
+    assert not wrong
+    for name in TESTED_ELSEWHERE:
+        assert (PACKAGE / name).exists(), f"{name} is gone; take it off the list"
+
+
+def test_what_a_package_names_exists() -> None:
+    packages = [path.parent for path in PACKAGE.rglob("__init__.py")]
+    for package in packages:
+        module: ModuleType = importlib.import_module(
+            ".".join(package.relative_to(PACKAGE.parent).parts)
+        )
+        for name in getattr(module, "__all__", ()):
+            assert hasattr(module, name), f"{module.__name__}.{name}"
