@@ -41,7 +41,7 @@ def main() -> None:
 
 @app.command()
 def run(
-    study: Annotated[Path, typer.Argument(help="A study file.")],
+    study: Annotated[Path, typer.Argument(help="A study file.", metavar="STUDY")],
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; by default runs/NAME.")
     ] = None,

@@ -179,7 +179,7 @@ class RuntimeConfig(_Table):
     device: str = "auto"
     """"auto", "cpu", "cuda" or "cuda:N"."""
     threads: int = Field(0, ge=0)
-    """Threads of the CPU kernels; 0 takes one per core."""
+    """Threads of the CPU kernels; 0 takes one per core, shared by the processes of a machine."""
     tune_allocator: bool = True
     """Keep freed memory in the process (glibc): page faults cost as much as the arithmetic."""
 

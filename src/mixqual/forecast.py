@@ -1,5 +1,6 @@
 """What a run would do, and what it would cost, before it does any of it (`--dry-run`)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -8,7 +9,7 @@ import numpy as np
 
 from mixqual.artifacts import ArtifactStore
 from mixqual.data import DecodedImages, ImageIndex, make_splits
-from mixqual.evaluation import count
+from mixqual.evaluation import Cell, OutputArray, count
 from mixqual.networks import Gate, backbone_preprocessing, build_classifier
 from mixqual.plan import Plan
 
@@ -51,19 +52,17 @@ def forecast(plan: Plan, index: ImageIndex, out: Path) -> list[Step]:
         cost = (3 * trained + validated) * macs
         return Step(title, state(stage, key), trained + validated, cost)
 
-    def sweep(split: str, names: list[str], cells: int, seed: int) -> Step:
-        paths = [
-            store.root / f"outputs-{plan.outputs_key(_key(plan, name, seed), split, seed)}.zarr"
-            for name in names
-        ]
-        images = sizes[split] * cells * len(names)
-        macs = (
-            sizes[split]
-            * cells
-            * sum(gate_macs if name == "gate" else network_macs for name in names)
-        )
-        begun = any(path.exists() for path in paths)
-        return Step(f"sweep of {split} (seed {seed})", "begun" if begun else "to do", images, macs)
+    def sweep(split: str, names: list[str], cells: Sequence[Cell], seed: int) -> Step:
+        done, macs = 0, 0
+        for name in names:
+            path = store.root / plan.outputs_folder(name, split, seed)
+            outputs = len(config.experts) if name == "gate" else len(index.classes)
+            if path.exists():
+                done += OutputArray(path, sizes[split], outputs).is_full(cells)
+            macs += sizes[split] * len(cells) * (gate_macs if name == "gate" else network_macs)
+        state = "done" if done == len(names) else "begun" if done else "to do"
+        images = sizes[split] * len(cells) * len(names)
+        return Step(f"sweep of {split} (seed {seed})", state, images, macs)
 
     steps = [Step("decode images", state("images", plan.images_key), 0, 0)]
     for seed in config.seeds:
@@ -76,18 +75,14 @@ def forecast(plan: Plan, index: ImageIndex, out: Path) -> list[Step]:
             key = plan.network_key(name, seed)
             title = f"train {name} (seed {seed})"
             steps.append(training("network", key, title, epochs, settings.batch_size, network_macs))
-        steps.append(sweep("val", list(config.experts), len(plan.val_cells), seed))
+        steps.append(sweep("val", list(config.experts), plan.val_cells, seed))
         title = f"train gate (seed {seed})"
         key, settings = plan.gate_key(seed), config.gate
         steps.append(
             training("gate", key, title, settings.max_epochs, settings.batch_size, gate_macs)
         )
-        steps.append(sweep("test", [*plan.networks, "gate"], len(plan.test_cells), seed))
+        steps.append(sweep("test", [*plan.networks, "gate"], plan.test_cells, seed))
     return steps
-
-
-def _key(plan: Plan, name: str, seed: int) -> str:
-    return plan.gate_key(seed) if name == "gate" else plan.network_key(name, seed)
 
 
 def _split_sizes(plan: Plan, index: ImageIndex) -> dict[str, int]:

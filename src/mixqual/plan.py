@@ -154,8 +154,12 @@ class Plan:
             }
         )
 
-    def outputs_key(self, network_key: str, split: str, seed: int) -> str:
-        """Of the outputs of a network in the sweep of a split."""
+    def outputs_folder(self, name: str, split: str, seed: int) -> str:
+        """Where a sweep writes the outputs of a network, or of the gate if it is called "gate"."""
+        network = self.gate_key(seed) if name == "gate" else self.network_key(name, seed)
+        return f"outputs-{self._outputs_key(network, split, seed)}.zarr"
+
+    def _outputs_key(self, network_key: str, split: str, seed: int) -> str:
         settings = {name: self.config.distortions[name].options for name in self.levels}
         return key_of(
             {
@@ -174,7 +178,7 @@ class Plan:
             {
                 # A list, not a table: weights are columns in the order of the experts.
                 "outputs": [
-                    [name, self.outputs_key(self.network_key(name, seed), "val", seed)]
+                    [name, self._outputs_key(self.network_key(name, seed), "val", seed)]
                     for name in self.config.experts
                 ],
                 "cells": [[c.distortion, c.level, c.draw] for c in self.val_cells],

@@ -33,7 +33,8 @@ class Machine:
 def set_up_machine(config: RuntimeConfig) -> Machine:
     """Apply the runtime settings to this process; raises `StudyError` for an unusable device."""
     device = _device(config.device)
-    threads = config.threads or _cores()
+    # Several processes on one machine share its cores (torchrun and accelerate set the variable).
+    threads = config.threads or max(1, _cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     torch.set_num_threads(threads)
     return Machine(device, threads, config.tune_allocator and _keep_freed_memory())
 

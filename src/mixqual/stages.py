@@ -137,15 +137,9 @@ def sweep_split(
     """Predict a split at every distortion and level with networks ("gate" for the gate)."""
     plan = bench.plan
     cells = plan.val_cells if split == "val" else plan.test_cells
-    keys = {
-        name: plan.gate_key(seed) if name == "gate" else plan.network_key(name, seed)
-        for name in names
-    }
     if bench.accelerator.is_main_process:
-        arrays = {
-            name: _open_outputs(bench, sets, split, name, key, seed) for name, key in keys.items()
-        }
-        lacking = [name for name, array in arrays.items() if not _is_full(array, cells)]
+        arrays = {name: _open_outputs(bench, sets, split, name, seed) for name in names}
+        lacking = [name for name, array in arrays.items() if not array.is_full(cells)]
         sweep(
             {name: _predictor(bench, sets, name, seed) for name in lacking},
             {name: arrays[name] for name in lacking},
@@ -158,9 +152,7 @@ def sweep_split(
             title=f"sweep of {split} (seed {seed})",
         )
     bench.accelerator.wait_for_everyone()
-    arrays = {
-        name: _open_outputs(bench, sets, split, name, key, seed) for name, key in keys.items()
-    }
+    arrays = {name: _open_outputs(bench, sets, split, name, seed) for name in names}
     return Cube(arrays, cells, sets[split].labels_N.numpy())
 
 
@@ -277,14 +269,9 @@ def _open_outputs(
     sets: Mapping[str, ImageSet],
     split: str,
     name: str,
-    key: str,
     seed: int,
 ) -> OutputArray:
-    path = bench.store.root / f"outputs-{bench.plan.outputs_key(key, split, seed)}.zarr"
+    path = bench.store.root / bench.plan.outputs_folder(name, split, seed)
     experts = len(bench.plan.config.experts)
     outputs = experts if name == "gate" else len(sets[split].classes)
     return OutputArray(path, len(sets[split]), outputs)
-
-
-def _is_full(array: OutputArray, cells: list[Cell]) -> bool:
-    return all(array.has(cell, block) for cell in cells for block in range(array.blocks))

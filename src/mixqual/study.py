@@ -44,7 +44,7 @@ class Study:
 
     def prepare(self) -> tuple[Plan, ImageIndex]:
         """List the images, and plan what to make of them. Raises `DataError` and `StudyError`."""
-        check_backbone(self.config.backbone)
+        check_backbone(self.config.backbone, self.config.data.size)
         index = index_images(self.config.data, self.config.split.seed)
         plan = Plan(self.config, index.fingerprint())
         _ = plan.levels  # unknown distortions are found before any work

@@ -109,6 +109,10 @@ class OutputArray:
         first = self._array[self._cells.index(cell), block * BLOCK, :1]
         return not bool(np.isnan(np.asarray(first)).any())
 
+    def is_full(self, cells: Sequence[Cell]) -> bool:
+        """Whether every block of these cells is written."""
+        return all(self.has(cell, block) for cell in cells for block in range(self.blocks))
+
     def write(self, cell: Cell, block: int, values_NK: Floats) -> None:
         """Write a block."""
         with refusing_full_disk(self._path):

@@ -71,13 +71,28 @@ def load_backbone(config: BackboneConfig, seed: int = 0) -> tuple[nn.Module, Pre
     return backbone, preprocessing
 
 
-def check_backbone(config: BackboneConfig) -> None:
-    """Raise `BackboneError` for an unknown name or a missing weights file, before any work."""
-    _, name = find_backbone(config.name)
+def check_backbone(config: BackboneConfig, size: int) -> None:
+    """Raise `BackboneError` before any work is done for nothing.
+
+    That is for an unknown name, a missing weights file, or a network that takes no square images
+    of `size` pixels, as many transformers take one size only.
+    """
+    library, name = find_backbone(config.name)
     if config.weights == "packaged":
         _packaged_weights(name)
     elif config.weights not in ("default", "random"):
         _check_file(Path(config.weights))
+    with torch.device("meta"):  # shapes only: nothing is computed, and no weights are made
+        network = _create(library, name).eval()
+        try:
+            network(torch.zeros(1, 3, size, size))
+        except NotImplementedError:
+            pass  # an operation that has no shape-only form: the first batch will tell
+        except Exception as error:  # each network refuses in its own way
+            raise BackboneError(
+                f"backbone {config.name!r} takes no images of {size} pixels "
+                f"({_first_line(error)}); change data.size, or choose another backbone"
+            ) from None
 
 
 def find_backbone(name: str) -> tuple[str, str]:
@@ -142,9 +157,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         ):
             raise ValueError("it holds no state dict")
     except Exception as error:  # both readers raise many kinds for a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BackboneError(f"backbone.weights: {path} cannot be read: {reason}") from None
+        raise BackboneError(
+            f"backbone.weights: {path} cannot be read: {_first_line(error)}"
+        ) from None
     return tensors
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _check_file(path: Path) -> None:
@@ -174,10 +194,10 @@ def _with_hub_weights(library: str, name: str) -> nn.Module:
         else:
             network = timm.create_model(name, pretrained=True)
     except Exception as error:  # each hub client raises its own kinds when it cannot be reached
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BackboneError(
-            f"backbone.weights: the weights of {library}'s {name} could not be fetched ({reason}); "
-            "go online, or set backbone.weights to a local .safetensors or .pth file"
+            f"backbone.weights: the weights of {library}'s {name} could not be fetched "
+            f"({_first_line(error)}); go online, or set backbone.weights to a local .safetensors "
+            "or .pth file"
         ) from None
     return network
 
