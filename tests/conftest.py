@@ -3,34 +3,13 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import torch
+from ended import Command, Ended
 from small_elpv import write_cells, write_study
 
 from mixqual.cli import main
-
-
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    def refusal(self) -> str:
-        """The one message of a command that refused its input: exit code 2, no traceback."""
-        assert self.code == 2, self
-        assert self.out == ""
-        lines = [line for line in self.err.splitlines() if ", 0 s left; " not in line]
-        assert "Traceback" not in self.err
-        assert lines[0].startswith("error: ")
-        assert all(line.startswith("  ") for line in lines[1:]), "more than one message"
-        return "\n".join(lines).removeprefix("error: ")
-
-
-Command = Callable[..., Ended]
 
 
 @pytest.fixture(autouse=True)

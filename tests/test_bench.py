@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import Command
+from ended import Command
 
 from mixqual.bench import benchmarks, distortions, run_benchmarks, sweep
 from mixqual.bench.timing import compare

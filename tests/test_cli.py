@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Command
+from ended import Command
 from PIL import Image
 from small_elpv import cell
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Command
+from ended import Command
 from PIL import Image
 from torch import Tensor
 
