@@ -24,8 +24,8 @@ def keys(of: Plan) -> dict[str, str]:
         "images": of.images_key,
         "split": of.split_key,
         **networks,
-        "val": of.outputs_key(networks["noise"], "val", 0),
-        "test": of.outputs_key(networks["noise"], "test", 0),
+        "val": of.outputs_folder("noise", "val", 0),
+        "test": of.outputs_folder("noise", "test", 0),
         "weights": of.weights_key(0),
         "gate": of.gate_key(0),
     }

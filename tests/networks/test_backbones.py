@@ -50,9 +50,24 @@ class TestPackaged:
 
     def test_fit_no_other_network(self) -> None:
         config = BackboneConfig(name="resnet18", weights="packaged")
-        for use in (check_backbone, load_backbone):
+        for use in (check_at_64, load_backbone):
             with pytest.raises(BackboneError, match="fits tf_efficientnet_lite0 only, not resnet1"):
                 use(config)
+
+
+def check_at_64(config: BackboneConfig) -> None:
+    check_backbone(config, 64)
+
+
+class TestSizes:
+    def test_a_transformer_of_one_size_refuses_others(self) -> None:
+        config = BackboneConfig(name="vit_b_16", weights="random")
+        check_backbone(config, 224)
+        with pytest.raises(BackboneError, match=r"takes no images of 128 pixels.*data\.size"):
+            check_backbone(config, 128)
+
+    def test_convolutions_take_any(self) -> None:
+        check_at_64(BackboneConfig(name="resnet18", weights="random"))
 
 
 def classify(config: BackboneConfig, images_BCHW: torch.Tensor) -> list[str]:
@@ -144,7 +159,7 @@ class TestLocalFile:
 
     def test_missing(self, tmp_path: Path) -> None:
         config = tiny(str(tmp_path / "none.safetensors"))
-        for use in (check_backbone, load_backbone):
+        for use in (check_at_64, load_backbone):
             with pytest.raises(
                 BackboneError, match=r"backbone\.weights: '.*none.safetensors' is no"
             ):
@@ -213,7 +228,7 @@ class TestNames:
     )
     def test_unknown(self, name: str) -> None:
         config = BackboneConfig(name=name, weights="random")
-        for use in (check_backbone, load_backbone):
+        for use in (check_at_64, load_backbone):
             with pytest.raises(BackboneError, match="known to neither torchvision nor timm"):
                 use(config)
 

@@ -11,6 +11,7 @@ FILES = {
     "accuracy.csv",
     "weights.csv",
     "comparisons.csv",
+    "left_out.csv",
     "table.md",
     *(f"figures/fig{number}.{kind}" for number in (2, 4, 5) for kind in ("svg", "png")),
 }
@@ -33,6 +34,7 @@ def test_writes_all_files_and_nothing_else(tmp_path: Path) -> None:
     assert json.loads(written["results.json"]) == results
     assert written["auc.csv"].decode() == to_csv(auc_table(results))
     assert written["accuracy.csv"].decode() == accuracy_csv(results)
+    assert written["left_out.csv"].decode() == "id,reason\nimages/cell0001.png,no sure label\n"
     page = written["table.md"].decode()
     assert page.startswith(f"# sample\n\n{headline(results)}\n\n## sample: area")
     assert page.count("\n## ") == 2
