@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mixqual import evaluation as evaluation
     from mixqual import fusion as fusion
-    from mixqual.costs import variants as cost
     from mixqual.distort_files import distort_files as distort
     from mixqual.distortions import distortion as distortion
     from mixqual.distortions import distortions as distortions
     from mixqual.errors import MixqualError as MixqualError
     from mixqual.resilience import evaluate as evaluate
     from mixqual.study import Study as Study
+    from mixqual.variants import cost as cost
 
 _HOMES = {
     "MixqualError": ("mixqual.errors", "MixqualError"),
     "Study": ("mixqual.study", "Study"),
-    "cost": ("mixqual.costs", "variants"),
+    "cost": ("mixqual.variants", "cost"),
     "distort": ("mixqual.distort_files", "distort_files"),
     "distortion": ("mixqual.distortions", "distortion"),
     "distortions": ("mixqual.distortions", None),

@@ -10,7 +10,8 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
@@ -74,10 +75,11 @@ def refusing_full_disk(path: Path) -> Iterator[None]:
 
 @final
 class ArtifactStore:
-    """The artifacts of one run folder."""
+    """The artifacts of one run folder, and of earlier runs that it may take them from."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, earlier: Sequence[Path] = ()) -> None:
         self.root = root
+        self._earlier = tuple(earlier)
 
     def path(self, stage: str, key: str) -> Path:
         """Where the finished artifact of a stage stands, or will stand."""
@@ -86,6 +88,22 @@ class ArtifactStore:
     def is_done(self, stage: str, key: str) -> bool:
         """Whether the stage is complete."""
         return self.path(stage, key).is_dir()
+
+    def find(self, name: str) -> Path:
+        """Where an artifact stands, here or in an earlier run; where it would be made otherwise."""
+        places = [root / name for root in (self.root, *self._earlier)]
+        return next((place for place in places if place.is_dir()), places[0])
+
+    def adopt(self, name: str) -> None:
+        """Copy an artifact that is lacking here from an earlier run that has it, if one does."""
+        target, source = self.root / name, self.find(name)
+        if target.exists() or source == target:
+            return
+        copy = self.root / f"{name}.copy"
+        with refusing_full_disk(target):
+            shutil.rmtree(copy, ignore_errors=True)  # of a copy that was interrupted
+            shutil.copytree(source, copy)
+            os.replace(copy, target)
 
     def build(self, stage: str, key: str, make: Callable[[Path], None]) -> Path:
         """Return the stage's folder, calling `make(partial_folder)` first if it is not done.

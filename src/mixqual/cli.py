@@ -51,26 +51,39 @@ def run(
     publish: Annotated[
         Path | None, typer.Option(help="Copy results and figures here as well, without weights.")
     ] = None,
+    reuse: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of an earlier run to take over what it shares; repeatable."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and its cost.")
     ] = False,
 ) -> None:
     """Train, evaluate and report a study; run it again to go on where it stopped."""
     from mixqual.forecast import forecast
-    from mixqual.report import auc_table, comparisons_table, headline, to_rich, write_report
+    from mixqual.report import (
+        auc_table,
+        comparisons_table,
+        headline,
+        to_rich,
+        tree_tables,
+        write_report,
+    )
     from mixqual.study import Study
 
     loaded = Study.load(study, set_ or [])
     folder = out or Path("runs") / loaded.config.name
     console = Console()
     if dry_run:
-        console.print(_plan_table(forecast(*loaded.prepare(), folder)))
+        console.print(_plan_table(forecast(*loaded.prepare(), folder, reuse or [])))
         return
-    results = loaded.run(folder)
+    results = loaded.run(folder, reuse or [])
     if not results:  # one of several processes, and not the first
         return
     console.print(to_rich(auc_table(results)))
     console.print(to_rich(comparisons_table(results)))
+    for table in tree_tables(results):
+        console.print(to_rich(table))
     console.print(headline(results))
     console.print(f"results and figures: {folder}", highlight=False)
     if publish:
@@ -127,23 +140,24 @@ def cost(
     classes: Annotated[str, typer.Option(help="Number of classes; a mean over several: 101,256.")],
     experts: Annotated[int, typer.Option(min=2, help="Experts of the mixture.")] = 3,
     size: Annotated[int, typer.Option(min=16, help="Side of the input in pixels.")] = 224,
+    latency: Annotated[bool, typer.Option("--latency", help="Time them on this machine.")] = False,
+    batch: Annotated[int, typer.Option(min=1, help="Images a call, for --latency.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Count parameters and multiply-accumulates of a backbone and of its mixture."""
-    from mixqual.costs import variants
+    """Count parameters and multiply-accumulates of a backbone, its mixture and its trees."""
+    from mixqual.report import cost_table, to_rich
+    from mixqual.variants import variants
 
-    rows = variants(backbone, classes, experts=experts, size=size)
+    found = variants(
+        backbone, classes, experts=experts, size=size, latency_batch=batch if latency else 0
+    )
+    if found.uncut:
+        print(f"no trees: {found.uncut}", file=sys.stderr)
     if as_json:
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(found.rows, indent=2))
         return
-    table = Table(title=f"{backbone} at {size} pixels, {classes} classes")
-    for title in ("variant", "branch", "parameters (M)", "MACs (G)"):
-        table.add_column(title, justify="left" if title in ("variant", "branch") else "right")
-    for row in rows:
-        table.add_row(
-            row["variant"], row["branch"], f"{row['params'] / 1e6:.3f}", f"{row['macs'] / 1e9:.3f}"
-        )
-    Console().print(table)
+    title = f"{backbone} at {size} pixels, {classes} classes, {experts} experts"
+    Console().print(to_rich(cost_table(title, found.rows)))
 
 
 @app.command()

@@ -163,6 +163,31 @@ class GateConfig(TrainingConfig):
     """Fraction of each mini-batch per distortion; by default half, shared equally."""
 
 
+class SharingConfig(_Table):
+    """Mixtures whose experts share stages (paper, Section 4): one for each `until` and `from`.
+
+    A TreeNet has `until` only, an Inverted-TreeNet `from` only; `mixqual cost` lists the stages.
+    """
+
+    until: str | tuple[str, ...] = ()
+    """The experts share all stages before this one."""
+    from_: str | tuple[str, ...] = Field((), alias="from")
+    """The experts share this stage and all after it."""
+    weights: Literal["reuse", "resolve"] = "reuse"
+    """Mix with the weights and the gate of the independent experts, or with their own: Eq. 4 solved
+    anew for what the branches give, and a gate trained on that."""
+    control: bool = True
+    """Also train the first baseline with the same stages frozen: what freezing alone does."""
+    training: TrainingConfig | None = None
+    """How branches are trained, where it differs from [training]."""
+
+    @model_validator(mode="after")
+    def _shares_something(self) -> Self:
+        if not self.until and not self.from_:
+            raise ValueError("name the stage that sharing lasts `until`, or starts `from`, or both")
+        return self
+
+
 class EvaluationConfig(_Table):
     """The sweep over distortions and levels, and the statistics made from it."""
 
@@ -198,8 +223,18 @@ class StudyConfig(_Table):
     baselines: dict[str, BaselineConfig] = {}
     training: TrainingConfig = TrainingConfig()
     gate: GateConfig = GateConfig()
+    sharing: tuple[SharingConfig, ...] = ()
+    """One table, or several as [[sharing]]."""
     evaluation: EvaluationConfig = EvaluationConfig()
     runtime: RuntimeConfig = RuntimeConfig()
+
+    @model_validator(mode="after")
+    def _sharing_has_a_start(self) -> Self:
+        if self.sharing and all(expert.distort for expert in self.experts.values()):
+            raise ValueError(
+                "sharing needs an expert without distortions: its stages are the shared ones"
+            )
+        return self
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
@@ -253,6 +288,8 @@ def load_study_config(path: Path, overrides: Sequence[str] = ()) -> StudyConfig:
 
 def parse_study_config(table: dict[str, Any], where: str = "study") -> StudyConfig:
     """Validate a study given as nested dictionaries; raises `StudyError` naming each bad field."""
+    if isinstance(table.get("sharing"), dict):
+        table = {**table, "sharing": [table["sharing"]]}
     try:
         # By way of JSON, where strict validation takes a list for a tuple, as TOML writes it.
         return StudyConfig.model_validate_json(json.dumps(table, default=str))
@@ -288,7 +325,7 @@ def _apply_override(table: dict[str, Any], override: str) -> None:
 
 
 # What pydantic appends to a field of type bool | float | int | str, for each type it tried.
-_UNION_MEMBERS = ("bool", "float", "int", "str")
+_UNION_MEMBERS = ("bool", "float", "int", "str", "tuple[str, ...]")
 
 
 def _explain(error: ValidationError) -> str:

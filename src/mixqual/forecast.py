@@ -1,17 +1,20 @@
 """What a run would do, and what it would cost, before it does any of it (`--dry-run`)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 import numpy as np
+from torch import nn
 
 from mixqual.artifacts import ArtifactStore
+from mixqual.config import TrainingConfig
 from mixqual.data import DecodedImages, ImageIndex, make_splits
-from mixqual.evaluation import Cell, OutputArray, count
-from mixqual.networks import Gate, backbone_preprocessing, build_classifier
+from mixqual.evaluation import Cell, OutputArray, count, count_parts
+from mixqual.networks import Gate, Stages, backbone_preprocessing, build_classifier
 from mixqual.plan import Plan
+from mixqual.tree_plan import trees_of
 
 
 @final
@@ -28,61 +31,139 @@ class Step:
     """Multiply-accumulates; a training step counts three forward passes."""
 
 
-def forecast(plan: Plan, index: ImageIndex, out: Path) -> list[Step]:
+def forecast(plan: Plan, index: ImageIndex, out: Path, earlier: Sequence[Path] = ()) -> list[Step]:
     """The stages of a run into `out`, in order, with their state and cost.
 
-    Counts assume that every image can be read.
+    What `earlier` runs have counts as done. Counts assume that every image can be read.
     """
-    config, store = plan.config, ArtifactStore(out / "artifacts")
-    sizes = _split_sizes(plan, index)
-    backbone = config.backbone.model_copy(update={"weights": "random"})
-    network = build_classifier(backbone, len(index.classes), 0)
+    config = plan.config
+    network = build_classifier(
+        config.backbone.model_copy(update={"weights": "random"}), len(index.classes), 0
+    )
     gate = Gate(len(config.experts), backbone_preprocessing(config.backbone))
-    network_macs = count(network, config.data.size).macs
-    gate_macs = count(gate, config.data.size).macs
+    ledger = _Ledger(
+        plan,
+        ArtifactStore(out / "artifacts", [run / "artifacts" for run in earlier]),
+        _split_sizes(plan, index),
+        len(index.classes),
+        count(network, config.data.size).macs,
+        count(gate, config.data.size).macs,
+    )
+    stages = Stages(network, config.backbone.name) if config.sharing else None
+    steps = [Step("decode images", ledger.state("images", plan.images_key), 0, 0)]
+    for seed in config.seeds:
+        steps += _network_steps(ledger, seed)
+        if stages:
+            steps += _tree_steps(ledger, stages, seed)
+    return steps
 
-    def state(stage: str, key: str) -> str:
-        path = store.path(stage, key)
+
+@final
+@dataclass(frozen=True)
+class _Outputs:
+    """What a sweep writes for one network."""
+
+    folder: str
+    columns: int
+    macs: int
+    """Of one image."""
+
+
+@final
+@dataclass(frozen=True)
+class _Ledger:
+    """What the cost and the state of a step are made from."""
+
+    plan: Plan
+    store: ArtifactStore
+    sizes: dict[str, int]
+    classes: int
+    network_macs: int
+    gate_macs: int
+
+    def state(self, stage: str, key: str) -> str:
+        path = self.store.find(f"{stage}-{key}")
         partial = path.with_name(path.name + ".partial")
         return "done" if path.is_dir() else "begun" if partial.is_dir() else "to do"
 
-    def training(stage: str, key: str, title: str, epochs: int, batch: int, macs: int) -> Step:
-        trained = epochs * (sizes["train"] // batch) * batch
-        validated = epochs * sizes["val"]
-        cost = (3 * trained + validated) * macs
-        return Step(title, state(stage, key), trained + validated, cost)
+    def training(
+        self, artifact: tuple[str, str], title: str, settings: TrainingConfig, macs: int, step: int
+    ) -> Step:
+        """`artifact` is stage and key; an image costs `macs` in validation, `step` in training."""
+        batch, epochs = settings.batch_size, settings.max_epochs
+        trained = epochs * (self.sizes["train"] // batch) * batch
+        validated = epochs * self.sizes["val"]
+        cost = trained * step + validated * macs
+        return Step(title, self.state(*artifact), trained + validated, cost)
 
-    def sweep(split: str, names: list[str], cells: Sequence[Cell], seed: int) -> Step:
-        done, macs = 0, 0
-        for name in names:
-            path = store.root / plan.outputs_folder(name, split, seed)
-            outputs = len(config.experts) if name == "gate" else len(index.classes)
+    def sweep(
+        self, title: str, split: str, outputs: Sequence[_Outputs], cells: Sequence[Cell]
+    ) -> Step:
+        done, images = 0, self.sizes[split] * len(cells)
+        for each in outputs:
+            path = self.store.find(each.folder)
             if path.exists():
-                done += OutputArray(path, sizes[split], outputs).is_full(cells)
-            macs += sizes[split] * len(cells) * (gate_macs if name == "gate" else network_macs)
-        state = "done" if done == len(names) else "begun" if done else "to do"
-        images = sizes[split] * len(cells) * len(names)
-        return Step(f"sweep of {split} (seed {seed})", state, images, macs)
+                done += OutputArray(path, self.sizes[split], each.columns).is_full(cells)
+        state = "done" if done == len(outputs) else "begun" if done else "to do"
+        return Step(title, state, images * len(outputs), images * sum(o.macs for o in outputs))
 
-    steps = [Step("decode images", state("images", plan.images_key), 0, 0)]
-    for seed in config.seeds:
-        for name in plan.networks:
-            settings = config.training
-            baseline = config.baselines.get(name)
-            epochs = settings.max_epochs
-            if baseline and baseline.continues:  # from where the other one stopped
-                epochs *= len(config.experts) - 1
-            key = plan.network_key(name, seed)
-            title = f"train {name} (seed {seed})"
-            steps.append(training("network", key, title, epochs, settings.batch_size, network_macs))
-        steps.append(sweep("val", list(config.experts), plan.val_cells, seed))
-        title = f"train gate (seed {seed})"
-        key, settings = plan.gate_key(seed), config.gate
-        steps.append(
-            training("gate", key, title, settings.max_epochs, settings.batch_size, gate_macs)
+    def outputs(self, name: str, split: str, seed: int) -> _Outputs:
+        folder = self.plan.outputs_folder(name, split, seed)
+        if name == "gate":
+            return _Outputs(folder, len(self.plan.config.experts), self.gate_macs)
+        return _Outputs(folder, self.classes, self.network_macs)
+
+
+def _network_steps(ledger: _Ledger, seed: int) -> Iterator[Step]:
+    plan, config, macs = ledger.plan, ledger.plan.config, ledger.network_macs
+    for name in plan.networks:
+        settings = config.training
+        baseline = config.baselines.get(name)
+        if baseline and baseline.continues:  # from where the other one stopped
+            epochs = settings.max_epochs * (len(config.experts) - 1)
+            settings = settings.model_copy(update={"max_epochs": epochs})
+        artifact = ("network", plan.network_key(name, seed))
+        yield ledger.training(artifact, f"train {name} (seed {seed})", settings, macs, 3 * macs)
+    experts = [ledger.outputs(name, "val", seed) for name in config.experts]
+    yield ledger.sweep(f"sweep of val (seed {seed})", "val", experts, plan.val_cells)
+    yield _gate_step(ledger, plan.gate_key(seed), f"train gate (seed {seed})")
+    tested = [ledger.outputs(name, "test", seed) for name in (*plan.networks, "gate")]
+    yield ledger.sweep(f"sweep of test (seed {seed})", "test", tested, plan.test_cells)
+
+
+def _gate_step(ledger: _Ledger, key: str, title: str) -> Step:
+    macs = ledger.gate_macs
+    return ledger.training(("gate", key), title, ledger.plan.config.gate, macs, 3 * macs)
+
+
+def _tree_steps(ledger: _Ledger, stages: Stages, seed: int) -> Iterator[Step]:
+    plan, classes, tested = ledger.plan, ledger.classes, []
+    for tree in trees_of(plan):
+        parts = stages.divide(tree.sharing)
+        before, own, after = count_parts(
+            [parts.prefix, parts.branch, parts.suffix or nn.Identity()], plan.config.data.size
         )
-        steps.append(sweep("test", [*plan.networks, "gate"], plan.test_cells, seed))
-    return steps
+        branches = before.macs + len(plan.config.experts) * own.macs
+        # Nothing goes back through the prefix, and no weights change in the suffix.
+        step = before.macs + 3 * own.macs + 2 * after.macs
+        for name in tree.branches:
+            title = name if name == tree.control else f"{name} of {tree.sharing.name}"
+            artifact = ("branch", tree.branch_key(name, seed))
+            title = f"train {title} (seed {seed})"
+            yield ledger.training(artifact, title, tree.training, ledger.network_macs, step)
+        if tree.config.weights == "resolve":
+            state = ledger.state("tree-weights", tree.weights_key(seed))
+            images = ledger.sizes["val"] * len(plan.val_cells)
+            yield Step(f"weights of {tree.name} (seed {seed})", state, images, images * branches)
+            yield _gate_step(
+                ledger, tree.gate_key(seed), f"train gate of {tree.name} (seed {seed})"
+            )
+        macs = branches + 2 * after.macs + ledger.gate_macs
+        tested.append(_Outputs(tree.outputs_folder("test", seed), 2 * classes, macs))
+        if tree.control:
+            folder = tree.control_folder("test", seed)
+            tested.append(_Outputs(folder, classes, ledger.network_macs))
+    yield ledger.sweep(f"sweep of trees (seed {seed})", "test", tested, plan.test_cells)
 
 
 def _split_sizes(plan: Plan, index: ImageIndex) -> dict[str, int]:

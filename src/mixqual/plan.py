@@ -148,7 +148,7 @@ class Plan:
             {
                 "start": self.network_key(self.start or "", seed) if started else self._backbone,
                 "split": self.split_key,
-                "distort": self._mix(fractions),
+                "distort": self.mix_key(fractions),
                 "training": training,
                 "seed": seed,
             }
@@ -157,9 +157,10 @@ class Plan:
     def outputs_folder(self, name: str, split: str, seed: int) -> str:
         """Where a sweep writes the outputs of a network, or of the gate if it is called "gate"."""
         network = self.gate_key(seed) if name == "gate" else self.network_key(name, seed)
-        return f"outputs-{self._outputs_key(network, split, seed)}.zarr"
+        return f"outputs-{self.outputs_key(network, split, seed)}.zarr"
 
-    def _outputs_key(self, network_key: str, split: str, seed: int) -> str:
+    def outputs_key(self, network_key: str, split: str, seed: int) -> str:
+        """Of what the network with a key says about a split's images under all distortions."""
         settings = {name: self.config.distortions[name].options for name in self.levels}
         return key_of(
             {
@@ -178,19 +179,19 @@ class Plan:
             {
                 # A list, not a table: weights are columns in the order of the experts.
                 "outputs": [
-                    [name, self._outputs_key(self.network_key(name, seed), "val", seed)]
+                    [name, self.outputs_key(self.network_key(name, seed), "val", seed)]
                     for name in self.config.experts
                 ],
                 "cells": [[c.distortion, c.level, c.draw] for c in self.val_cells],
             }
         )
 
-    def gate_key(self, seed: int) -> str:
-        """Of the trained gate."""
+    def gate_key(self, seed: int, weights_key: str | None = None) -> str:
+        """Of the trained gate: for the experts' optimal weights, or for others."""
         return key_of(
             {
-                "weights": self.weights_key(seed),
-                "distort": self._mix(self.gate_fractions),
+                "weights": weights_key or self.weights_key(seed),
+                "distort": self.mix_key(self.gate_fractions),
                 "gate": self.config.gate.model_dump(exclude={"distort"}),
                 "seed": seed,
             }
@@ -202,7 +203,8 @@ class Plan:
         own = baseline.patience if baseline else None
         return self.config.training, own or self.config.training.patience
 
-    def _mix(self, fractions: Mapping[str, float]) -> list[Any]:
+    def mix_key(self, fractions: Mapping[str, float]) -> list[Any]:
+        """What a training schedule depends on, for a key."""
         return [
             [name, fraction, self.levels[name][-1], self.config.distortions[name].options]
             for name, fraction in fractions.items()

@@ -16,13 +16,16 @@ from torch import Tensor
 from mixqual.config import BackboneConfig, DataConfig, DistortionConfig, RuntimeConfig, make_table
 from mixqual.data import ImageSet, decode_images, index_images, open_images
 from mixqual.errors import BackboneError, DataError
-from mixqual.evaluation import Bootstrap, Cube, OutputArray, Predictor, grid_cells, sweep
+from mixqual.evaluation import Bootstrap, Cube, OutputArray, grid_cells, sweep
 from mixqual.networks import Classifier, load_backbone
 from mixqual.plan import checked_distortion, level_grid
 from mixqual.provenance import provenance
 from mixqual.results import Scored, accuracy_tables
 from mixqual.runtime import place, set_up_machine
 from mixqual.seeding import derive_seed
+
+Classify = Callable[[Tensor], Tensor]
+"""From float images_BCHW in 0...255 to scores_BK."""
 
 PAPER_DISTORTIONS: Mapping[str, DistortionConfig] = {
     "gaussian_noise": DistortionConfig(max=100.0),
@@ -57,7 +60,7 @@ def evaluate(
         DataConfig, "evaluate", source="folder", path=str(folder), size=size, on_error=on_error
     )
     index = index_images(data)  # before the model, whose weights may have to be fetched
-    predictor, interpolation = _load(model, weights, machine.device)
+    classify, interpolation = _load(model, weights, machine.device)
     with tempfile.TemporaryDirectory(prefix="mixqual-") as scratch:
         cache = Path(scratch)
         decode_images(
@@ -70,12 +73,12 @@ def evaluate(
         )
         images = open_images(cache, data.memory_budget_mb)
         everything = ImageSet(images, np.arange(len(images.ids)))
-        outputs = _count_outputs(predictor, size, machine.device)
+        outputs = _count_outputs(classify, size, machine.device)
         labels_N = _output_of(images.classes, outputs)[images.labels_N]
         array = OutputArray(cache / "outputs.zarr", len(everything), outputs)
         cells = grid_cells(levels, {})
         sweep(
-            {model: predictor},
+            {model: lambda images_BCHW, _: classify(images_BCHW)},
             {model: array},
             everything,
             cells,
@@ -114,8 +117,8 @@ def evaluate(
     }
 
 
-def _load(model: str, weights: str, device: torch.device) -> tuple[Predictor, str]:
-    """The predictor, and the filter that its images are resized with."""
+def _load(model: str, weights: str, device: torch.device) -> tuple[Classify, str]:
+    """The classifier, and the filter that its images are resized with."""
     if ":" in model:
         return _import_function(model), "bilinear"
     backbone, preprocessing = load_backbone(BackboneConfig(name=model, weights=weights))
@@ -123,7 +126,7 @@ def _load(model: str, weights: str, device: torch.device) -> tuple[Predictor, st
     return network.eval(), preprocessing.interpolation
 
 
-def _import_function(model: str) -> Callable[[Tensor], Tensor]:
+def _import_function(model: str) -> Classify:
     module_name, _, function_name = model.partition(":")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -139,9 +142,9 @@ def _import_function(model: str) -> Callable[[Tensor], Tensor]:
     return function  # type: ignore[no-any-return]
 
 
-def _count_outputs(predictor: Predictor, size: int, device: torch.device) -> int:
+def _count_outputs(classify: Classify, size: int, device: torch.device) -> int:
     with torch.inference_mode():
-        scores = predictor(torch.zeros(2, 3, size, size, device=device))
+        scores = classify(torch.zeros(2, 3, size, size, device=device))
     if not isinstance(scores, Tensor) or scores.ndim != 2 or len(scores) != 2:
         found = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         raise BackboneError(

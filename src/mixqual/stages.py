@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -22,7 +22,7 @@ from mixqual.data import (
     write_splits,
 )
 from mixqual.distortions import Assignment
-from mixqual.evaluation import Cell, Cube, OutputArray, sweep
+from mixqual.evaluation import Cell, Cube, OutputArray, Predictor, sweep
 from mixqual.fusion import interpolate_weights, solve
 from mixqual.networks import backbone_preprocessing, build_classifier
 from mixqual.seeding import derive_seed
@@ -55,6 +55,13 @@ class OptimalWeights:
             self.levels[distortion], self.weights_VE[distortion], levels_B.numpy()
         )
         return torch.from_numpy(values).to(torch.float32)
+
+    def of(self, cell: Cell) -> np.ndarray:
+        """The weights (E,) of a cell of the grid; clean images have those of any level 0."""
+        distortion = cell.distortion if cell.level > 0 else next(iter(self.levels))
+        row = self.levels[distortion].index(cell.level)
+        weights_E: np.ndarray = self.weights_VE[distortion][row]
+        return weights_E
 
 
 def prepare_images(bench: Workbench, index: ImageIndex) -> dict[str, ImageSet]:
@@ -98,28 +105,11 @@ def train_network(bench: Workbench, sets: Mapping[str, ImageSet], name: str, see
         elif not (directory / "state.safetensors").exists():
             network = build_classifier(plan.config.backbone, classes, derive_seed(seed, "head"))
         bench.accelerator.wait_for_everyone()
-        fractions = (
-            plan.config.baselines[first].distort
-            if baseline
-            else (plan.config.experts[name].distort)
-        )
         training, patience = plan.training_of(name)
         fit(
             network,
             network.new_parameters(),
-            Task(
-                title=f"{name} (seed {seed})",
-                train=sets["train"],
-                val=sets["val"],
-                schedule=plan.schedule(fractions),
-                distortions={kind: plan.distortions[kind] for kind in fractions},
-                targets=lambda labels_B, _: labels_B,
-                losses=lambda logits_BK, labels_B: nn.functional.cross_entropy(
-                    logits_BK, labels_B, reduction="none"
-                ),
-                seed=derive_seed(seed, "fit", first),
-                val_seed=derive_seed(seed, "val"),
-            ),
+            classification_task(bench, sets, name, first, seed),
             training,
             bench.accelerator,
             directory,
@@ -129,6 +119,27 @@ def train_network(bench: Workbench, sets: Mapping[str, ImageSet], name: str, see
 
     folder = bench.build_together("network", plan.network_key(name, seed), train)
     return fitted(folder)
+
+
+def classification_task(
+    bench: Workbench, sets: Mapping[str, ImageSet], title: str, network: str, seed: int
+) -> Task:
+    """What an expert or a baseline is trained for: its images' classes, under its distortions."""
+    plan, config = bench.plan, bench.plan.config
+    fractions = (config.baselines.get(network) or config.experts[network]).distort
+    return Task(
+        title=f"{title} (seed {seed})",
+        train=sets["train"],
+        val=sets["val"],
+        schedule=plan.schedule(fractions),
+        distortions={kind: plan.distortions[kind] for kind in fractions},
+        targets=lambda labels_B, _: labels_B,
+        losses=lambda logits_BK, labels_B: nn.functional.cross_entropy(
+            logits_BK, labels_B, reduction="none"
+        ),
+        seed=derive_seed(seed, "fit", network),
+        val_seed=derive_seed(seed, "val"),
+    )
 
 
 def sweep_split(
@@ -191,11 +202,17 @@ def solve_weights(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> 
 
 
 def train_gate(
-    bench: Workbench, sets: Mapping[str, ImageSet], weights: OptimalWeights, seed: int
+    bench: Workbench,
+    sets: Mapping[str, ImageSet],
+    weights: OptimalWeights,
+    key: str,
+    seed: int,
+    of: str = "the experts",
 ) -> dict[str, float | bool]:
     """Eq. 5: train the gate to predict the optimal weights of an image's distortion and level.
 
-    Returns its validation loss beside that of the best constant weights, which it has to beat.
+    `key` names the gate of these weights, and `of` whom they weigh. Returns its validation loss
+    beside that of the best constant weights, which it has to beat.
     """
     plan, penalty = bench.plan, bench.plan.config.gate.penalty
     fractions = plan.gate_fractions
@@ -212,7 +229,7 @@ def train_gate(
         return ((weights_BE - target_BE) ** 2 + penalty * weights_BE**2).sum(1)
 
     task = Task(
-        title=f"gate (seed {seed})",
+        title=f"gate of {of} (seed {seed})",
         train=sets["train"],
         val=sets["val"],
         schedule=plan.schedule(fractions),
@@ -228,7 +245,7 @@ def train_gate(
         config = plan.config.gate
         fit(gate, [], task, config, bench.accelerator, directory, patience=config.patience)
 
-    folder = bench.build_together("gate", plan.gate_key(seed), train)
+    folder = bench.build_together("gate", key, train)
     loss = fitted(folder).val_loss
     target_NE = targets(torch.empty(0), validation_assignment(task))
     constant_1E = target_NE.mean(0, keepdim=True) / (1 + penalty)
@@ -255,13 +272,12 @@ def _expert_steps(bench: Workbench, seed: int) -> int:
     )
 
 
-def _predictor(
-    bench: Workbench, sets: Mapping[str, ImageSet], name: str, seed: int
-) -> Callable[[Tensor], Tensor]:
+def _predictor(bench: Workbench, sets: Mapping[str, ImageSet], name: str, seed: int) -> Predictor:
     if name == "gate":
-        return load_gate(bench, seed)
+        gate = load_gate(bench, bench.plan.gate_key(seed), seed)
+        return lambda images_BCHW, _: gate(images_BCHW)
     network = load_network(bench, len(sets["train"].classes), name, seed)
-    return lambda images_BCHW: network(images_BCHW).softmax(1)
+    return lambda images_BCHW, _: network(images_BCHW).softmax(1)
 
 
 def _open_outputs(
@@ -271,7 +287,7 @@ def _open_outputs(
     name: str,
     seed: int,
 ) -> OutputArray:
-    path = bench.store.root / bench.plan.outputs_folder(name, split, seed)
+    folder = bench.plan.outputs_folder(name, split, seed)
     experts = len(bench.plan.config.experts)
     outputs = experts if name == "gate" else len(sets[split].classes)
-    return OutputArray(path, len(sets[split]), outputs)
+    return bench.open_outputs(folder, len(sets[split]), outputs)

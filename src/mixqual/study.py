@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mixqual import stages
 from mixqual.artifacts import exclusive, key_of
 from mixqual.config import StudyConfig, load_study_config
 from mixqual.costs import costs
 from mixqual.data import ImageIndex, ImageSet, index_images
-from mixqual.evaluation import Bootstrap, Cell, Cube
-from mixqual.fusion import Correct, score
+from mixqual.evaluation import Bootstrap, Cube
+from mixqual.fusion import CEILINGS, ENSEMBLES, Correct, score
 from mixqual.networks import check_backbone
 from mixqual.plan import Plan
 from mixqual.provenance import provenance
@@ -27,6 +26,10 @@ from mixqual.results import Scored, accuracy_tables, comparisons
 from mixqual.runtime import set_up_machine
 from mixqual.seeding import derive_seed
 from mixqual.stages import OptimalWeights
+from mixqual.tree_plan import Tree, trees_of, with_canonical_stages
+from mixqual.tree_results import Shared, tree_rows
+from mixqual.tree_weights import resolve_weights
+from mixqual.trees import sweep_trees, train_branch
 from mixqual.workbench import Workbench
 
 
@@ -46,18 +49,19 @@ class Study:
         """List the images, and plan what to make of them. Raises `DataError` and `StudyError`."""
         check_backbone(self.config.backbone, self.config.data.size)
         index = index_images(self.config.data, self.config.split.seed)
-        plan = Plan(self.config, index.fingerprint())
+        plan = Plan(with_canonical_stages(self.config), index.fingerprint())
         _ = plan.levels  # unknown distortions are found before any work
         return plan, index
 
-    def run(self, out: str | Path) -> dict[str, Any]:
+    def run(self, out: str | Path, earlier: Sequence[str | Path] = ()) -> dict[str, Any]:
         """Run all of it into the folder `out`, and return the content of its `results.json`.
 
+        What the folders of `earlier` runs already have of it is copied, not computed again.
         Raises `MixqualError` for what the user can mend; everything computed until then is kept.
         """
         plan, index = self.prepare()
         machine = set_up_machine(self.config.runtime)
-        bench = Workbench.open(plan, Path(out), machine)
+        bench = Workbench.open(plan, Path(out), machine, [Path(run) for run in earlier])
         if not bench.accelerator.is_main_process:
             return self._run(bench, index)
         with exclusive(Path(out)):
@@ -67,21 +71,27 @@ class Study:
 
     def _run(self, bench: Workbench, index: ImageIndex) -> dict[str, Any]:
         sets = stages.prepare_images(bench, index)
+        trees = trees_of(bench.plan)
         training: dict[str, Any] = {}
         gates: list[dict[str, Any]] = []
         tests: dict[int, tuple[Cube, OptimalWeights]] = {}
+        shared: dict[int, Shared] = {}
         for seed in self.config.seeds:
             training[str(seed)] = fine_tune(bench, sets, seed)
             weights = stages.solve_weights(bench, sets, seed)
-            gates.append({"seed": seed, **stages.train_gate(bench, sets, weights, seed)})
+            key = bench.plan.gate_key(seed)
+            gates.append({"seed": seed, **stages.train_gate(bench, sets, weights, key, seed)})
             tests[seed] = (test(bench, sets, seed), weights)
+            shared[seed] = share(bench, sets, trees, weights, seed)
+            training[str(seed)] |= shared[seed].training
         if not bench.accelerator.is_main_process:
             return {}
-        scores = {seed: fuse(bench.plan, *tests[seed]) for seed in tests}
+        scores = {seed: fuse(bench.plan, *tests[seed]) | shared[seed].right for seed in tests}
         return {
             **summarise(bench, sets, scores),
             **weight_tables(bench.plan, tests),
-            "cost": costs(bench, len(index.classes)),
+            "trees": tree_rows(trees, shared),
+            "cost": costs(bench, trees, len(index.classes)),
             "gate": gates,
             "largest_gap": max(weights.largest_gap for _, weights in tests.values()),
             "training": training,
@@ -100,20 +110,38 @@ def test(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> Cube:
     return stages.sweep_split(bench, sets, "test", [*bench.plan.networks, "gate"], seed)
 
 
+def share(
+    bench: Workbench,
+    sets: Mapping[str, ImageSet],
+    trees: Sequence[Tree],
+    weights: OptimalWeights,
+    seed: int,
+) -> Shared:
+    """Section 4: mixtures whose experts share stages, under the same gate unless said otherwise."""
+    training: dict[str, Any] = {}
+    gates: dict[str, Any] = {}
+    by_tree: dict[str, OptimalWeights] = {}
+    for tree in trees:
+        for name in tree.branches:
+            own = name if name == tree.control else f"{tree.sharing.name}/{name}"
+            training[own] = asdict(train_branch(bench, sets, tree, name, seed))
+        by_tree[tree.name] = weights
+        if tree.config.weights == "resolve":
+            by_tree[tree.name] = resolve_weights(bench, sets, tree, weights, seed)
+            gates[tree.name] = stages.train_gate(
+                bench, sets, by_tree[tree.name], tree.gate_key(seed), seed, of=tree.name
+            )
+    right = sweep_trees(bench, sets, trees, by_tree, seed) if trees else {}
+    return Shared(training, by_tree, gates, right)
+
+
 def fuse(plan: Plan, cube: Cube, weights: OptimalWeights) -> Correct:
     """Section 3: M_avg, M_max, M_hardmix and M_mix beside the single networks, on every cell."""
-
-    def true_weights(cell: Cell) -> NDArray[np.float64]:
-        distortion = cell.distortion if cell.level > 0 else next(iter(plan.levels))
-        row = plan.levels[distortion].index(cell.level)
-        weights_E: NDArray[np.float64] = weights.weights_VE[distortion][row]
-        return weights_E
-
     return score(
         cube,
         list(plan.config.experts),
         [name for name in plan.networks if name in plan.config.baselines],
-        {cell: true_weights(cell) for cell in cube.cells},
+        {cell: weights.of(cell) for cell in cube.cells},
     )
 
 
@@ -122,8 +150,13 @@ def summarise(
 ) -> dict[str, Any]:
     """Provenance, and the accuracies, areas and comparisons of all models."""
     plan, config = bench.plan, bench.plan.config
-    images = sets["test"].images
-    scored = Scored(plan.test_cells, plan.levels, scores)
+    images, trees = sets["test"].images, trees_of(plan)
+    controls = list(dict.fromkeys(tree.control for tree in trees if tree.control))
+    baselines = [name for name in plan.networks if name in config.baselines]
+    models = [*config.experts, *baselines, *controls, *ENSEMBLES, *(tree.name for tree in trees)]
+    models += [*CEILINGS, *(tree.ceiling for tree in trees)]
+    by_seed = {seed: {model: right[model] for model in models} for seed, right in scores.items()}
+    scored = Scored(plan.test_cells, plan.levels, by_seed)
     bootstrap = Bootstrap.draw(
         len(sets["test"]), config.evaluation.bootstrap, derive_seed(config.split.seed, "bootstrap")
     )
@@ -143,7 +176,8 @@ def summarise(
             "classes": list(images.classes),
         },
         "experts": list(config.experts),
-        "baselines": [name for name in plan.networks if name in config.baselines],
+        "baselines": baselines,
+        "controls": controls,
         "models": scored.models,
         "distortions": {
             name: {

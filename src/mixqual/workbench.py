@@ -1,6 +1,6 @@
 """What the stages of a study share: the plan, the run's folder, the processes, the networks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +10,7 @@ from accelerate import Accelerator, InitProcessGroupKwargs
 from torch import nn
 
 from mixqual.artifacts import ArtifactStore
+from mixqual.evaluation import OutputArray
 from mixqual.networks import Classifier, Gate, backbone_preprocessing, build_classifier
 from mixqual.plan import Plan
 from mixqual.runtime import Machine, place
@@ -31,17 +32,22 @@ class Workbench:
     accelerator: Accelerator = field(repr=False)
 
     @staticmethod
-    def open(plan: Plan, root: Path, machine: Machine) -> "Workbench":
-        """Set up a run's folder for this process, or for this one of several."""
+    def open(plan: Plan, root: Path, machine: Machine, earlier: Sequence[Path] = ()) -> "Workbench":
+        """Set up a run's folder for this process, or for this one of several.
+
+        What the folders of `earlier` runs have of it is taken over.
+        """
         accelerator = Accelerator(
             cpu=machine.device.type == "cpu",
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE_BETWEEN_PROCESSES)],
         )
-        return Workbench(plan, ArtifactStore(root / "artifacts"), machine, accelerator)
+        store = ArtifactStore(root / "artifacts", [run / "artifacts" for run in earlier])
+        return Workbench(plan, store, machine, accelerator)
 
     def build(self, stage: str, key: str, make: Callable[[Path], None]) -> Path:
         """Make an artifact in the first process, while the others wait."""
         if self.accelerator.is_main_process:
+            self.store.adopt(f"{stage}-{key}")
             self.store.build(stage, key, make)
         self.accelerator.wait_for_everyone()
         return self.store.path(stage, key)
@@ -49,6 +55,9 @@ class Workbench:
     def build_together(self, stage: str, key: str, make: Callable[[Path], None]) -> Path:
         """Make an artifact with all processes at work; `make` returns when all are through."""
         done = self.store.path(stage, key)
+        if self.accelerator.is_main_process:
+            self.store.adopt(done.name)
+        self.accelerator.wait_for_everyone()
         if not self.store.is_done(stage, key):
             self.accelerator.wait_for_everyone()
             if self.accelerator.is_main_process:
@@ -57,6 +66,11 @@ class Workbench:
                 make(done.with_name(done.name + ".partial"))
             self.accelerator.wait_for_everyone()
         return done
+
+    def open_outputs(self, folder: str, images: int, outputs: int) -> OutputArray:
+        """What a network says of the images, as far as it is known."""
+        self.store.adopt(folder)
+        return OutputArray(self.store.root / folder, images, outputs)
 
 
 def fitted(folder: Path) -> Fitted:
@@ -71,10 +85,10 @@ def load_network(bench: Workbench, classes: int, name: str, seed: int) -> Classi
     return place(network, bench.machine.device).eval()
 
 
-def load_gate(bench: Workbench, seed: int) -> Gate:
-    """The trained gate, ready to predict."""
+def load_gate(bench: Workbench, key: str, seed: int) -> Gate:
+    """The trained gate of a key, ready to predict."""
     gate = untrained_gate(bench, seed)
-    load_best(gate, bench.store.path("gate", bench.plan.gate_key(seed)))
+    load_best(gate, bench.store.path("gate", key))
     return place(gate, bench.machine.device).eval()
 
 

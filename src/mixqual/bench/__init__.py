@@ -13,7 +13,7 @@ from mixqual.errors import StudyError
 from mixqual.provenance import provenance
 from mixqual.runtime import set_up_machine
 
-_TOOLS = {"timing"}
+_TOOLS = {"noise_images", "timing"}
 
 
 def benchmarks() -> tuple[str, ...]:

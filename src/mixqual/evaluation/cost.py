@@ -1,14 +1,18 @@
 """What a network costs: parameters, multiply-accumulates (MACs), and measured latency."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 _REPEATS = 9
+_CONVOLUTIONS = (torch.conv1d, torch.conv2d, torch.conv3d)
 
 
 @final
@@ -18,38 +22,81 @@ class Cost:
 
     params: int
     macs: int
-    """Of convolutions and linear layers, as the field counts them."""
+    """Of convolutions and linear layers, as the field counts them; those of attention included."""
 
 
 def count(network: nn.Module, size: int) -> Cost:
     """Count unique parameters, and the MACs of one `size` x `size` colour image."""
-    macs = 0
+    return count_parts([network], size)[0]
 
-    def add(module: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal macs
-        if isinstance(module, nn.Conv2d):
-            kernel = module.weight[0].numel()  # input channels of a group times the window
-            macs += output[0].numel() * kernel
-        elif isinstance(module, nn.Linear):
-            macs += output[0].numel() * module.in_features
 
-    hooks = [
-        module.register_forward_hook(add)
-        for module in network.modules()
-        if isinstance(module, (nn.Conv2d, nn.Linear))
-    ]
-    modes = [(module, module.training) for module in network.modules()]
+def count_parts(parts: Sequence[nn.Module], size: int) -> list[Cost]:
+    """Count each part of a network in which the output of one is the input of the next."""
+    modes = [(module, module.training) for part in parts for module in part.modules()]
+    for part in parts:
+        part.eval()
     try:
-        network.eval()
-        device = next(network.parameters()).device
-        with torch.inference_mode():
-            network(torch.zeros(1, 3, size, size, device=device))
+        macs = _macs_of_shapes(parts, size)
     finally:
         for module, training in modes:
             module.training = training
-        for hook in hooks:
-            hook.remove()
-    return Cost(sum(parameter.numel() for parameter in network.parameters()), macs)
+    params = [sum(parameter.numel() for parameter in part.parameters()) for part in parts]
+    return [Cost(*each) for each in zip(params, macs, strict=True)]
+
+
+def _macs_of_shapes(parts: Sequence[nn.Module], size: int) -> list[int]:
+    """Follow the shapes through the parts; nothing is computed but where values are asked for."""
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            return _run(parts, size)
+    except Exception:  # each network has its own way of asking for values
+        return _run(parts, size)
+
+
+def _run(parts: Sequence[nn.Module], size: int) -> list[int]:
+    device = next(parameter.device for part in parts for parameter in part.parameters())
+    values, macs = torch.zeros(1, 3, size, size, device=device), []
+    with torch.no_grad():
+        for part in parts:
+            with _MacCounter() as counter:
+                values = part(values)
+            macs.append(counter.macs)
+    return macs
+
+
+@final
+class _MacCounter(TorchFunctionMode):
+    """Counts the MACs of every convolution and linear layer that is called within the block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.macs = 0
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        output = func(*args, **kwargs)
+        if func in _CONVOLUTIONS:
+            weight = kwargs["weight"] if "weight" in kwargs else args[1]
+            self.macs += output.numel() * weight[0].numel()  # a kernel over the channels it sees
+        elif func is functional.linear:
+            weight = kwargs["weight"] if "weight" in kwargs else args[1]
+            self.macs += output.numel() * weight.shape[1]
+        elif func is functional.multi_head_attention_forward:
+            self.macs += _attention_macs(*args[:3], **kwargs)
+        return output
+
+
+def _attention_macs(query: Tensor, key: Tensor, value: Tensor, **settings: Any) -> int:
+    """The four linear layers of `nn.MultiheadAttention`, which calls them out of our sight."""
+    tokens = [tensor.numel() // tensor.shape[-1] for tensor in (query, key, value)]
+    width = query.shape[-1]
+    inputs = sum(
+        count * width * tensor.shape[-1]
+        for count, tensor in zip(tokens, (query, key, value), strict=True)
+    )
+    return int(inputs + tokens[0] * width * width)
 
 
 def latency_ms(

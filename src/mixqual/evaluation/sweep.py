@@ -16,8 +16,11 @@ from mixqual.evaluation.cube import CLEAN, Cell, Floats, OutputArray
 from mixqual.progress import progress
 from mixqual.seeding import derive_seed
 
-Predictor = Callable[[Tensor], Tensor]
-"""From float images_BCHW in 0...255 to outputs_BK, such as class probabilities."""
+Predictor = Callable[[Tensor, Cell], Tensor]
+"""From float images_BCHW in 0...255 to outputs_BK, such as class probabilities.
+
+The cell says how the images were distorted: for bounds that know it; a model looks at images only.
+"""
 
 
 def sweep(
@@ -83,15 +86,16 @@ def _predict_block(
     outputs: dict[str, list[Floats]] = {name: [] for name in predictors}
     for start in range(block.start, block.stop, batch_size):
         images_BCHW, _ = images.batch(range(start, min(start + batch_size, block.stop)))
-        distorted_BCHW = _distort(images_BCHW.to(device), cell, distortions, seed)
+        distorted_BCHW = distort_cell(images_BCHW.to(device), cell, distortions, seed)
         for name, predictor in predictors.items():
-            outputs[name].append(predictor(distorted_BCHW).float().cpu().numpy())
+            outputs[name].append(predictor(distorted_BCHW, cell).float().cpu().numpy())
     return {name: np.concatenate(values) for name, values in outputs.items()}
 
 
-def _distort(
+def distort_cell(
     images_BCHW: Tensor, cell: Cell, distortions: Mapping[str, Distortion], seed: int
 ) -> Tensor:
+    """Distort float images as a cell says; `seed` is that of the cell's draw."""
     if cell.distortion == CLEAN:
         return images_BCHW
     levels_B = torch.full((len(images_BCHW),), cell.level, dtype=torch.float64)

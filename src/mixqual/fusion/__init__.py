@@ -1,5 +1,6 @@
 """Rules of fusion, and the optimal weights."""
 
+from mixqual.fusion.mixed_features import minimise_on_simplex
 from mixqual.fusion.optimal_weights import (
     Solution,
     interpolate_weights,
@@ -20,6 +21,7 @@ __all__ = [
     "interpolate_weights",
     "level_rows",
     "maximum",
+    "minimise_on_simplex",
     "mix",
     "objective",
     "optimal_weights",

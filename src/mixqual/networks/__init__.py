@@ -1,4 +1,4 @@
-"""Backbones with their preprocessing, the gate, and the mixture of experts."""
+"""Backbones with their preprocessing and stages, the gate, and the mixture of experts."""
 
 from mixqual.networks.backbones import (
     Classifier,
@@ -10,18 +10,24 @@ from mixqual.networks.backbones import (
     load_backbone,
 )
 from mixqual.networks.gate import Gate
-from mixqual.networks.mixture import Mixture
+from mixqual.networks.mixture import BranchedClassifier, Mixture
 from mixqual.networks.preprocessing import Preprocessing
+from mixqual.networks.sharing import Parts, Sharing, Stages, stages_of
 
 __all__ = [
+    "BranchedClassifier",
     "Classifier",
     "Gate",
     "Mixture",
+    "Parts",
     "Preprocessing",
+    "Sharing",
+    "Stages",
     "backbone_preprocessing",
     "build_classifier",
     "check_backbone",
     "find_backbone",
     "last_linear",
     "load_backbone",
+    "stages_of",
 ]

@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from mixqual.artifacts import write_atomically
+from mixqual.report.cost_figure import figure_costs
 from mixqual.report.labels import Results, figure_label, level_key, level_title, main_baseline
 from mixqual.report.style import LineStyle, house_style, line_styles
 
@@ -74,10 +75,13 @@ def figure_4(results: Results) -> Figure:
 
 @house_style()
 def draw_figures(results: Results, directory: Path) -> list[Path]:
-    """Write fig2, fig4 and fig5 as SVG and PNG; equal results give equal bytes."""
+    """Write every figure of a run as SVG and PNG; equal results give equal bytes."""
     directory.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, make in (("fig2", figure_2), ("fig4", figure_4), ("fig5", figure_5)):
+    figures = {"fig2": figure_2, "fig4": figure_4, "fig5": figure_5}
+    if results.get("trees"):
+        figures["costs"] = figure_costs
+    for name, make in figures.items():
         figure = make(results)
         # A date or a version in the file would make every drawing differ.
         for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):

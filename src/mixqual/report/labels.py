@@ -31,12 +31,23 @@ def figure_label(model: str) -> str:
 
 
 def kind_of(results: Results, model: str) -> str:
-    """Return "expert", "baseline", "ensemble" or "ceiling"."""
+    """Return "expert", "baseline", "control", "ensemble", "tree" or "ceiling"."""
     if model in results["experts"]:
         return "expert"
     if model in results["baselines"]:
         return "baseline"
+    for tree in results.get("trees", []):
+        roles = {tree["model"]: "tree", tree["control"]: "control", tree["ceiling"]: "ceiling"}
+        if model in roles:
+            return roles[model]
     return "ceiling" if model in CEILINGS else "ensemble"
+
+
+def models_without_trees(results: Results) -> list[str]:
+    """All models but the trees, their controls and their ceilings, which have their own tables."""
+    roles = ("model", "control", "ceiling")
+    of_trees = {tree[role] for tree in results.get("trees", []) for role in roles}
+    return [model for model in results["models"] if model not in of_trees]
 
 
 def main_baseline(results: Results) -> str | None:

@@ -11,6 +11,7 @@ from mixqual.report.labels import (
     kind_of,
     listing,
     model_label,
+    models_without_trees,
 )
 
 _LARGEST_GAP = 1e-9
@@ -54,7 +55,7 @@ def failed_gates(results: Results) -> str:
 def _areas(results: Results) -> str:
     others = ", ".join(
         f"{model_label(model)} {results['auc'][model][AVERAGE]['auc_without_clean']:.3f}"
-        for model in results["models"]
+        for model in models_without_trees(results)
     )
     return (
         "AUC: area under the curve of accuracy against level, by the trapezoid rule from the clean "

@@ -10,6 +10,7 @@ from mixqual.report.labels import (
     kind_of,
     level_key,
     model_label,
+    models_without_trees,
     signed,
 )
 from mixqual.report.layout import Align, Table, Value, csv_text
@@ -27,7 +28,7 @@ _MISSING = "–"
 
 def auc_table(results: Results) -> Table:
     """The paper's Table 2 for this run, with intervals and with what each model costs."""
-    models = results["models"]
+    models = models_without_trees(results)
     columns = [*results["distortions"], AVERAGE]
     titles = [f"{distortion_title(name)} AUC" for name in results["distortions"]]
     seeds = results["provenance"]["seeds"]
@@ -64,7 +65,7 @@ def comparisons_table(results: Results, against: str = "mix") -> Table:
     columns = [AVERAGE, *results["distortions"]]
     found = {
         model: cells
-        for model in results["models"]
+        for model in models_without_trees(results)
         if None not in (cells := [difference(results, against, model, name) for name in columns])
     }
     rows = {model: [cell for cell in cells if cell] for model, cells in found.items()}
@@ -162,7 +163,7 @@ def _auc_record(results: Results, model: str, columns: list[str]) -> tuple[Value
 
 def _group(results: Results, model: str) -> str:
     kind = kind_of(results, model)
-    return "single" if kind in ("expert", "baseline") else kind
+    return "single" if kind in ("expert", "baseline", "control") else kind
 
 
 def _rules(groups: list[str]) -> tuple[int, ...]:

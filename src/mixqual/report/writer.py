@@ -8,6 +8,7 @@ from mixqual.report.headline import headline
 from mixqual.report.labels import Results
 from mixqual.report.layout import csv_text, to_csv, to_markdown
 from mixqual.report.tables import accuracy_csv, auc_table, comparisons_table, weights_csv
+from mixqual.report.trees import tree_tables, trees_csv
 
 
 def write_report(results: Results, directory: Path) -> list[Path]:
@@ -17,7 +18,8 @@ def write_report(results: Results, directory: Path) -> list[Path]:
     """
     areas, differences = auc_table(results), comparisons_table(results)
     page = [f"# {results['name']}\n", f"{headline(results)}\n"]
-    page += [to_markdown(areas), to_markdown(differences)]
+    trees = tree_tables(results)
+    page += [to_markdown(table) for table in (areas, differences, *trees)]
     texts = {
         "auc.csv": to_csv(areas),
         "accuracy.csv": accuracy_csv(results),
@@ -28,6 +30,8 @@ def write_report(results: Results, directory: Path) -> list[Path]:
         ),
         "table.md": "\n".join(page),
     }
+    if trees:
+        texts["trees.csv"] = trees_csv(results)
     with refusing_full_disk(directory):
         directory.mkdir(parents=True, exist_ok=True)
         write_json(directory / "results.json", results)

@@ -1,0 +1,159 @@
+"""Trees against their bounds: training with frozen stages, inference with shared ones."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from mixqual.bench.noise_images import noise_images
+from mixqual.bench.timing import Ratio, compare
+from mixqual.config import BackboneConfig, TrainingConfig
+from mixqual.distortions import Schedule
+from mixqual.evaluation import count
+from mixqual.networks import (
+    BranchedClassifier,
+    Classifier,
+    Gate,
+    Mixture,
+    Sharing,
+    Stages,
+    backbone_preprocessing,
+    build_classifier,
+)
+from mixqual.runtime import place
+from mixqual.training import Task, fit
+
+_CPU = torch.device("cpu")
+_SIDE, _BATCH, _STEPS, _EXPERTS, _CLASSES = 224, 32, 4, 3, 4
+_TRAINED = ("timm/tf_efficientnet_lite0", Sharing(until="blocks.3"))
+_RUN = (
+    ("timm/tf_efficientnet_lite0", Sharing(until="blocks.3")),
+    ("timm/tf_efficientnet_lite0", Sharing(from_="blocks.5")),
+    ("torchvision/resnet50", Sharing(until="layer3")),
+    ("torchvision/resnet50", Sharing(from_="layer3")),
+)
+
+
+def measure() -> list[Ratio]:
+    """A training step against its floor; mixtures against their parts and against their MACs."""
+    found = [_training(*_TRAINED)]
+    for backbone, sharing in _RUN:
+        found += _inference(backbone, sharing)
+    return found
+
+
+def _training(backbone: str, sharing: Sharing) -> Ratio:
+    """`fit` over some steps, loading and validation included, against the arithmetic alone."""
+    config = TrainingConfig(batch_size=_BATCH, max_epochs=1)
+    images = noise_images(_BATCH * _STEPS, _SIDE)
+    parts = Stages(_network(backbone), backbone).divide(sharing)
+    network = place(BranchedClassifier(parts), _CPU)
+    task = Task(
+        title="bench",
+        train=images,
+        val=noise_images(1, _SIDE),
+        schedule=Schedule({}, {}),
+        distortions={},
+        targets=lambda labels_B, _: labels_B,
+        losses=lambda logits_BK, labels_B: nn.functional.cross_entropy(
+            logits_BK, labels_B, reduction="none"
+        ),
+        seed=0,
+        val_seed=0,
+    )
+    accelerator = Accelerator(cpu=True)
+    ready_BCHW, labels_B = images.batch(range(_BATCH))
+    with torch.no_grad():
+        features = parts.prefix(ready_BCHW)
+
+    def fitted() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            new = network.new_parameters()
+            fit(network, new, task, config, accelerator, Path(folder), patience=1)
+
+    def floor() -> None:
+        network.train()
+        optimizer = torch.optim.SGD(network.parameters(), lr=config.lr, momentum=config.momentum)
+        for _ in range(_STEPS):
+            with torch.no_grad():
+                parts.prefix(ready_BCHW)
+            outputs = parts.branch(features)
+            logits_BK = outputs if parts.suffix is None else parts.suffix(outputs)
+            loss = nn.functional.cross_entropy(logits_BK, labels_B)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+
+    return compare(
+        f"training of {sharing.name}",
+        fitted,
+        "floor: forward of the frozen stages, forward, backward and update of the rest",
+        floor,
+        settings=f"{_settings(backbone)}, {_STEPS} steps, one validation image, checkpoints",
+        repetitions=5,
+    )
+
+
+def _inference(backbone: str, sharing: Sharing) -> list[Ratio]:
+    single = _network(backbone)
+    parts = Stages(single, backbone).divide(sharing)
+    preprocessing = backbone_preprocessing(BackboneConfig(name=backbone, weights="random"))
+    gate = Gate(_EXPERTS, preprocessing)
+    mixture = Mixture(parts.prefix, [parts.branch] * _EXPERTS, parts.suffix, gate)
+    mixture = place(mixture, _CPU).eval()
+    images_BCHW, _ = noise_images(_BATCH, _SIDE).batch(range(_BATCH))
+    with torch.inference_mode():
+        features = parts.prefix(images_BCHW)
+        outputs = parts.branch(features)
+
+    def mixed() -> None:
+        with torch.inference_mode():
+            mixture(images_BCHW)
+
+    def alone() -> None:
+        with torch.inference_mode():
+            single(images_BCHW)
+
+    def in_parts() -> None:
+        with torch.inference_mode():
+            gate(images_BCHW)
+            parts.prefix(images_BCHW)
+            for _ in range(_EXPERTS):
+                parts.branch(features)
+            if parts.suffix is not None:
+                parts.suffix(outputs)
+
+    what, settings = f"{sharing.name} of {backbone}", _settings(backbone)
+    against_single = compare(what, mixed, "one network", alone, settings=settings)
+    predicted = _macs(mixture) / _macs(single)
+    return [
+        against_single,
+        replace(
+            against_single,
+            against=f"the ratio of MACs to one network, {predicted:.3f}",
+            ratio=against_single.ratio / predicted,
+            low=against_single.low / predicted,
+            high=against_single.high / predicted,
+        ),
+        compare(what, mixed, "floor: its parts on ready tensors", in_parts, settings=settings),
+    ]
+
+
+def _macs(network: nn.Module) -> int:
+    """Of one image; branches that are one module here are counted as often as they run."""
+    return count(network, _SIDE).macs
+
+
+def _network(backbone: str) -> Classifier:
+    config = BackboneConfig(name=backbone, weights="random")
+    return place(build_classifier(config, _CLASSES, 0), _CPU).eval()
+
+
+def _settings(backbone: str) -> str:
+    return (
+        f"{backbone} at {_SIDE} pixels, batch {_BATCH}, {_EXPERTS} experts, "
+        f"{torch.get_num_threads()} threads"
+    )

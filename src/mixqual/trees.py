@@ -1,0 +1,153 @@
+"""The stages of a study that make trees (paper, Section 4): branches, their mixture, its sweep."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mixqual import stages
+from mixqual.data import ImageSet
+from mixqual.evaluation import Cell, OutputArray, Predictor, sweep
+from mixqual.fusion import Correct
+from mixqual.networks import BranchedClassifier, Classifier, Mixture, Parts, Stages
+from mixqual.runtime import place
+from mixqual.seeding import derive_seed
+from mixqual.stages import OptimalWeights
+from mixqual.training import Fitted, fit, load_tensors
+from mixqual.tree_plan import Tree
+from mixqual.workbench import (
+    Workbench,
+    fitted,
+    load_best,
+    load_gate,
+    network_folder,
+    untrained_network,
+)
+
+
+def train_branch(
+    bench: Workbench, sets: Mapping[str, ImageSet], tree: Tree, name: str, seed: int
+) -> Fitted:
+    """Train the stages of one expert, or of the control, between the frozen ones of M_clean."""
+
+    def train(directory: Path) -> None:
+        network = BranchedClassifier(_clean_parts(bench, len(sets["train"].classes), tree, seed))
+        title = f"{name} of {tree.sharing.name}" if name != tree.control else name
+        fit(
+            network,
+            network.new_parameters(),
+            stages.classification_task(bench, sets, title, tree.twin(name), seed),
+            tree.training,
+            bench.accelerator,
+            directory,
+            patience=tree.training.patience,
+        )
+
+    return fitted(bench.build_together("branch", tree.branch_key(name, seed), train))
+
+
+def load_tree(
+    bench: Workbench, classes: int, tree: Tree, seed: int, gate: nn.Module | None = None
+) -> Mixture:
+    """The mixture of the trained branches, ready to predict: under its own gate, or another."""
+    branches = [
+        None if name == bench.plan.start else _branch_weights(bench, tree, name, seed)
+        for name in bench.plan.config.experts
+    ]
+    gate = gate or load_gate(bench, tree.gate_key(seed), seed)
+    mixture = Mixture.shared(_clean_parts(bench, classes, tree, seed), branches, gate)
+    return place(mixture, bench.machine.device).eval()
+
+
+def load_control(bench: Workbench, classes: int, tree: Tree, seed: int) -> BranchedClassifier:
+    """The single network trained on all distortions with the tree's shared stages frozen."""
+    network = BranchedClassifier(_clean_parts(bench, classes, tree, seed))
+    load_best(network, bench.store.path("branch", tree.branch_key(str(tree.control), seed)))
+    return place(network, bench.machine.device).eval()
+
+
+def sweep_trees(
+    bench: Workbench,
+    sets: Mapping[str, ImageSet],
+    trees: Sequence[Tree],
+    weights: Mapping[str, OptimalWeights],
+    seed: int,
+) -> Correct:
+    """Which test images each tree, its ceiling and its control get right, in every cell.
+
+    `weights` are the optimal weights by the name of a tree.
+    """
+    plan, images = bench.plan, sets["test"]
+    classes, cells = len(images.classes), plan.test_cells
+
+    def arrays() -> dict[str, OutputArray]:
+        found = {}
+        for tree in trees:
+            folder = tree.outputs_folder("test", seed)
+            # Under the gate, then under the true weights.
+            found[tree.name] = bench.open_outputs(folder, len(images), 2 * classes)
+            if tree.control:
+                folder = tree.control_folder("test", seed)
+                found[tree.control] = bench.open_outputs(folder, len(images), classes)
+        return found
+
+    if bench.accelerator.is_main_process:
+        lacking = {name: array for name, array in arrays().items() if not array.is_full(cells)}
+        predictors: dict[str, Predictor] = {}
+        for tree in trees:
+            if tree.name in lacking:
+                mixture = load_tree(bench, classes, tree, seed)
+                predictors[tree.name] = _mixed_twice(mixture, weights[tree.name])
+            if tree.control in lacking:
+                predictors[tree.control] = _alone(load_control(bench, classes, tree, seed))
+        sweep(
+            predictors,
+            lacking,
+            images,
+            cells,
+            plan.distortions,
+            seed=derive_seed(seed, "sweep", "test"),
+            batch_size=plan.config.evaluation.batch_size,
+            device=bench.machine.device,
+            title=f"sweep of trees (seed {seed})",
+        )
+    bench.accelerator.wait_for_everyone()
+    outputs, labels_N, right = arrays(), images.labels_N.numpy(), {}
+    for tree in trees:
+        values_VNK = [outputs[tree.name].read(cell) for cell in cells]
+        for name, part in ((tree.name, slice(classes)), (tree.ceiling, slice(classes, None))):
+            right[name] = np.stack([v_NK[:, part].argmax(1) == labels_N for v_NK in values_VNK])
+        if tree.control:
+            values_VNK = [outputs[tree.control].read(cell) for cell in cells]
+            right[tree.control] = np.stack([v_NK.argmax(1) == labels_N for v_NK in values_VNK])
+    return right
+
+
+def _clean_parts(bench: Workbench, classes: int, tree: Tree, seed: int) -> Parts:
+    clean: Classifier = untrained_network(bench, classes, seed)
+    load_best(clean, network_folder(bench, str(bench.plan.start), seed))
+    return Stages(clean, bench.plan.config.backbone.name).divide(tree.sharing)
+
+
+def _branch_weights(bench: Workbench, tree: Tree, name: str, seed: int) -> dict[str, Tensor]:
+    folder = bench.store.path("branch", tree.branch_key(name, seed))
+    tensors, _ = load_tensors(folder / "weights.safetensors")
+    return {key.removeprefix("branch."): tensor for key, tensor in tensors.items()}
+
+
+def _mixed_twice(mixture: Mixture, weights: OptimalWeights) -> Predictor:
+    """The mixture under its gate, and beside it under the true weights of the cell."""
+
+    def predict(images_BCHW: Tensor, cell: Cell) -> Tensor:
+        outputs_EB = mixture.branch_outputs(images_BCHW)
+        gate_BE = mixture.gate(images_BCHW)
+        true_BE = torch.from_numpy(weights.of(cell)).to(gate_BE).expand_as(gate_BE)
+        return torch.cat([mixture.fuse(outputs_EB, w_BE) for w_BE in (gate_BE, true_BE)], dim=1)
+
+    return predict
+
+
+def _alone(network: BranchedClassifier) -> Predictor:
+    return lambda images_BCHW, _: network(images_BCHW).softmax(1)
