@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from ended import Command, Ended
-from small_elpv import write_cells, write_study
+from finished_runs import Run, run_study_file
+from small_elpv import with_trees, write_cells, write_study
 
 from mixqual.cli import main
 
@@ -22,6 +23,22 @@ def one_thread() -> None:
 def cells_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """20 real solar cells of each of 4 classes; not to be changed."""
     return write_cells(tmp_path_factory.mktemp("photographs") / "cells", 20)
+
+
+@pytest.fixture(scope="session")
+def plain_run(tmp_path_factory: pytest.TempPathFactory, cells_folder: Path) -> Run:
+    """The tiny study, run without an interruption."""
+    torch.set_num_threads(1)
+    root = tmp_path_factory.mktemp("plain")
+    return run_study_file(write_study(root / "tiny.toml", cells_folder), root / "out")
+
+
+@pytest.fixture(scope="session")
+def tree_run(tmp_path_factory: pytest.TempPathFactory, cells_folder: Path, plain_run: Run) -> Run:
+    """The tiny study with trees of every kind, on the networks of the plain run."""
+    root = tmp_path_factory.mktemp("trees")
+    study = write_study(root / "tiny.toml", cells_folder, with_trees())
+    return run_study_file(study, root / "out", plain_run.out)
 
 
 @pytest.fixture

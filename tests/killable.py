@@ -23,10 +23,10 @@ def start(function: Callable[..., object], *arguments: Any) -> BaseProcess:
     return process
 
 
-def run_study(study: str, out: str, checkpoint_every: float) -> None:
+def run_study(study: str, out: str, checkpoint_every: float, *earlier: str) -> None:
     """Run a study, with a checkpoint so many seconds after the last."""
     fit_module()._CHECKPOINT_EVERY = checkpoint_every  # type: ignore[attr-defined]
-    importlib.import_module("mixqual.study").Study.load(study).run(Path(out))
+    importlib.import_module("mixqual.study").Study.load(study).run(Path(out), earlier)
 
 
 def fit_module() -> ModuleType:

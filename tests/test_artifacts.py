@@ -2,6 +2,7 @@ import errno
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -295,6 +296,115 @@ def test_a_full_disk_leaves_a_stage_unfinished(tmp_path: Path) -> None:
         store.build("sweep", "1", fill)
     assert not store.is_done("sweep", "1")
     assert (tmp_path / "sweep-1.partial" / "kept").exists()
+
+
+# What earlier runs have
+
+
+def artifact(run: Path, name: str, content: str) -> Path:
+    """A finished artifact of a run."""
+    (run / name / "inner").mkdir(parents=True)
+    (run / name / "inner" / "file").write_text(content)
+    return run / name
+
+
+def content_of(folder: Path) -> str:
+    return (folder / "inner" / "file").read_text()
+
+
+def test_an_artifact_is_found_here_then_in_the_earlier_runs_in_order(tmp_path: Path) -> None:
+    here, first, second = (tmp_path / name for name in ("here", "first", "second"))
+    store = ArtifactStore(here, [first, second])
+    assert store.find("split-1") == here / "split-1"  # where it would be made
+    for run in (second, first, here):
+        folder = artifact(run, "split-1", run.name)
+        assert store.find("split-1") == folder
+    assert ArtifactStore(here).find("split-2") == here / "split-2"
+
+
+def test_what_is_adopted_is_a_copy(tmp_path: Path) -> None:
+    """A change of either is none of the other."""
+    earlier = artifact(tmp_path / "earlier", "network-1", "weights")
+    store = ArtifactStore(tmp_path / "new" / "artifacts", [tmp_path / "gone", tmp_path / "earlier"])
+    store.adopt("network-1")
+    copy = tmp_path / "new" / "artifacts" / "network-1"
+    assert content_of(copy) == "weights"
+    assert [path.name for path in copy.parent.iterdir()] == ["network-1"]
+    assert not any(path.is_symlink() for path in copy.rglob("*"))
+    (copy / "inner" / "file").write_text("changed")
+    assert content_of(earlier) == "weights"
+    shutil.rmtree(earlier)
+    assert store.is_done("network", "1")
+
+
+def test_what_is_adopted_is_not_made(tmp_path: Path) -> None:
+    artifact(tmp_path / "earlier", "network-1", "weights")
+    store = ArtifactStore(tmp_path / "new", [tmp_path / "earlier"])
+    store.adopt("network-1")
+    made: list[Path] = []
+    assert content_of(store.build("network", "1", made.append)) == "weights"
+    assert made == []
+
+
+@pytest.mark.parametrize("kind", ["finished", "a file"])
+def test_what_is_here_wins(tmp_path: Path, kind: str) -> None:
+    artifact(tmp_path / "earlier", "network-1", "theirs")
+    store = ArtifactStore(tmp_path, [tmp_path / "earlier"])
+    if kind == "finished":
+        ours = artifact(tmp_path, "network-1", "ours")
+        store.adopt("network-1")
+        assert content_of(ours) == "ours"
+    else:
+        (tmp_path / "network-1").write_text("ours")
+        store.adopt("network-1")
+        assert (tmp_path / "network-1").read_text() == "ours"
+
+
+def test_the_first_earlier_run_that_has_it_is_copied(tmp_path: Path) -> None:
+    runs = [tmp_path / name for name in ("none", "first", "second")]
+    for run in runs[1:]:
+        artifact(run, "network-1", run.name)
+    ArtifactStore(tmp_path / "new", runs).adopt("network-1")
+    assert content_of(tmp_path / "new" / "network-1") == "first"
+
+
+def test_nothing_to_adopt_is_no_error(tmp_path: Path) -> None:
+    artifact(tmp_path / "earlier", "network-2", "another")
+    for earlier in ([], [tmp_path / "gone"], [tmp_path / "earlier"], [tmp_path / "new"]):
+        ArtifactStore(tmp_path / "new", earlier).adopt("network-1")
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_an_earlier_run_left_unfinished_is_not_adopted(tmp_path: Path) -> None:
+    artifact(tmp_path / "earlier", "network-1.partial", "half")
+    artifact(tmp_path / "earlier", "network-1.copy", "half")
+    store = ArtifactStore(tmp_path / "new", [tmp_path / "earlier"])
+    store.adopt("network-1")
+    assert not store.is_done("network", "1")
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_interrupted_copy_leaves_nothing_half(tmp_path: Path) -> None:
+    """The copy ends at a file that cannot be read; what it had copied is not taken for whole."""
+    earlier = artifact(tmp_path / "earlier", "network-1", "weights")
+    (earlier / "state").symlink_to(tmp_path / "nowhere")
+    store = ArtifactStore(tmp_path / "new", [tmp_path / "earlier"])
+    with pytest.raises(shutil.Error, match="No such file"):
+        store.adopt("network-1")
+    assert not store.is_done("network", "1")
+    assert content_of(tmp_path / "new" / "network-1.copy") == "weights"
+    (tmp_path / "new" / "network-1.copy" / "more").touch()  # of another version of it
+    (earlier / "state").unlink()
+    store.adopt("network-1")
+    assert content_of(tmp_path / "new" / "network-1") == "weights"
+    assert [path.name for path in (tmp_path / "new").rglob("*")] == ["network-1", "inner", "file"]
+
+
+def test_a_copy_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    artifact(tmp_path / "earlier", "network-1", "weights")
+    store = ArtifactStore(Path("/sys/run"), [tmp_path / "earlier"])
+    with pytest.raises(RunError, match=r"^/sys/run/network-1: cannot be written"):
+        store.adopt("network-1")
 
 
 # One run at a time

@@ -5,10 +5,14 @@ import json
 import pytest
 from ended import Command
 
-from mixqual.bench import benchmarks, distortions, run_benchmarks, sweep
+import mixqual
+from mixqual.bench import benchmarks, distortions, run_benchmarks, sweep, trees
 from mixqual.bench.timing import compare
 from mixqual.config import RuntimeConfig
 from mixqual.errors import StudyError
+from mixqual.networks import Sharing
+
+TINY = "timm/test_efficientnet"
 
 
 @pytest.fixture
@@ -17,6 +21,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distortions, "_SIDE", 40)
     for name, value in (("_IMAGES", 4), ("_SIDE", 32), ("_BATCH", 2), ("_NETWORKS", 1)):
         monkeypatch.setattr(sweep, name, value)
+    for name, value in (("_SIDE", 32), ("_BATCH", 2), ("_STEPS", 2)):
+        monkeypatch.setattr(trees, name, value)
+    monkeypatch.setattr(trees, "_TRAINED", (TINY, Sharing(until="blocks.3")))
+    run = ((TINY, Sharing(until="blocks.3")), (TINY, Sharing(from_="blocks.3")))
+    monkeypatch.setattr(trees, "_RUN", run)
 
 
 def test_ratios_are_medians_of_pairs_that_are_timed_in_turn() -> None:
@@ -46,10 +55,32 @@ def test_all_of_them_run() -> None:
         ("distortions", "gaussian_blur", "scipy"),
         ("distortions", "gaussian_noise", "numpy"),
         ("sweep", "sweep", "floor:"),
+        ("trees", "training of tree_blocks.3", "floor:"),
+        *(
+            ("trees", f"{name} of {TINY}", against)
+            for name in ("tree_blocks.3", "inverted_blocks.3")
+            for against in ("one", "the", "floor:")
+        ),
     } <= found
     for row in results["rows"]:
         assert 0 < row["low"] <= row["ratio"] <= row["high"]
         assert row["settings"]
+
+
+@pytest.mark.usefixtures("small")
+def test_a_tree_s_time_is_set_against_its_macs() -> None:
+    rows = [row for row in run_benchmarks("trees")["rows"] if row["what"].endswith(TINY)]
+    costs = {
+        (row["variant"], row["branch"]): row["macs"] for row in mixqual.cost(TINY, "4", size=32)
+    }
+    for times, against_macs, variant in (
+        (rows[0], rows[1], "treenet"),
+        (rows[3], rows[4], "inverted"),
+    ):
+        predicted = costs[variant, "blocks.3"] / costs["single", ""]
+        assert against_macs["against"] == f"the ratio of MACs to one network, {predicted:.3f}"
+        for figure in ("ratio", "low", "high"):
+            assert against_macs[figure] * predicted == pytest.approx(times[figure], rel=1e-12)
 
 
 @pytest.mark.usefixtures("small")
@@ -64,6 +95,6 @@ def test_one_of_them_is_printed_in_lines(command: Command) -> None:
 
 
 def test_an_unknown_one_is_refused() -> None:
-    assert benchmarks() == ("distortions", "sweep")
+    assert benchmarks() == ("distortions", "sweep", "trees")
     with pytest.raises(StudyError, match="unknown benchmark 'timing'; there are dist"):
         run_benchmarks("timing")

@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from ended import Command
+from finished_runs import Run, times
 from PIL import Image
-from small_elpv import cell
+from small_elpv import cell, with_trees
 
 CLASSES = ("mono-defective", "mono-functional", "poly-defective", "poly-functional")
 QUICK = ("--set", "training.max_epochs=1", "--set", "gate.max_epochs=1")
+
+NETWORKS = ("clean", "noise", "blur", "all", "all_long")
 
 StudyFile = Callable[..., Path]
 
@@ -25,6 +28,23 @@ StudyFile = Callable[..., Path]
 def folder(tmp_path: Path, cells_folder: Path) -> Path:
     """A copy of the photographs, to be spoiled."""
     return shutil.copytree(cells_folder, tmp_path / "photographs")
+
+
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal in which no cell has to be wrapped."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def dry_run(printed: str) -> dict[str, tuple[str, int]]:
+    """Stage to its state and its images, as the table of a dry run has them."""
+    steps = {}
+    for line in printed.replace("│", " ").splitlines():
+        found = re.fullmatch(r"\s*(\S.*?)\s+(done|begun|to do)\s+([\d,]+)\s+[\d.]+\s*", line)
+        if found and found[1] != "left":  # to do, in all
+            title = found[1].removesuffix(" (seed 0)")
+            steps[title] = (found[2], int(found[3].replace(",", "")))
+    return steps
 
 
 class TestHelp:
@@ -62,6 +82,7 @@ class TestHelp:
 
 
 class TestRun:
+    @pytest.mark.usefixtures("wide")
     def test_dry_run_prints_the_plan_and_writes_nothing(
         self, command: Command, study_file: StudyFile, tmp_path: Path
     ) -> None:
@@ -69,17 +90,17 @@ class TestRun:
         ended = command("run", study_file(), "--out", out, "--dry-run")
         assert ended.code == 0
         assert not out.exists()
-        lines = ended.out.replace("│", " ").splitlines()
-        rows = [line.split() for line in lines if "(seed 0)" in line]
-        names = [" ".join(row[: row.index("(seed")]) for row in rows]
-        assert names == [
-            *(f"train {name}" for name in ("clean", "noise", "blur", "all", "all_long")),
+        steps = dry_run(ended.out)
+        assert list(steps) == [
+            "decode images",
+            *(f"train {name}" for name in NETWORKS),
             *("sweep of val", "train gate", "sweep of test"),
         ]
-        images = [int(row[row.index("do") + 1].replace(",", "")) for row in rows]
+        assert {state for state, _ in steps.values()} == {"to do"}
+        images = [count for _, count in steps.values()]
         # Two epochs of 40 training and 16 validation images; twice as many for the longer one.
         # Three experts on 16 images in 1 + 2 * 2 + 2 cells; five networks and the gate on 24 in 5.
-        assert images == [112, 112, 112, 112, 224, 3 * 16 * 7, 112, 6 * 24 * 5]
+        assert images == [0, 112, 112, 112, 112, 224, 3 * 16 * 7, 112, 6 * 24 * 5]
         assert f"{sum(images):,}" in ended.out
 
     def test_prints_the_table_then_knows_what_is_done(
@@ -94,6 +115,65 @@ class TestRun:
         assert not list(publish.rglob("*.safetensors"))
         ended = command("run", study_file(), "--out", out, "--dry-run", *QUICK)
         assert len(re.findall(r"train .* done", ended.out)) == 6
+
+    @pytest.mark.usefixtures("wide")
+    def test_takes_over_an_earlier_run(
+        self, command: Command, study_file: StudyFile, tmp_path: Path, plain_run: Run
+    ) -> None:
+        """Only the branches of a late tree are left to train; the plan says so, and it is done."""
+        out = tmp_path / "out"
+        study = study_file(with_trees('[sharing]\nuntil = "classifier"\n'))
+        ended = command("run", study, "--out", out, "--reuse", plain_run.out, "--dry-run")
+        assert ended.code == 0, ended.err
+        assert not out.exists()
+        assert dry_run(ended.out) == {
+            "decode images": ("done", 0),
+            **dict.fromkeys((f"train {name}" for name in NETWORKS[:4]), ("done", 112)),
+            "train all_long": ("done", 224),
+            "sweep of val": ("done", 3 * 16 * 7),
+            "train gate": ("done", 112),
+            "sweep of test": ("done", 6 * 24 * 5),
+            "train noise of tree_classifier": ("to do", 112),
+            "train blur of tree_classifier": ("to do", 112),
+            "train all_tree_classifier": ("to do", 112),
+            "sweep of trees": ("to do", 2 * 24 * 5),
+        }
+        ended = command("run", study, "--out", out, "--reuse", plain_run.out)
+        assert ended.code == 0, ended.err
+        assert "tiny: TreeNets" in ended.out
+        assert "classifier" in ended.out
+        trained = set(re.findall(r"^(\w[^:\n]*) \(seed 0\): ", ended.err, re.MULTILINE))
+        assert trained == {
+            *("noise of tree_classifier", "blur of tree_classifier", "all_tree_classifier"),
+            "sweep of trees",
+        }
+        assert (out / "trees.csv").exists()
+        assert times(plain_run.out) == plain_run.times
+        ended = command("run", study, "--out", out, "--dry-run")
+        assert {state for state, _ in dry_run(ended.out).values()} == {"done"}
+
+    @pytest.mark.usefixtures("wide")
+    def test_tells_of_an_earlier_run_half_used(
+        self, command: Command, study_file: StudyFile, tmp_path: Path, tree_run: Run
+    ) -> None:
+        """Of two trees one is there, so that their sweep has begun; with more draws, no weights."""
+        study = study_file(with_trees('[sharing]\nuntil = ["blocks.2", "blocks.3"]\n'))
+        options = ("--out", tmp_path / "out", "--dry-run", "--reuse")
+        steps = dry_run(command("run", study, *options, tree_run.out).out)
+        assert steps["train noise of tree_blocks.2"][0] == "done"
+        assert steps["train noise of tree_blocks.3"][0] == "to do"
+        assert steps["sweep of trees"] == ("begun", 4 * 24 * 5)
+        more = ("--set", "evaluation.noise_draws=3")
+        steps = dry_run(command("run", tree_run.study, *options, tree_run.out, *more).out)
+        assert {title: state for title, (state, _) in steps.items() if state != "done"} == {
+            **dict.fromkeys(("sweep of val", "train gate"), "to do"),
+            "sweep of test": "begun",
+            "weights of tree_blocks.1_inverted_conv_head_resolved": "to do",
+            "train gate of tree_blocks.1_inverted_conv_head_resolved": "to do",
+            "weights of tree_blocks.2_resolved": "to do",
+            "train gate of tree_blocks.2_resolved": "to do",
+            "sweep of trees": "begun",
+        }
 
     def test_puts_runs_where_it_says(
         self,
@@ -140,6 +220,19 @@ class TestRefusedStudies:
             ([('"random"', '"gone.pth"')], "backbone.weights: 'gone.pth' is no file"),
             ([('"tiny"', '"a/b"')], "name: .*but it is 'a/b'"),
             ([("train = 10", "train = 18")], "20 .*images"),
+            ([with_trees('[sharing]\nuntil = "fc6"')], "has no branch point 'fc6'; it has blocks"),
+            (
+                [with_trees('[sharing]\nfrom = ["blocks.2", "blocks.2"]')],
+                "sharing: 'inverted_blocks.2' would be the name of two networks",
+            ),
+            ([with_trees("[sharing]")], "sharing.0: name the stage"),
+            (
+                [
+                    with_trees('[sharing]\nuntil = "fc6"'),
+                    ("timm/test_efficientnet", "timm/ghostnet_050"),
+                ],
+                "timm/ghostnet_050 cannot be cut into stages: it does other operations",
+            ),
         ],
         ids=lambda value: value[:40] if isinstance(value, str) else "",
     )
@@ -298,9 +391,14 @@ class TestRefusedPlaces:
 
 
 class TestCost:
+    """The command; its numbers are tested where they are made."""
+
+    TINY = ("cost", "timm/test_efficientnet", "--classes", "4", "--size", "32")
+
     def test_of_vgg16_is_the_paper_s(self, command: Command) -> None:
         ended = command("cost", "vgg16", "--classes", "101,256,67", "--json")
         assert ended.code == 0
+        assert ended.err == ""
         rows: list[dict[str, Any]] = json.loads(ended.out)
         single = next(row for row in rows if row["variant"] == "single")
         mixture = next(row for row in rows if row["variant"] == "independent")
@@ -308,12 +406,60 @@ class TestCost:
         assert round(mixture["params"] / 1e6, 3) == 404.617
         assert round(single["macs"] / 1e9, 2) == 15.47
         assert round((mixture["macs"] - 3 * single["macs"]) / 1e9, 3) == 0.174
+        points = [row["branch"] for row in rows if row["variant"] == "treenet"]
+        assert points == [row["branch"] for row in rows if row["variant"] == "inverted"]
+        assert {"conv2_1", "conv4_1", "fc6", "fc8"} <= set(points)
 
-    def test_is_printed(self, command: Command) -> None:
-        ended = command("cost", "timm/test_efficientnet", "--classes", "4", "--size", "32")
+    @pytest.mark.usefixtures("wide")
+    def test_table_is_what_json_says(self, command: Command) -> None:
+        rows = json.loads(command(*self.TINY, "--json").out)
+        ended = command(*self.TINY)
+        assert (ended.code, ended.err) == (0, "")
+        assert "timm/test_efficientnet at 32 pixels, 4 classes, 3 experts" in ended.out
+        titles = {
+            "single": "one network",
+            "independent": "mixture, nothing shared",
+            "treenet": "TreeNet",
+            "inverted": "Inverted-TreeNet",
+        }
+        lines = [" ".join(line.split()) for line in ended.out.splitlines()]
+        for row in rows:
+            numbers = (row["params"] / 1e6, row["macs"] / 1e9)
+            cells = [titles[row["variant"]], row["branch"], *(f"{n:.3f}" for n in numbers)]
+            cells.append(f"{row['macs'] / rows[0]['macs']:.2f}")
+            assert " ".join(cell for cell in cells if cell) in lines
+        assert "Latency" not in ended.out
+        assert not any("latency_ms" in row for row in rows)
+
+    def test_counts_the_experts_it_is_told(self, command: Command) -> None:
+        (three, five) = (
+            json.loads(command(*self.TINY, "--json", *more).out) for more in ((), ("--experts", 5))
+        )
+        single, gates = three[0]["params"], 2 * 17  # two more outputs of the gate
+        assert five[1]["params"] - three[1]["params"] == 2 * single + gates
+
+    def test_latency_is_measured_on_request(self, command: Command) -> None:
+        ended = command(*self.TINY, "--latency", "--batch", 2, "--json")
+        assert ended.code == 0, ended.err
+        assert all(row["latency_ms"] > 0 for row in json.loads(ended.out))
+        ended = command(*self.TINY, "--latency")
+        assert ended.code == 0, ended.err
+        assert "Latency" in ended.out
+
+    @pytest.mark.parametrize("as_json", [False, True])
+    def test_tells_why_there_are_no_trees(self, command: Command, as_json: bool) -> None:
+        options = ("--classes", "4", "--size", "64", *(["--json"] * as_json))
+        ended = command("cost", "timm/ghostnet_050", *options)
         assert ended.code == 0
-        assert "independent" in ended.out
-        assert "0.100" in ended.out
+        assert ended.err == (
+            "no trees: timm/ghostnet_050 cannot be cut into stages: it does other operations in "
+            "training than in inference\n"
+        )
+        if as_json:
+            assert [row["variant"] for row in json.loads(ended.out)] == ["single", "independent"]
+        else:
+            assert "mixture, nothing shared" in ended.out
+            assert not re.search(r"^ (Inverted-)?TreeNet ", ended.out, re.MULTILINE)
 
     @pytest.mark.parametrize("classes", ["many", "0", "4,", "4,-1", ""])
     def test_of_no_number_of_classes(self, command: Command, classes: str) -> None:
@@ -389,4 +535,4 @@ class TestEvaluate:
 
 def test_bench_refuses_an_unknown_name(command: Command) -> None:
     refused = command("bench", "speed").refusal()
-    assert refused == "unknown benchmark 'speed'; there are distortions, sweep"
+    assert refused == "unknown benchmark 'speed'; there are distortions, sweep, trees"

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from small_elpv import write_study
 
-from mixqual.config import load_study_config
 from mixqual.errors import StudyError
 from mixqual.plan import Plan
+from mixqual.study_file import load_study_config
 
 NETWORKS = ["clean", "noise", "blur", "all", "all_long"]
 

@@ -11,15 +11,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from finished_runs import Run, run_study_file, times
 from killable import run_study, start
 from PIL import Image
-from small_elpv import write_study
+from small_elpv import with_trees
 
 import mixqual
 from mixqual.errors import RunError
@@ -29,18 +31,22 @@ from mixqual.training import load_tensors
 
 NETWORKS = ["clean", "noise", "blur", "all", "all_long"]
 MODELS = [*NETWORKS, "avg", "max", "hardmix", "mix", "mix_true", "best_expert"]
+TREES = [
+    "tree_blocks.2",
+    "inverted_blocks.2",
+    "tree_blocks.1_inverted_conv_head_resolved",
+    "tree_blocks.2_resolved",
+]
+CONTROLS = ["all_tree_blocks.2", "all_inverted_blocks.2"]
 NOISE, BLUR = ["0", "50", "100"], ["0", "0.714286", "1.42857"]
 
 Finished = tuple[Path, Path, dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, cells_folder: Path) -> Finished:
+@pytest.fixture
+def finished(plain_run: Run) -> Finished:
     """The study file, the folder of its uninterrupted run, and the results; not to be changed."""
-    torch.set_num_threads(1)
-    root = tmp_path_factory.mktemp("finished")
-    study = write_study(root / "tiny.toml", cells_folder)
-    return study, root / "out", mixqual.Study.load(study).run(out=root / "out")
+    return plain_run.study, plain_run.out, plain_run.results
 
 
 def numbers(results: dict[str, Any]) -> dict[str, Any]:
@@ -58,13 +64,9 @@ def read(out: Path) -> dict[str, Any]:
     return results
 
 
-def times(root: Path) -> dict[str, int]:
-    """When each file below a folder was written."""
-    return {
-        str(path.relative_to(root)): path.stat().st_mtime_ns
-        for path in sorted(root.rglob("*"))
-        if path.is_file()
-    }
+def artifacts(out: Path) -> set[str]:
+    """The names of a run's artifacts, unfinished ones included."""
+    return {path.name for path in (out / "artifacts").iterdir()}
 
 
 def stages_of(files: set[str]) -> dict[str, int]:
@@ -96,6 +98,7 @@ class TestResults:
             assert list(results["accuracy"][model]["gaussian_noise"]) == NOISE
             assert list(results["accuracy"][model]["gaussian_blur"]) == BLUR
         assert len(results["comparisons"]) == 3 * len(MODELS) * (len(MODELS) - 1) // 2
+        assert results["controls"] == results["trees"] == []
 
     def test_levels_in_pixels_scale_with_the_crop(self, finished: Finished) -> None:
         grids = finished[2]["distortions"]
@@ -308,6 +311,202 @@ class TestOtherStudies:
         assert results["cost"]["mix"]["params"] == 2 * results["cost"]["noise"]["params"] + 98_514
 
 
+class TestTrees:
+    """The same study with mixtures whose experts share stages."""
+
+    def test_results_have_all_their_models(self, tree_run: Run) -> None:
+        results = tree_run.results
+        assert results == read(tree_run.out)
+        assert (results["experts"], results["baselines"]) == (NETWORKS[:3], NETWORKS[3:])
+        assert results["controls"] == CONTROLS
+        assert results["models"] == [
+            *NETWORKS,
+            *CONTROLS,
+            *MODELS[5:9],
+            *TREES,
+            *MODELS[9:],
+            *(f"{tree}_true" for tree in TREES),
+        ]
+        for table in ("auc", "accuracy", "accuracy_ci95"):
+            assert list(results[table]) == results["models"]
+        for model in results["models"]:
+            area = results["auc"][model]["average"]
+            assert 0 <= area["ci95"][0] <= area["auc"] <= area["ci95"][1] <= 1
+            assert list(results["accuracy"][model]["gaussian_blur"]) == BLUR
+            # Clean images are in the table of every distortion.
+            clean = [levels["0"] for levels in results["accuracy"][model].values()]
+            assert clean[0] == clean[1]
+        pairs = {(row["b"], row["a"], row["distortion"]) for row in results["comparisons"]}
+        assert len(pairs) == len(results["comparisons"])
+        assert pairs == {
+            (b, a, distortion)
+            for b, a in combinations(results["models"], 2)
+            for distortion in ("gaussian_noise", "gaussian_blur", "average")
+        }
+
+    def test_each_tree_names_its_stages_and_its_models(self, tree_run: Run) -> None:
+        rows = tree_run.results["trees"]
+        assert [
+            (row["model"], row["kind"], row["until"], row["from"], row["control"], row["weights"])
+            for row in rows
+        ] == [
+            (TREES[0], "treenet", "blocks.2", None, CONTROLS[0], "reuse"),
+            (TREES[1], "inverted", None, "blocks.2", CONTROLS[1], "reuse"),
+            (TREES[2], "both", "blocks.1", "conv_head", None, "resolve"),
+            (TREES[3], "treenet", "blocks.2", None, CONTROLS[0], "resolve"),
+        ]
+        for row in rows:
+            assert row["ceiling"] == f"{row['model']}_true"
+            own = {"gate", "resolved"} if row["weights"] == "resolve" else set()
+            assert row.keys() - {*rows[0]} == own
+            for gate in row.get("gate", []):
+                assert gate["seed"] == 0
+                assert gate["beats_constant"] == (gate["val_loss"] < gate["constant_loss"])
+
+    def test_plain_models_are_those_of_the_plain_study(
+        self, tree_run: Run, finished: Finished
+    ) -> None:
+        results, plain = tree_run.results, finished[2]
+        for table in ("accuracy", "accuracy_ci95", "auc"):
+            assert {model: results[table][model] for model in MODELS} == plain[table]
+        for table in ("weights", "gate_weights", "gate_weights_std", "gate", "largest_gap"):
+            assert results[table] == plain[table]
+        shared = [row for row in results["comparisons"] if {row["a"], row["b"]} <= {*MODELS}]
+        assert shared == plain["comparisons"]
+        trained = results["training"]["0"]
+        assert {name: trained[name] for name in NETWORKS} == plain["training"]["0"]
+
+    def test_training_tells_of_every_branch(self, tree_run: Run) -> None:
+        told = tree_run.results["training"]["0"]
+        shared = ("tree_blocks.2", "inverted_blocks.2", "tree_blocks.1_inverted_conv_head")
+        branches = [f"{stages}/{expert}" for stages in shared for expert in ("noise", "blur")]
+        assert told.keys() == {*NETWORKS, *CONTROLS, *branches}
+        for name in (*CONTROLS, *branches):
+            assert told[name]["steps"] == told[name]["epochs"] * 5 <= 10
+
+    def test_costs_are_those_that_mixqual_cost_counts(self, tree_run: Run) -> None:
+        cost = tree_run.results["cost"]
+        assert cost.keys() == {*NETWORKS, *CONTROLS, *MODELS[5:9], *TREES}
+        for control in CONTROLS:
+            assert cost[control] == cost["all"]
+        counted = {
+            (row["variant"], row["branch"]): (row["params"], row["macs"])
+            for row in mixqual.cost("timm/test_efficientnet", "4", experts=3, size=32)
+        }
+        found = {model: (row["params"], row["macs"]) for model, row in cost.items()}
+        assert found["clean"] == counted["single", ""]
+        assert found["mix"] == counted["independent", ""]
+        assert found[TREES[0]] == found[TREES[3]] == counted["treenet", "blocks.2"]
+        assert found[TREES[1]] == counted["inverted", "blocks.2"]
+        # Two stages fewer than all that follow blocks.1 have to be stored three times.
+        head = counted["treenet", "conv_head"][0] - counted["treenet", "blocks.1"][0]
+        assert counted["inverted", "conv_head"][0] + head < found[TREES[2]][0] < found["mix"][0]
+        assert all(cost[tree]["experts_run"] == 3 for tree in TREES)
+        assert all(row["latency_ms"] > 0 for row in cost.values())
+
+    def test_report_has_their_table(self, tree_run: Run) -> None:
+        written = {path.name for path in tree_run.out.iterdir() if path.is_file()}
+        assert {"results.json", "auc.csv", "trees.csv", "table.md"} <= written
+        assert stages_of(set(times(tree_run.out / "artifacts"))) == {
+            "branch": 8,  # the last tree has those of the first
+            "gate": 3,
+            "images": 1,
+            "network": 5,
+            "outputs": 9 + 4 + 2,
+            "split": 1,
+            "tree": 2,  # tree-weights
+            "weights": 1,
+        }
+        assert not list(tree_run.out.rglob("*.partial")) + list(tree_run.out.rglob("*.copy"))
+
+    def test_run_again_computes_nothing_anew(self, tree_run: Run, tmp_path: Path) -> None:
+        out = shutil.copytree(tree_run.out, tmp_path / "out")
+        before = times(out / "artifacts")
+        again = Study.load(tree_run.study).run(out)
+        assert times(out / "artifacts") == before
+        assert numbers(again) == numbers(tree_run.results)
+
+    def test_one_more_tree_trains_only_its_own_branches(
+        self, tmp_path: Path, finished: Finished
+    ) -> None:
+        out = shutil.copytree(finished[1], tmp_path / "out")
+        before = times(out / "artifacts")
+        tree = ["sharing.until=classifier", "sharing.control=false"]
+        results = Study.load(finished[0], tree).run(out)
+        after = times(out / "artifacts")
+        assert {file: after[file] for file in before} == before
+        assert stages_of(after.keys() - before.keys()) == {"branch": 2, "outputs": 1}
+        assert results["controls"] == []
+
+    def test_two_seeds_are_averaged(
+        self, tmp_path: Path, tree_run: Run, study_file: Callable[..., Path]
+    ) -> None:
+        """One of the trees; the first seed's half is taken over from the run that had it alone."""
+        tree = '[sharing]\nuntil = "blocks.2"\nweights = "resolve"'
+        seeds = ('name = "tiny"', 'name = "tiny"\nseeds = [0, 1]')
+        results = Study.load(study_file(seeds, with_trees(tree))).run(
+            tmp_path / "out", [tree_run.out]
+        )
+        told, old = results["training"], tree_run.results["training"]
+        assert told["0"] == {name: old["0"][name] for name in told["0"]}
+        assert told["1"].keys() == told["0"].keys()
+        (row,) = results["trees"]
+        for model in (TREES[3], f"{TREES[3]}_true", CONTROLS[0]):
+            area = results["auc"][model]["average"]
+            assert area["seeds"][0] == tree_run.results["auc"][model]["average"]["auc"]
+            assert area["seeds"][1] != area["seeds"][0]
+            assert area["auc"] == pytest.approx(np.mean(area["seeds"]), abs=1e-6)
+        assert [gate["seed"] for gate in row["gate"]] == [0, 1]
+        (alone,) = (other for other in tree_run.results["trees"] if other["model"] == row["model"])
+        assert row["gate"][0] == alone["gate"][0]
+        assert row["resolved"] != alone["resolved"]
+
+
+class TestEarlierRuns:
+    """A run that takes over what it shares with an earlier one ends as if it had not."""
+
+    def test_equal_a_run_without(self, tmp_path: Path, tree_run: Run) -> None:
+        fresh = run_study_file(tree_run.study, tmp_path / "out")
+        assert numbers(fresh.results) == numbers(tree_run.results)
+        assert artifacts(fresh.out) == artifacts(tree_run.out)
+        for file in tree_run.out.glob("artifacts/*/weights.safetensors"):
+            again = fresh.out / file.relative_to(tree_run.out)
+            assert again.read_bytes() == file.read_bytes()
+
+    def test_are_copied_not_trained(self, tree_run: Run, plain_run: Run) -> None:
+        earlier, new = plain_run.out / "artifacts", tree_run.out / "artifacts"
+        files = times(earlier).keys()
+        assert stages_of(set(files))["network"] == 5
+        for file in files:
+            copy, original = new / file, earlier / file
+            assert copy.read_bytes() == original.read_bytes()
+            assert copy.stat().st_ino != original.stat().st_ino
+            assert not copy.is_symlink()
+        others = {file for file in times(new) if file not in files}
+        assert stages_of(others) == {"branch": 8, "gate": 2, "outputs": 6, "tree": 2}
+
+    def test_are_not_touched(self, tree_run: Run, plain_run: Run) -> None:
+        assert times(plain_run.out) == plain_run.times
+
+    def test_with_other_settings_are_of_no_use(self, tmp_path: Path, plain_run: Run) -> None:
+        """Another learning rate: only the images and their split are the same."""
+        overrides = ["training.lr=0.02", "training.max_epochs=1", "gate.max_epochs=1"]
+        Study.load(plain_run.study, overrides).run(tmp_path / "out", [plain_run.out])
+        earlier, new = (times(run / "artifacts") for run in (plain_run.out, tmp_path / "out"))
+        assert stages_of(earlier.keys() & new.keys()) == {"images": 1, "split": 1}
+        assert stages_of(set(new)) == stages_of(set(earlier))
+
+    def test_with_more_levels_lend_their_cells(self, tmp_path: Path, plain_run: Run) -> None:
+        more = ["distortions.gaussian_noise.steps=4"]
+        results = Study.load(plain_run.study, more).run(tmp_path / "out", [plain_run.out])
+        assert results["training"] == plain_run.results["training"]
+        for model in ("clean", "all", "avg"):
+            for level in NOISE:
+                old = plain_run.results["accuracy"][model]["gaussian_noise"][level]
+                assert results["accuracy"][model]["gaussian_noise"][level] == old
+        assert times(plain_run.out) == plain_run.times
+
+
 class TestInterrupted:
     """Killed with SIGKILL and run again, a study ends with the same numbers, bit for bit."""
 
@@ -350,6 +549,25 @@ class TestInterrupted:
         process.join()
         assert not (out / "results.json").exists()
         assert numbers(Study.load(study).run(out)) == numbers(results)
+
+    @pytest.mark.parametrize(
+        "begun", ["branch-*.partial/state.safetensors", "tree-weights-*.partial/*.json"]
+    )
+    def test_killed_while_it_makes_trees(
+        self, tmp_path: Path, tree_run: Run, plain_run: Run, begun: str
+    ) -> None:
+        out = tmp_path / "out"
+        process = start(run_study, str(tree_run.study), str(out), -1.0, str(plain_run.out))
+        deadline = time.monotonic() + 60
+        while not any((out / "artifacts").glob(begun)) and time.monotonic() < deadline:
+            assert process.exitcode is None, "it ended before it could be killed"
+            time.sleep(0.001)
+        os.kill(process.pid or 0, signal.SIGKILL)
+        process.join()
+        assert not (out / "results.json").exists()
+        again = Study.load(tree_run.study).run(out, [plain_run.out])
+        assert numbers(again) == numbers(tree_run.results)
+        assert artifacts(out) == artifacts(tree_run.out)
 
     def test_killed_command_goes_on(self, tmp_path: Path, finished: Finished) -> None:
         study, _, results = finished

@@ -109,10 +109,11 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure the resilience of any classifier on a folder of images."""
-    from mixqual.config import DistortionConfig, make_table
+    from mixqual.config import DistortionConfig
     from mixqual.distort_files import parse_steps
     from mixqual.report import resilience_table, to_rich
     from mixqual.resilience import evaluate as measure
+    from mixqual.study_file import make_table
 
     highest = parse_steps(distortion or ["gaussian_noise=100", "gaussian_blur=10"])
     results = measure(

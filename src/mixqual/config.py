@@ -1,25 +1,15 @@
-"""The study file: frozen, validated models of its tables, and how a file becomes one.
+"""The tables of a study file: frozen, validated models.
 
-Every field says its meaning, unit and default. Unknown keys and wrong types are errors that name
-the file and the field.
+Every field says its meaning, unit and default. `study_file` makes them of a file.
 """
 
-import json
-import tomllib
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from mixqual.errors import StudyError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-Table = TypeVar("Table", bound=_Table)
 
 
 class DataConfig(_Table):
@@ -265,77 +255,3 @@ class StudyConfig(_Table):
                     "with a `distort` of its own"
                 )
         return self
-
-
-def load_study_config(path: Path, overrides: Sequence[str] = ()) -> StudyConfig:
-    """Read a study file, apply `key.subkey=value` overrides, and validate the whole.
-
-    Values of overrides are TOML values; a bare word counts as a string. Raises `StudyError`, with
-    the file, the field, the value and what was expected, for anything that does not fit.
-    """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StudyError(f"{path}: no such study file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: cannot be read as a study file ({error})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise StudyError(f"{path}: not valid TOML: {error}") from None
-    for override in overrides:
-        _apply_override(table, override)
-    return parse_study_config(table, where=str(path))
-
-
-def parse_study_config(table: dict[str, Any], where: str = "study") -> StudyConfig:
-    """Validate a study given as nested dictionaries; raises `StudyError` naming each bad field."""
-    if isinstance(table.get("sharing"), dict):
-        table = {**table, "sharing": [table["sharing"]]}
-    try:
-        # By way of JSON, where strict validation takes a list for a tuple, as TOML writes it.
-        return StudyConfig.model_validate_json(json.dumps(table, default=str))
-    except ValidationError as error:
-        raise StudyError(f"{where}: {_explain(error)}") from None
-
-
-def make_table(kind: type[Table], where: str, **values: Any) -> Table:
-    """Validate one table from values that come from elsewhere, such as an option of a command.
-
-    Raises `StudyError` naming each bad field.
-    """
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        raise StudyError(f"{where}: {_explain(error)}") from None
-
-
-def _apply_override(table: dict[str, Any], override: str) -> None:
-    key, separator, text = override.partition("=")
-    if not separator or not key.strip():
-        raise StudyError(f"--set {override}: write key=value, such as --set data.size=128")
-    try:
-        value: Any = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
-    *parents, last = key.strip().split(".")
-    for parent in parents:
-        table = table.setdefault(parent, {})
-        if not isinstance(table, dict):
-            raise StudyError(f"--set {override}: {parent!r} is a value, not a table")
-    table[last] = value
-
-
-# What pydantic appends to a field of type bool | float | int | str, for each type it tried.
-_UNION_MEMBERS = ("bool", "float", "int", "str", "tuple[str, ...]")
-
-
-def _explain(error: ValidationError) -> str:
-    lines = []
-    for fault in error.errors(include_url=False):
-        field = ".".join(str(part) for part in fault["loc"] if part not in _UNION_MEMBERS)
-        message = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
-            message = "unknown key; check its spelling and its table"
-        elif fault["type"] != "value_error" and fault["type"] != "missing":
-            message += f", but it is {fault['input']!r}"
-        lines.append(f"{field}: {message}" if field else message)
-    return "; ".join(dict.fromkeys(lines))

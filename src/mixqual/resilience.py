@@ -13,7 +13,7 @@ import torch
 from timm.data import ImageNetInfo
 from torch import Tensor
 
-from mixqual.config import BackboneConfig, DataConfig, DistortionConfig, RuntimeConfig, make_table
+from mixqual.config import BackboneConfig, DataConfig, DistortionConfig, RuntimeConfig
 from mixqual.data import ImageSet, decode_images, index_images, open_images
 from mixqual.errors import BackboneError, DataError
 from mixqual.evaluation import Bootstrap, Cube, OutputArray, grid_cells, sweep
@@ -23,6 +23,7 @@ from mixqual.provenance import provenance
 from mixqual.results import Scored, accuracy_tables
 from mixqual.runtime import place, set_up_machine
 from mixqual.seeding import derive_seed
+from mixqual.study_file import make_table
 
 Classify = Callable[[Tensor], Tensor]
 """From float images_BCHW in 0...255 to scores_BK."""

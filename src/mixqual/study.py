@@ -13,7 +13,7 @@ import numpy as np
 
 from mixqual import stages
 from mixqual.artifacts import exclusive, key_of
-from mixqual.config import StudyConfig, load_study_config
+from mixqual.config import StudyConfig
 from mixqual.costs import costs
 from mixqual.data import ImageIndex, ImageSet, index_images
 from mixqual.evaluation import Bootstrap, Cube
@@ -26,6 +26,7 @@ from mixqual.results import Scored, accuracy_tables, comparisons
 from mixqual.runtime import set_up_machine
 from mixqual.seeding import derive_seed
 from mixqual.stages import OptimalWeights
+from mixqual.study_file import load_study_config
 from mixqual.tree_plan import Tree, trees_of, with_canonical_stages
 from mixqual.tree_results import Shared, tree_rows
 from mixqual.tree_weights import resolve_weights

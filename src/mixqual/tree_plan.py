@@ -163,7 +163,7 @@ def _check_names(trees: list[Tree]) -> None:
         control, training = tree.control, tree.training
         if control and (control in taken or controls.setdefault(control, training) != training):
             names.add(control)
-        for name in names & (taken | controls.keys()):
+        for name in sorted(names & (taken | controls.keys())):
             raise StudyError(
                 f"sharing: {name!r} would be the name of two networks; name each pair of stages "
                 "once, or give the other network another name"

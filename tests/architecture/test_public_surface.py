@@ -26,16 +26,22 @@ TESTED_ELSEWHERE = {
     "data/sources.py": "tests/data/test_elpv.py and test_folder.py",
     "distortions/base.py": "tests/distortions/test_distortion_base.py",
     "training/checkpoints.py": "tests/training/test_fit.py, by fits that are interrupted",
+    "config.py": "tests/test_study_file.py",
     "stages.py": "tests/test_study.py, as whole runs",
+    "costs.py": "tests/test_study.py, as whole runs",
     "workbench.py": "tests/test_study.py and tests/test_processes.py, as whole runs",
     "forecast.py": "tests/test_cli.py, as --dry-run",
     "errors.py": "below: it holds classes without code",
     "bench/distortions.py": "tests/test_bench.py",
+    "bench/noise_images.py": "tests/test_bench.py",
     "bench/sweep.py": "tests/test_bench.py",
     "bench/timing.py": "tests/test_bench.py",
+    "bench/trees.py": "tests/test_bench.py",
     "report/differences.py": "tests/report, by its tables and its headline",
     "report/labels.py": "tests/report, by its tables and its figures",
     "report/resilience.py": "tests/test_resilience.py, as printed",
+    "report/trees.py": "tests/report/test_tree_tables.py; another test_trees.py is there already",
+    "report/variants.py": "tests/report/test_report_variants.py; tests/test_variants.py is another",
     "report/style.py": "tests/report/test_figures.py",
 }
 
@@ -57,7 +63,7 @@ def test_the_names_of_the_design_work_as_it_says() -> None:
     assert callable(mixqual.distortion("gaussian_blur"))
     assert callable(mixqual.fusion.optimal_weights)
     assert callable(mixqual.Study.load)
-    assert list(inspect.signature(mixqual.Study.run).parameters) == ["self", "out"]
+    assert list(inspect.signature(mixqual.Study.run).parameters) == ["self", "out", "earlier"]
     weights_E = mixqual.fusion.optimal_weights([[0.9, 0.1], [0.8, 0.3]])
     assert weights_E.tolist() == pytest.approx([1, 0], abs=1e-6)
 

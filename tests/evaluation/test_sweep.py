@@ -1,5 +1,5 @@
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from mixqual.data import DecodedImages, ImageSet
 from mixqual.distortions import distortion
-from mixqual.evaluation import CLEAN, CLEAN_CELL, Cell, OutputArray, Predictor, grid_cells, sweep
+from mixqual.evaluation import CLEAN, CLEAN_CELL, Cell, OutputArray, grid_cells, sweep
 from mixqual.evaluation.cube import BLOCK
 from mixqual.seeding import derive_seed
 
 SIDE, CLASSES, SEED = 12, 4, 21
+Network = Callable[[Tensor], Tensor]
 KINDS = {
     "gaussian_noise": distortion("gaussian_noise"),
     "gaussian_blur": distortion("gaussian_blur"),
@@ -53,14 +54,14 @@ class Interrupted(Exception):
 class FailsAfter:
     """Predicts as another, until it has been called so many times."""
 
-    def __init__(self, predictor: Predictor, calls: int) -> None:
-        self.predictor, self.left = predictor, calls
+    def __init__(self, network: Network, calls: int) -> None:
+        self.network, self.left = network, calls
 
     def __call__(self, images_BCHW: Tensor) -> Tensor:
         if self.left == 0:
             raise Interrupted
         self.left -= 1
-        return self.predictor(images_BCHW)
+        return self.network(images_BCHW)
 
 
 def image_set(count: int, channels: int = 1, side: int = SIDE) -> ImageSet:
@@ -86,7 +87,7 @@ def open_arrays(
 
 
 def run(
-    predictors: Mapping[str, Predictor],
+    networks: Mapping[str, Network],
     arrays: Mapping[str, OutputArray],
     images: ImageSet,
     cells: Sequence[Cell] = CELLS,
@@ -94,7 +95,7 @@ def run(
     seed: int = SEED,
 ) -> None:
     sweep(
-        predictors,
+        {name: lambda x, _, network=network: network(x) for name, network in networks.items()},
         arrays,
         images,
         cells,
@@ -105,7 +106,7 @@ def run(
     )
 
 
-def one_by_one(network: Predictor, images: ImageSet, cell: Cell) -> NDArray[np.float32]:
+def one_by_one(network: Network, images: ImageSet, cell: Cell) -> NDArray[np.float32]:
     """The oracle: image after image, with nothing shared."""
     rows = []
     for position in range(len(images)):
@@ -183,6 +184,28 @@ def test_the_seed_changes_the_noise_only(tmp_path: Path) -> None:
     for cell in CELLS:
         differs = np.abs(arrays["a"].read(cell) - arrays["b"].read(cell)).max() > 1e-6
         assert differs == (cell.distortion == "gaussian_noise")
+
+
+def test_a_predictor_is_told_the_cell_of_its_images(tmp_path: Path) -> None:
+    images = image_set(9)
+    numbers = {cell: float(number) for number, cell in enumerate(CELLS)}
+
+    def predict(images_BCHW: Tensor, cell: Cell) -> Tensor:
+        return torch.full((len(images_BCHW), 1), numbers[cell])
+
+    array = OutputArray(tmp_path / "numbers.zarr", 9, 1)
+    sweep(
+        {"numbers": predict},
+        {"numbers": array},
+        images,
+        CELLS[::-1],
+        KINDS,
+        seed=SEED,
+        batch_size=4,
+        device=torch.device("cpu"),
+    )
+    for cell, number in numbers.items():
+        np.testing.assert_array_equal(array.read(cell), np.full((9, 1), number))
 
 
 # Going on where it stopped

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mixqual.data import DecodedImages, ImageSet
 from mixqual.distortions import distortion
-from mixqual.evaluation import OutputArray, grid_cells, sweep
+from mixqual.evaluation import Cell, OutputArray, grid_cells, sweep
 
 SIDE = 64
 MIB = 2**20
@@ -42,7 +42,7 @@ def _peak_of_sweep(folder: Path, count: int) -> int:
     """The most private memory at any batch, above that at the first."""
     seen: list[int] = []
 
-    def predict(images_BCHW: Tensor) -> Tensor:
+    def predict(images_BCHW: Tensor, _: Cell) -> Tensor:
         seen.append(_private_memory())
         return images_BCHW.mean((2, 3))
 

@@ -32,14 +32,22 @@ _LOSSES = {
 
 
 def sample_results(
-    distortions: int = 2, experts: int = 3, seeds: int = 3, size: int = 128, gate_works: bool = True
+    distortions: int = 2,
+    experts: int = 3,
+    seeds: int = 3,
+    size: int = 128,
+    gate_works: bool = True,
+    trees: bool = False,
 ) -> Results:
-    """The results of a study with so many distortions, experts and seeds."""
+    """The results of a study with so many distortions, experts and seeds, and with some trees."""
     generator = np.random.default_rng(20171)
     names = list(_GRIDS)[:distortions]
     expert_names = ["clean", "noise", "blur", "jpeg", "motion", "fog", "dark", "mild"][:experts]
     baselines = ["all", "all_long"]
-    models = [*expert_names, *baselines, *_ENSEMBLES, *_CEILINGS]
+    rows = _tree_rows(expert_names, seeds) if trees else []
+    controls = list(dict.fromkeys(row["control"] for row in rows if row["control"]))
+    models = [*expert_names, *baselines, *controls, *_ENSEMBLES, *(row["model"] for row in rows)]
+    models += [*_CEILINGS, *(row["ceiling"] for row in rows)]
     grids = {name: _grid(name, size) for name in names}
     results: Results = {
         "name": "sample",
@@ -61,6 +69,8 @@ def sample_results(
         },
         "experts": expert_names,
         "baselines": baselines,
+        "controls": controls,
+        "trees": rows,
         "models": models,
         "distortions": grids,
         "auc": {model: {} for model in models},
@@ -69,7 +79,7 @@ def sample_results(
         "weights": {},
         "gate_weights": {},
         "gate_weights_std": {},
-        "cost": _costs(expert_names, baselines),
+        "cost": _costs(expert_names, baselines, rows),
         "gate": [
             {
                 "seed": seed,
@@ -110,19 +120,59 @@ def _grid(name: str, size: int) -> Results:
     return {"unit": unit, "levels": levels, "max_at_224": highest}
 
 
-def _costs(experts: list[str], baselines: list[str]) -> Results:
-    def cost(stored: int, run: int, gate: int) -> Results:
-        params, macs = 3376044 * stored + 98531 * gate, 125830144 * run + 56918016 * gate
+def _tree_rows(experts: list[str], seeds: int) -> list[Results]:
+    """Trees of every kind; one of them has no control, and one is mixed with its own weights."""
+    cuts = (
+        ("treenet", "tree_blocks.3", "blocks.3", None),
+        ("treenet", "tree_blocks.5", "blocks.5", None),
+        ("inverted", "inverted_conv_head", None, "conv_head"),
+        ("both", "tree_blocks.1_inverted_blocks.6", "blocks.1", "blocks.6"),
+    )
+    rows: list[Results] = [
+        {
+            "model": name,
+            "kind": kind,
+            "until": until,
+            "from": start,
+            "control": None if kind == "both" else f"all_{name}",
+            "ceiling": f"{name}_true",
+            "weights": "reuse",
+        }
+        for kind, name, until, start in cuts
+    ]
+    name = "tree_blocks.5_resolved"
+    own = {
+        "model": name,
+        "ceiling": f"{name}_true",
+        "weights": "resolve",
+        "gate": [
+            {"seed": seed, "val_loss": 0.05, "constant_loss": 0.2, "beats_constant": True}
+            for seed in range(seeds)
+        ],
+        "resolved": {"gaussian_noise": {"0": dict.fromkeys(experts, round(1 / len(experts), 6))}},
+    }
+    return [*rows[:2], {**rows[1], **own}, *rows[2:]]
+
+
+def _costs(experts: list[str], baselines: list[str], trees: list[Results]) -> Results:
+    def cost(stored: float, run: float, gate: int) -> Results:
+        params, macs = round(3376044 * stored) + 98531 * gate, round(125830144 * run)
+        macs += 56918016 * gate
         latency = round(8.123 * run + 1.456 * gate, 3)
-        return {"params": params, "macs": macs, "latency_ms": latency, "experts_run": run}
+        return {"params": params, "macs": macs, "latency_ms": latency, "experts_run": round(run)}
 
     n = len(experts)
+    controls = [tree["control"] for tree in trees if tree["control"]]
     return {
-        **{name: cost(1, 1, 0) for name in [*experts, *baselines]},
+        **{name: cost(1, 1, 0) for name in [*experts, *baselines, *controls]},
         "avg": cost(n, n, 0),
         "max": cost(n, n, 0),
         "hardmix": cost(n, 1, 1),
         "mix": cost(n, n, 1),
+        **{
+            tree["model"]: cost(1 + (n - 1) / (2 + place), 1 + (n - 1) / (3 + place), 1)
+            for place, tree in enumerate(trees)
+        },
     }
 
 

@@ -3,7 +3,16 @@ from pathlib import Path
 
 from report_samples import sample_results
 
-from mixqual.report import accuracy_csv, auc_table, headline, to_csv, write_report
+from mixqual.report import (
+    accuracy_csv,
+    auc_table,
+    headline,
+    to_csv,
+    to_markdown,
+    tree_tables,
+    write_report,
+)
+from mixqual.report.trees import trees_csv
 
 FILES = {
     "results.json",
@@ -41,6 +50,19 @@ def test_writes_all_files_and_nothing_else(tmp_path: Path) -> None:
     # A report made again from the written results, as `mixqual report` does, is the same.
     write_report(json.loads(written["results.json"]), tmp_path / "again")
     assert contents(tmp_path / "again") == written
+
+
+def test_trees_have_files_of_their_own(tmp_path: Path) -> None:
+    results = sample_results(trees=True)
+    paths = write_report(results, tmp_path)
+    written = contents(tmp_path)
+    assert written.keys() == FILES | {"trees.csv", "figures/costs.svg", "figures/costs.png"}
+    assert {path.relative_to(tmp_path).as_posix() for path in paths} == written.keys()
+    assert written["trees.csv"].decode() == trees_csv(results)
+    page = written["table.md"].decode()
+    assert page.count("\n## ") == 2 + 3
+    for table in tree_tables(results):
+        assert to_markdown(table) in page
 
 
 def test_a_report_replaces_an_older_one(tmp_path: Path) -> None:

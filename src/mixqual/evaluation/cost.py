@@ -1,5 +1,6 @@
 """What a network costs: parameters, multiply-accumulates (MACs), and measured latency."""
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,16 +33,11 @@ def count(network: nn.Module, size: int) -> Cost:
 
 def count_parts(parts: Sequence[nn.Module], size: int) -> list[Cost]:
     """Count each part of a network in which the output of one is the input of the next."""
-    modes = [(module, module.training) for part in parts for module in part.modules()]
-    for part in parts:
-        part.eval()
-    try:
-        macs = _macs_of_shapes(parts, size)
-    finally:
-        for module, training in modes:
-            module.training = training
+    # Copies, as a network may keep something of what it has seen; they share all tensors.
+    shared = {id(t): t for part in parts for t in (*part.parameters(), *part.buffers())}
+    copies = [copy.deepcopy(part, shared).eval() for part in parts]
     params = [sum(parameter.numel() for parameter in part.parameters()) for part in parts]
-    return [Cost(*each) for each in zip(params, macs, strict=True)]
+    return [Cost(*each) for each in zip(params, _macs_of_shapes(copies, size), strict=True)]
 
 
 def _macs_of_shapes(parts: Sequence[nn.Module], size: int) -> list[int]:

@@ -56,8 +56,9 @@ def _choose(gap: Gap) -> tuple[fx.Node, list[str]]:
     """
     parts = gap.layer.split(".")
     paths = [".".join(parts[: length + 1]) for length in range(len(parts))]
+    new = [path for path in paths if not _is_in(gap.before, path)]
     begins = {
-        tensor: [path for path in paths if not _is_in(module_path(tensor), path)] or [gap.layer]
+        tensor: [path for path in new if not _is_in(module_path(tensor), path)] or [gap.layer]
         for tensor in gap.tensors
     }
     tensor = max(reversed(gap.tensors), key=lambda place: len(begins[place]))

@@ -5,6 +5,7 @@ comes before but that tensor. The graph is traced with torch.fx; its nodes are o
 """
 
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
@@ -28,8 +29,10 @@ class Gap:
 
     tensors: tuple[fx.Node, ...]
     """What crosses: any one of them parts the network in two. In order."""
+    before: str
+    """Path of the layer before: one with a kernel or a matrix of weights."""
     layer: str
-    """Path of the next layer with a kernel or a matrix of weights, such as "blocks.5.0.conv_pw"."""
+    """Path of the layer after, such as "blocks.5.0.conv_pw"."""
 
 
 @final
@@ -58,16 +61,17 @@ class TracedClassifier:
         live: set[fx.Node] = set()
         position = {node: index for index, node in enumerate(self.graph.nodes)}
         images = _depending_on_images(self.graph)
-        begun = False
+        before: str | None = None
         for index, node in enumerate(self.graph.nodes):
             if node not in images:
                 continue
             if self._is_layer(node):
-                if begun and places:
-                    found.append(Gap(tuple(places), module_path(node)))
-                begun, places = True, []
+                path = module_path(node)
+                if before is not None and places:
+                    found.append(Gap(tuple(places), before, path))
+                before, places = path, []
             live = {other for other in live | {node} if _last_use(other, position) > index}
-            if live == {node}:
+            if live == {node} and not _is_sequence(node):
                 places.append(node)
         return found
 
@@ -166,7 +170,7 @@ def _first_difference(trained: fx.Graph, evaluated: fx.Graph) -> str | None:
     """The path of the innermost module in which two graphs part, or None if they are the same."""
     for one, other in zip(trained.nodes, evaluated.nodes, strict=False):
         if _words(one) != _words(other):
-            return max(_raw_path(one), _raw_path(other), key=lambda path: path.count("."))
+            return max(_owner(one), _owner(other), key=lambda path: path.count("."))
     return None if len(trained.nodes) == len(evaluated.nodes) else ""
 
 
@@ -175,6 +179,17 @@ def _raw_path(node: fx.Node) -> str:
         return str(node.target)
     stack: Mapping[str, Any] = node.meta.get("nn_module_stack") or {"": None}
     return next(reversed(list(stack)))
+
+
+def _owner(node: fx.Node) -> str:
+    """The path of the module whose forward pass does this operation."""
+    path = _raw_path(node)
+    return path.rpartition(".")[0] if node.op == "call_module" else path
+
+
+def _is_sequence(node: fx.Node) -> bool:
+    """Whether a value is taken apart by all that use it, as the pieces of a split are."""
+    return all(user.target is operator.getitem for user in node.users)
 
 
 def _words(node: fx.Node) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ class Mixture(nn.Module):
         Probabilities (E, B, K) without a suffix, otherwise features.
         """
         features = self.prefix(images_BCHW)
-        outputs_EB = torch.stack([branch(features) for branch in self.branches])
+        outputs_EB = torch.stack([branch(features.clone()) for branch in self.branches])
         return outputs_EB.softmax(-1) if self.suffix is None else outputs_EB
 
     def fuse(self, outputs_EB: Tensor, weights_BE: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ def cost_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
             )
             for row in rows
         ),
-        align=("left", "left", "right", *align[1:], "right"),
+        align=("left", "left", *align),
         fields=tuple(single),
         records=tuple(tuple(row.values()) for row in rows),
         rules=tuple(i for i in range(1, len(rows)) if variants[i] != variants[i - 1]),

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from mixqual.config import (
     DistortionConfig,
     RuntimeConfig,
+    SharingConfig,
     StudyConfig,
-    load_study_config,
-    make_table,
-    parse_study_config,
+    TrainingConfig,
 )
 from mixqual.errors import StudyError
+from mixqual.study_file import load_study_config, make_table, parse_study_config
 
 STUDIES = sorted((Path(__file__).parents[1] / "studies").glob("*.toml"))
 
@@ -55,6 +55,13 @@ distort = { gaussian_noise = 0.25, gaussian_blur = 0.25 }
 [baselines.all_long]
 continues = "all"
 patience = 9
+"""
+
+SHARING = """
+[sharing]
+until = "blocks.2"
+from = ["conv_head", "classifier"]
+weights = "resolve"
 """
 
 
@@ -145,6 +152,74 @@ def test_the_edges_of_the_ranges_are_inside(study: Path) -> None:
         assert isinstance(load_study_config(study, [override]), StudyConfig)
 
 
+# Stages that experts share
+
+
+def sharing(study: Path, text: str, *overrides: str) -> tuple[SharingConfig, ...]:
+    study.write_text(STUDY + text)
+    return load_study_config(study, overrides).sharing
+
+
+def test_nothing_is_shared_unless_the_study_says_so(study: Path) -> None:
+    assert load_study_config(study).sharing == ()
+
+
+def test_one_table_of_sharing_is_a_list_of_one(study: Path) -> None:
+    (table,) = sharing(study, SHARING)
+    assert table.until == "blocks.2"
+    assert table.from_ == ("conv_head", "classifier")
+    assert table.weights == "resolve"
+    assert sharing(study, SHARING.replace("[sharing]", "[[sharing]]")) == (table,)
+
+
+def test_what_sharing_does_not_say(study: Path) -> None:
+    (table,) = sharing(study, '[sharing]\nfrom = "fc6"')
+    assert (table.until, table.from_) == ((), "fc6")
+    assert (table.weights, table.control, table.training) == ("reuse", True, None)
+
+
+def test_several_tables_of_sharing_keep_their_order(study: Path) -> None:
+    text = """
+    [[sharing]]
+    until = ["b", "a"]
+    control = false
+
+    [[sharing]]
+    from = "c"
+
+    [sharing.training]
+    lr = 0.5
+    patience = 2
+    """
+    first, second = sharing(study, text)
+    assert (first.until, first.control, first.training) == (("b", "a"), False, None)
+    assert (second.until, second.from_, second.control) == ((), "c", True)
+    assert second.training == TrainingConfig(lr=0.5, patience=2)
+
+
+def test_overrides_make_and_change_one_table_of_sharing(study: Path) -> None:
+    (made,) = sharing(study, "", "sharing.from=conv_head")
+    assert (made.until, made.from_) == ((), "conv_head")
+    (listed,) = sharing(study, "", 'sharing.from=["a", "b"]', "sharing.training.lr=0.5")
+    assert listed.from_ == ("a", "b")
+    assert listed.training == TrainingConfig(lr=0.5)
+    (plain,) = sharing(study, SHARING)
+    (changed,) = sharing(study, SHARING, "sharing.from=fc6", "sharing.weights=reuse")
+    assert changed.from_ == "fc6"
+    assert changed.model_copy(update={"from_": plain.from_, "weights": "resolve"}) == plain
+
+
+def test_an_override_cannot_tell_several_tables_apart(study: Path) -> None:
+    with pytest.raises(StudyError, match=r"^--set sharing\.from=a: 'sharing' is .* not a table"):
+        sharing(study, '[[sharing]]\nuntil = "a"', "sharing.from=a")
+
+
+def test_without_a_clean_expert_there_is_nothing_to_share(study: Path) -> None:
+    message = r"sharing needs an expert without distortions: its stages are the shared ones"
+    with pytest.raises(StudyError, match=message):
+        sharing(study, SHARING, "experts.clean.distort={gaussian_blur=0.25}")
+
+
 # Overrides
 
 
@@ -223,6 +298,9 @@ BAD: list[tuple[str, str, str | None]] = [
     ("training.weight_decay=0.1", "training.weight_decay", "unknown key"),
     ("gate.lambda=0.1", "gate.lambda", "unknown key"),
     ("evaluation.draws=3", "evaluation.draws", "unknown key"),
+    ("sharing.untill=conv4_1", "sharing.0.untill", "unknown key"),
+    ("sharing.from_=fc6", "sharing.0.from_", "unknown key"),
+    ("sharing.training.penalty=0.1", "sharing.0.training.penalty", "unknown key"),
     ("runtime.gpu=0", "runtime.gpu", "unknown key"),
     # Wrong types
     ("name=3", "name", None),
@@ -253,6 +331,13 @@ BAD: list[tuple[str, str, str | None]] = [
     ("training.lr=fast", "training.lr", None),
     ("training.batch_size=32.0", "training.batch_size", None),
     ("gate.penalty=none", "gate.penalty", None),
+    ("sharing=conv4_1", "sharing", None),
+    ('sharing=["conv4_1"]', "sharing.0", "'conv4_1'"),
+    ("sharing.until=4", "sharing.0.until", None),
+    ("sharing.until=[4]", "sharing.0.until.0", "4"),
+    ("sharing.from=true", "sharing.0.from", "True"),
+    ('sharing={from="fc6", control=1}', "sharing.0.control", "1"),
+    ('sharing={from="fc6", training="slow"}', "sharing.0.training", "'slow'"),
     ("evaluation.bootstrap=1e3", "evaluation.bootstrap", "1000.0"),
     ("runtime.device=0", "runtime.device", None),
     ("runtime.threads=all", "runtime.threads", None),
@@ -308,6 +393,11 @@ BAD: list[tuple[str, str, str | None]] = [
     ("gate.distort={}", "gate.distort", None),
     ("gate.distort={gaussian_blur=2.0}", "gate.distort.gaussian_blur", "2.0"),
     ("gate.distort={gaussian_blur=0.6, gaussian_noise=0.6}", "gate.distort", "1.2"),
+    ("sharing={}", "sharing.0", "name the stage that sharing lasts `until`, or starts `from`"),
+    ("sharing={from=[]}", "sharing.0", "name the stage that sharing lasts `until`"),
+    ('sharing={from="fc6", weights="mine"}', "sharing.0.weights", "'mine'"),
+    ('sharing={from="fc6", training={lr=0}}', "sharing.0.training.lr", "0"),
+    ('sharing=[{from="fc6"}, {weights="reuse"}]', "sharing.1", "name the stage"),
     ("evaluation.batch_size=0", "evaluation.batch_size", None),
     ("evaluation.noise_draws=0", "evaluation.noise_draws", None),
     ("evaluation.bootstrap=99", "evaluation.bootstrap", None),
@@ -431,7 +521,7 @@ values = st.recursive(
 def test_any_value_anywhere_gives_a_study_or_a_study_error(
     data: st.DataObject, value: object
 ) -> None:
-    table = tomllib.loads(STUDY)
+    table = tomllib.loads(STUDY + SHARING)
     place = table
     key = data.draw(st.sampled_from(sorted(place)))
     while isinstance(place[key], dict) and place[key] and data.draw(st.booleans()):

@@ -1,0 +1,31 @@
+"""Runs of the tiny study, for tests that look at them."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mixqual
+
+
+class Run(NamedTuple):
+    """A study that has run to its end; not to be changed."""
+
+    study: Path
+    out: Path
+    results: dict[str, Any]
+    times: dict[str, int]
+    """When each of its files was written."""
+
+
+def run_study_file(study: Path, out: Path, *earlier: Path) -> Run:
+    """Run a study, taking over what earlier runs have of it."""
+    results = mixqual.Study.load(study).run(out, earlier)
+    return Run(study, out, results, times(out))
+
+
+def times(root: Path) -> dict[str, int]:
+    """When each file below a folder was written."""
+    return {
+        str(path.relative_to(root)): path.stat().st_mtime_ns
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
