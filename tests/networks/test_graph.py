@@ -180,6 +180,29 @@ DROPPING: dict[str, tuple[Callable[[], nn.Module], int]] = {
 }
 
 
+def test_what_drops_in_training_hides_no_other_cut() -> None:
+    block = DroppingIf()
+    block.layer = nn.Sequential(nn.Conv2d(6, 6, 1))
+    layers = [gap.layer for gap in trace(classifier(hand_made(block))).gaps()]
+    assert layers == ["blocks.0.one", "blocks.1", "blocks.2.one", "fc1", "fc2"]
+
+
+class Again(nn.Module):
+    """Applies one layer twice, before and after another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.head = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1), nn.Linear(3, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits_BK: Tensor = self.head(self.one(self.two(self.one(x))).mean((2, 3)))
+        return logits_BK
+
+
+def test_no_cut_parts_two_uses_of_one_parameter() -> None:
+    assert [gap.layer for gap in trace(classifier(Again())).gaps()] == ["head"]
+
+
 @pytest.mark.parametrize("case", DROPPING)
 def test_segments_drop_what_the_network_drops_when_it_is_in_training(case: str) -> None:
     build, side = DROPPING[case]

@@ -33,11 +33,8 @@ def count(network: nn.Module, size: int) -> Cost:
 
 def count_parts(parts: Sequence[nn.Module], size: int) -> list[Cost]:
     """Count each part of a network in which the output of one is the input of the next."""
-    # Copies, as a network may keep something of what it has seen; they share all tensors.
-    shared = {id(t): t for part in parts for t in (*part.parameters(), *part.buffers())}
-    copies = [copy.deepcopy(part, shared).eval() for part in parts]
     params = [sum(parameter.numel() for parameter in part.parameters()) for part in parts]
-    return [Cost(*each) for each in zip(params, _macs_of_shapes(copies, size), strict=True)]
+    return [Cost(*each) for each in zip(params, _macs_of_shapes(parts, size), strict=True)]
 
 
 def _macs_of_shapes(parts: Sequence[nn.Module], size: int) -> list[int]:
@@ -50,10 +47,13 @@ def _macs_of_shapes(parts: Sequence[nn.Module], size: int) -> list[int]:
 
 
 def _run(parts: Sequence[nn.Module], size: int) -> list[int]:
+    # Copies, as a network may keep something of what it has seen; they share all tensors.
+    shared = {id(t): t for part in parts for t in (*part.parameters(), *part.buffers())}
+    copies = [copy.deepcopy(part, shared).eval() for part in parts]
     device = next(parameter.device for part in parts for parameter in part.parameters())
     values, macs = torch.zeros(1, 3, size, size, device=device), []
     with torch.no_grad():
-        for part in parts:
+        for part in copies:
             with _MacCounter() as counter:
                 values = part(values)
             macs.append(counter.macs)

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 
 Array = NDArray[np.float64]
 
-_TOLERANCE = 1e-7
+_TOLERANCE = 1e-8
 _STEPS = 60
 
 

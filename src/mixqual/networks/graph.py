@@ -61,6 +61,7 @@ class TracedClassifier:
         live: set[fx.Node] = set()
         position = {node: index for index, node in enumerate(self.graph.nodes)}
         images = _depending_on_images(self.graph)
+        torn = self._inside_of_reuse(position, images)
         before: str | None = None
         for index, node in enumerate(self.graph.nodes):
             if node not in images:
@@ -71,7 +72,7 @@ class TracedClassifier:
                     found.append(Gap(tuple(places), before, path))
                 before, places = path, []
             live = {other for other in live | {node} if _last_use(other, position) > index}
-            if live == {node} and not _is_sequence(node):
+            if live == {node} and index not in torn and not _is_sequence(node):
                 places.append(node)
         return found
 
@@ -109,6 +110,23 @@ class TracedClassifier:
         part.lint()
         return fx.GraphModule(self.classifier, part, class_name="Segment")
 
+    def _inside_of_reuse(self, position: Mapping[fx.Node, int], images: set[fx.Node]) -> set[int]:
+        """Positions between two uses of one parameter, which cannot belong to both sides."""
+        owned: dict[fx.Node, set[str]] = {}
+        uses: dict[str, list[int]] = {}
+        names = {name for name, _ in self.classifier.named_parameters()}
+        for node in self.graph.nodes:
+            own = {str(node.target)} if node.op == "get_attr" else set()
+            if node.op == "call_module":
+                own = {name for name in names if name.startswith(f"{node.target}.")}
+            for source in node.all_input_nodes:
+                own |= owned[source] if source not in images else set()
+            owned[node] = own
+            if node in images:
+                for name in own & names:
+                    uses.setdefault(name, []).append(position[node])
+        return {index for places in uses.values() for index in range(min(places), max(places))}
+
     def _is_layer(self, node: fx.Node) -> bool:
         if node.op == "call_module":
             module = self.classifier.get_submodule(str(node.target))
@@ -130,6 +148,8 @@ def trace(classifier: Classifier) -> TracedClassifier:
             path = _first_difference(trained, evaluated)
             if path is None:
                 return TracedClassifier(classifier, evaluated)
+            while type(classifier.get_submodule(path)).__module__.startswith("torch.nn."):
+                path = path.rpartition(".")[0]  # a container, such as all networks have
             kind = type(classifier.get_submodule(path))
             if path in ("", "backbone") or kind in whole:
                 raise BackboneError("it does other operations in training than in inference")
