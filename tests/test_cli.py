@@ -103,6 +103,13 @@ class TestRun:
         assert images == [0, 112, 112, 112, 112, 224, 3 * 16 * 7, 112, 6 * 24 * 5]
         assert f"{sum(images):,}" in ended.out
 
+    def test_reusing_a_run_that_is_not_there_is_refused(
+        self, command: Command, study_file: StudyFile, tmp_path: Path
+    ) -> None:
+        ended = command("run", study_file(), "--out", tmp_path / "out", "--reuse", tmp_path / "no")
+        assert ended.code == 2
+        assert "no holds no earlier run" in ended.err
+
     def test_prints_the_table_then_knows_what_is_done(
         self, command: Command, study_file: StudyFile, tmp_path: Path
     ) -> None:

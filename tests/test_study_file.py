@@ -534,3 +534,10 @@ def test_any_value_anywhere_gives_a_study_or_a_study_error(
     except StudyError as error:  # and no other kind
         message = str(error)
     assert message.startswith("study: ")
+
+
+@pytest.mark.parametrize("names", ['""', '[""]', '["blocks.5", ""]'])
+def test_an_empty_name_of_a_stage_is_refused(tmp_path: Path, names: str) -> None:
+    (tmp_path / "study.toml").write_text(STUDY)
+    with pytest.raises(StudyError, match="name the stage"):
+        load_study_config(tmp_path / "study.toml", [f"sharing.from={names}"])

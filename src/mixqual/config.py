@@ -169,11 +169,13 @@ class SharingConfig(_Table):
     control: bool = True
     """Also train the first baseline with the same stages frozen: what freezing alone does."""
     training: TrainingConfig | None = None
-    """How branches are trained, where it differs from [training]."""
+    """How branches are trained, instead of [training]: what it leaves out has the paper's value."""
 
     @model_validator(mode="after")
     def _shares_something(self) -> Self:
-        if not self.until and not self.from_:
+        given = (self.until, self.from_)
+        names = [name for each in given for name in ((each,) if isinstance(each, str) else each)]
+        if not names or "" in names:
             raise ValueError("name the stage that sharing lasts `until`, or starts `from`, or both")
         return self
 

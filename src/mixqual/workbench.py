@@ -10,6 +10,7 @@ from accelerate import Accelerator, InitProcessGroupKwargs
 from torch import nn
 
 from mixqual.artifacts import ArtifactStore
+from mixqual.errors import RunError
 from mixqual.evaluation import OutputArray
 from mixqual.networks import Classifier, Gate, backbone_preprocessing, build_classifier
 from mixqual.plan import Plan
@@ -41,6 +42,9 @@ class Workbench:
             cpu=machine.device.type == "cpu",
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE_BETWEEN_PROCESSES)],
         )
+        for run in earlier:
+            if not (run / "artifacts").is_dir():
+                raise RunError(f"{run} holds no earlier run: it has no artifacts to reuse")
         store = ArtifactStore(root / "artifacts", [run / "artifacts" for run in earlier])
         return Workbench(plan, store, machine, accelerator)
 

@@ -240,3 +240,7 @@ class TestNames:
         config = BackboneConfig(name="torchvision/googlenet", weights="random")
         with torch.device("meta"), pytest.raises(BackboneError, match="auxiliary classifiers"):
             build_classifier(config, 4, seed=0)
+
+
+def test_a_network_whose_start_needs_values_is_checked_too() -> None:
+    check_backbone(BackboneConfig(name="torchvision/regnet_y_400mf", weights="random"), 224)

@@ -83,9 +83,8 @@ def check_backbone(config: BackboneConfig, size: int) -> None:
     elif config.weights not in ("default", "random"):
         _check_file(Path(config.weights))
     with torch.device("meta"):  # shapes only: nothing is computed, and no weights are made
-        network = _create(library, name).eval()
         try:
-            network(torch.zeros(1, 3, size, size))
+            _create(library, name).eval()(torch.zeros(1, 3, size, size))
         except NotImplementedError:
             pass  # an operation that has no shape-only form: the first batch will tell
         except Exception as error:  # each network refuses in its own way
@@ -219,7 +218,10 @@ def _packaged_weights(name: str) -> Path:
 
 def _classes_in(library: str, name: str, tensors: dict[str, Tensor]) -> int | None:
     """The number of classes that a file's last layer has, where its name matches the network's."""
-    with torch.device("meta"):
+    try:
+        with torch.device("meta"):
+            network = _create(library, name)
+    except NotImplementedError:  # its random start needs values
         network = _create(library, name)
     try:
         weight = tensors.get(f"{last_linear(network)[0]}.weight")
