@@ -407,6 +407,13 @@ def test_a_copy_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         store.adopt("network-1")
 
 
+def test_a_full_disk_is_named_where_a_folder_is_copied() -> None:
+    """shutil tells of the files of a folder in words, and has no number for them."""
+    failed = shutil.Error([("a", "b", str(OSError(28, "No space left on device")))])
+    with pytest.raises(RunError, match="the disk is full"), refusing_full_disk(Path("runs/mine")):
+        raise failed
+
+
 # One run at a time
 
 HOLD = (

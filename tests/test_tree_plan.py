@@ -322,6 +322,11 @@ until = "{1}"
             TWICE.format("blocks.2", "blocks.2") + 'weights = "resolve"\ntraining = { lr = 0.5 }',
             "all_tree_blocks.2",
         ),
+        (
+            TWICE.format("blocks.2", "blocks.2").replace('2"', '2"\ncontrol = false')
+            + 'weights = "resolve"\ntraining = { lr = 0.5 }',
+            "tree_blocks.2",
+        ),
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else "",
 )

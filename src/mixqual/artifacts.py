@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -61,16 +62,32 @@ def refusing_full_disk(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        number = _number_of(error)
+        if number in (errno.ENOSPC, errno.EDQUOT):
             raise RunError(
                 f"{path}: the disk is full; free some space and run the same command again: "
                 "what is already computed is kept"
             ) from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        if number in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise RunError(
-                f"{path}: cannot be written ({error.strerror}); choose another folder with --out"
+                f"{path}: cannot be written ({os.strerror(number)}); choose another folder with "
+                "--out"
             ) from error
         raise
+
+
+def _number_of(error: OSError) -> int | None:
+    """The operating system's number; of the files of a folder shutil tells it in words only."""
+    found = re.search(r"\[Errno (\d+)\]", str(error)) if isinstance(error, shutil.Error) else None
+    return int(found.group(1)) if found else error.errno
+
+
+def earlier_artifacts(runs: Sequence[Path]) -> list[Path]:
+    """Where the artifacts of earlier runs are; raises `RunError` for a folder without a run."""
+    for run in runs:
+        if not (run / "artifacts").is_dir():
+            raise RunError(f"{run} holds no earlier run: it has no artifacts to reuse")
+    return [run / "artifacts" for run in runs]
 
 
 @final

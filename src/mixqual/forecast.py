@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 from torch import nn
 
-from mixqual.artifacts import ArtifactStore
+from mixqual.artifacts import ArtifactStore, earlier_artifacts
 from mixqual.config import TrainingConfig
 from mixqual.data import DecodedImages, ImageIndex, make_splits
 from mixqual.evaluation import Cell, OutputArray, count, count_parts
@@ -43,7 +43,7 @@ def forecast(plan: Plan, index: ImageIndex, out: Path, earlier: Sequence[Path] =
     gate = Gate(len(config.experts), backbone_preprocessing(config.backbone))
     ledger = _Ledger(
         plan,
-        ArtifactStore(out / "artifacts", [run / "artifacts" for run in earlier]),
+        ArtifactStore(out / "artifacts", earlier_artifacts(earlier)),
         _split_sizes(plan, index),
         len(index.classes),
         count(network, config.data.size).macs,
@@ -137,7 +137,9 @@ def _gate_step(ledger: _Ledger, key: str, title: str) -> Step:
 
 
 def _tree_steps(ledger: _Ledger, stages: Stages, seed: int) -> Iterator[Step]:
-    plan, classes, tested = ledger.plan, ledger.classes, []
+    plan, classes = ledger.plan, ledger.classes
+    listed: set[str] = set()
+    tested: list[_Outputs] = []
     for tree in trees_of(plan):
         parts = stages.divide(tree.sharing)
         before, own, after = count_parts(
@@ -147,6 +149,9 @@ def _tree_steps(ledger: _Ledger, stages: Stages, seed: int) -> Iterator[Step]:
         # Nothing goes back through the prefix, and no weights change in the suffix.
         step = before.macs + 3 * own.macs + 2 * after.macs
         for name in tree.branches:
+            if tree.branch_key(name, seed) in listed:  # a tree with other weights has it, too
+                continue
+            listed.add(tree.branch_key(name, seed))
             title = name if name == tree.control else f"{name} of {tree.sharing.name}"
             artifact = ("branch", tree.branch_key(name, seed))
             title = f"train {title} (seed {seed})"
@@ -161,8 +166,8 @@ def _tree_steps(ledger: _Ledger, stages: Stages, seed: int) -> Iterator[Step]:
         macs = branches + 2 * after.macs + ledger.gate_macs
         tested.append(_Outputs(tree.outputs_folder("test", seed), 2 * classes, macs))
         if tree.control:
-            folder = tree.control_folder("test", seed)
-            tested.append(_Outputs(folder, classes, ledger.network_macs))
+            control = _Outputs(tree.control_folder("test", seed), classes, ledger.network_macs)
+            tested += [] if control in tested else [control]
     yield ledger.sweep(f"sweep of trees (seed {seed})", "test", tested, plan.test_cells)
 
 

@@ -157,15 +157,18 @@ def _sharings(config: SharingConfig) -> list[Sharing]:
 
 def _check_names(trees: list[Tree]) -> None:
     taken = {name for tree in trees for name in (*tree.plan.config.experts, *tree.plan.networks)}
-    controls: dict[str, TrainingConfig] = {}
+    controls: set[str] = set()
+    trainings: dict[Sharing, TrainingConfig] = {}
     for tree in trees:
-        names = {tree.name, tree.ceiling}
-        control, training = tree.control, tree.training
-        if control and (control in taken or controls.setdefault(control, training) != training):
-            names.add(control)
-        for name in sorted(names & (taken | controls.keys())):
+        own, control = {tree.name, tree.ceiling}, tree.control
+        clashes = own & (taken | controls) | ({control} & taken if control else set())
+        # With other weights a tree has the same branches, which must be trained the same way.
+        if trainings.setdefault(tree.sharing, tree.training) != tree.training:
+            clashes.add(control or tree.sharing.name)
+        for name in sorted(clashes):
             raise StudyError(
                 f"sharing: {name!r} would be the name of two networks; name each pair of stages "
                 "once, or give the other network another name"
             )
-        taken |= names
+        taken |= own
+        controls |= {control} if control else set()

@@ -46,6 +46,7 @@ def variants(
     """
     config = BackboneConfig(name=backbone, weights="random")
     counts, names, uncut = [], [], ""
+    stages: Stages | None = None
     for number in _numbers(classes):
         network = build_classifier(config, number, seed=0).eval()
         try:
@@ -66,7 +67,7 @@ def variants(
             rows.append(_row(variant, name, _mixed(own, experts, gating, shared)))
     if latency_batch:
         for row in rows:
-            model = _untrained(row, network, backbone, gate, experts)
+            model = _untrained(row, network, stages, gate, experts)
             latency = latency_ms(model, size, torch.device("cpu"), latency_batch)
             row["latency_ms"] = round(latency, 3)
     return Variants(rows, uncut)
@@ -81,19 +82,18 @@ def cost(backbone: str, classes: str, *, experts: int = 3, size: int = 224) -> l
 
 
 def _untrained(
-    row: Mapping[str, Any], network: Classifier, backbone: str, gate: Gate, experts: int
+    row: Mapping[str, Any], network: Classifier, stages: Stages | None, gate: Gate, experts: int
 ) -> nn.Module:
     """A model of a row's shape, all of whose branches are the same."""
     place(network, torch.device("cpu"))
     place(gate, torch.device("cpu"))
     if row["variant"] == "single":
         return network
-    if row["variant"] == "independent":
+    if row["variant"] == "independent" or stages is None:
         return Mixture.independent([network] * experts, gate).eval()
     tree = row["variant"] == "treenet"
     sharing = Sharing(until=row["branch"]) if tree else Sharing(from_=row["branch"])
-    parts = Stages(network, backbone).divide(sharing)
-    return Mixture(parts.prefix, [parts.branch] * experts, parts.suffix, gate).eval()
+    return Mixture.shared(stages.divide(sharing), [None] * experts, gate).eval()
 
 
 def _row(variant: str, branch: str, cost: Cost) -> dict[str, Any]:

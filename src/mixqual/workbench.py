@@ -9,8 +9,7 @@ from typing import final
 from accelerate import Accelerator, InitProcessGroupKwargs
 from torch import nn
 
-from mixqual.artifacts import ArtifactStore
-from mixqual.errors import RunError
+from mixqual.artifacts import ArtifactStore, earlier_artifacts
 from mixqual.evaluation import OutputArray
 from mixqual.networks import Classifier, Gate, backbone_preprocessing, build_classifier
 from mixqual.plan import Plan
@@ -42,10 +41,7 @@ class Workbench:
             cpu=machine.device.type == "cpu",
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE_BETWEEN_PROCESSES)],
         )
-        for run in earlier:
-            if not (run / "artifacts").is_dir():
-                raise RunError(f"{run} holds no earlier run: it has no artifacts to reuse")
-        store = ArtifactStore(root / "artifacts", [run / "artifacts" for run in earlier])
+        store = ArtifactStore(root / "artifacts", earlier_artifacts(earlier))
         return Workbench(plan, store, machine, accelerator)
 
     def build(self, stage: str, key: str, make: Callable[[Path], None]) -> Path:

@@ -71,3 +71,9 @@ def test_a_report_replaces_an_older_one(tmp_path: Path) -> None:
     write_report(sample_results(), tmp_path)
     assert "THE GATE HAS FAILED" not in (tmp_path / "table.md").read_text()
     assert contents(tmp_path).keys() == FILES
+
+
+def test_a_report_without_trees_leaves_nothing_of_one_with_them(tmp_path: Path) -> None:
+    write_report(sample_results(trees=True), tmp_path)
+    write_report(sample_results(), tmp_path)
+    assert contents(tmp_path).keys() == FILES

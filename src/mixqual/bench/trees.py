@@ -102,8 +102,7 @@ def _inference(backbone: str, sharing: Sharing) -> list[Ratio]:
     parts = Stages(single, backbone).divide(sharing)
     preprocessing = backbone_preprocessing(BackboneConfig(name=backbone, weights="random"))
     gate = Gate(_EXPERTS, preprocessing)
-    mixture = Mixture(parts.prefix, [parts.branch] * _EXPERTS, parts.suffix, gate)
-    mixture = place(mixture, _CPU).eval()
+    mixture = place(Mixture.shared(parts, [None] * _EXPERTS, gate), _CPU).eval()
     images_BCHW, _ = noise_images(_BATCH, _SIDE).batch(range(_BATCH))
     with torch.inference_mode():
         features = parts.prefix(images_BCHW)
@@ -128,7 +127,8 @@ def _inference(backbone: str, sharing: Sharing) -> list[Ratio]:
 
     what, settings = f"{sharing.name} of {backbone}", _settings(backbone)
     against_single = compare(what, mixed, "one network", alone, settings=settings)
-    predicted = _macs(mixture) / _macs(single)
+    # The branches are one module here, and count as often as they run.
+    predicted = count(mixture, _SIDE).macs / count(single, _SIDE).macs
     return [
         against_single,
         replace(
@@ -140,11 +140,6 @@ def _inference(backbone: str, sharing: Sharing) -> list[Ratio]:
         ),
         compare(what, mixed, "floor: its parts on ready tensors", in_parts, settings=settings),
     ]
-
-
-def _macs(network: nn.Module) -> int:
-    """Of one image; branches that are one module here are counted as often as they run."""
-    return count(network, _SIDE).macs
 
 
 def _network(backbone: str) -> Classifier:

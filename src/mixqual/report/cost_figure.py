@@ -95,7 +95,7 @@ def _annotate(
         model = tree["model"]
         own = " *" if tree["weights"] == "resolve" else ""
         note = axes.annotate(
-            branch_point({**tree, "weights": ""}) + own,
+            branch_point(tree) + own,
             (results["cost"][model][field] / divisor, results["auc"][model][AVERAGE]["auc"]),
             xytext=(3, 4 if above else -4),
             textcoords="offset points",

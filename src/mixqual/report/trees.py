@@ -33,15 +33,16 @@ def trees_csv(results: Results) -> str:
 
 def branch_point(tree: Mapping[str, Any]) -> str:
     """Where a tree branches, in words."""
-    point = " to ".join(name for name in (tree["until"], tree["from"]) if name)
-    return f"{point} (own weights)" if tree["weights"] == "resolve" else point
+    return " to ".join(name for name in (tree["until"], tree["from"]) if name)
 
 
 def _table(results: Results, kind: str, trees: Sequence[Mapping[str, Any]]) -> Table:
     columns = list(results["distortions"])
     titles = [f"{distortion_title(name)} AUC" for name in columns]
     rows = [_row(results, "mix", "nothing shared (M_mix)", columns)]
-    rows += [_row(results, tree["model"], branch_point(tree), columns, tree) for tree in trees]
+    for tree in trees:
+        own = " (own weights)" if tree["weights"] == "resolve" else ""
+        rows.append(_row(results, tree["model"], branch_point(tree) + own, columns, tree))
     align: list[Align] = ["right"] * (len(rows[0]) - 1)
     records = [_record(results, tree, role) for tree in trees for role in _ROLES if tree[role]]
     return Table(

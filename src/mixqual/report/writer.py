@@ -38,4 +38,7 @@ def write_report(results: Results, directory: Path) -> list[Path]:
         for name, text in texts.items():
             write_atomically(directory / name, text)
         figures = draw_figures(results, directory / "figures")
+        if not trees:  # a report with trees may have been here
+            for name in ("trees.csv", "figures/costs.svg", "figures/costs.png"):
+                (directory / name).unlink(missing_ok=True)
     return [directory / "results.json", *(directory / name for name in texts), *figures]
