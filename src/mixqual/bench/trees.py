@@ -2,17 +2,18 @@
 
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 
 from mixqual.bench.noise_images import noise_images
 from mixqual.bench.timing import Ratio, compare
 from mixqual.config import BackboneConfig, TrainingConfig
 from mixqual.distortions import Schedule
-from mixqual.evaluation import count
+from mixqual.evaluation import count, count_parts
 from mixqual.networks import (
     BranchedClassifier,
     Classifier,
@@ -27,7 +28,7 @@ from mixqual.runtime import place
 from mixqual.training import Task, fit
 
 _CPU = torch.device("cpu")
-_SIDE, _BATCH, _STEPS, _EXPERTS, _CLASSES = 224, 32, 4, 3, 4
+_SIDE, _BATCH, _STEPS, _EXPERTS, _CLASSES = 224, 32, 12, 3, 4
 _TRAINED = ("timm/tf_efficientnet_lite0", Sharing(until="blocks.3"))
 _RUN = (
     ("timm/tf_efficientnet_lite0", Sharing(until="blocks.3")),
@@ -128,8 +129,9 @@ def _inference(backbone: str, sharing: Sharing) -> list[Ratio]:
     what, settings = f"{sharing.name} of {backbone}", _settings(backbone)
     against_single = compare(what, mixed, "one network", alone, settings=settings)
     # The branches are one module here, and count as often as they run.
-    predicted = count(mixture, _SIDE).macs / count(single, _SIDE).macs
-    return [
+    whole = count(single, _SIDE).macs
+    predicted = count(mixture, _SIDE).macs / whole
+    found = [
         against_single,
         replace(
             against_single,
@@ -140,6 +142,30 @@ def _inference(backbone: str, sharing: Sharing) -> list[Ratio]:
         ),
         compare(what, mixed, "floor: its parts on ready tensors", in_parts, settings=settings),
     ]
+    # Where the time goes: what each part takes of one network, beside its share of the MACs.
+    before, own, after = count_parts(
+        [parts.prefix, parts.branch, parts.suffix or nn.Identity()], _SIDE
+    )
+    shares: list[tuple[str, nn.Module | None, Tensor, int]] = [
+        ("stages before the branch", parts.prefix, images_BCHW, before.macs),
+        ("one branch", parts.branch, features, own.macs),
+        ("stages after the branch", parts.suffix, outputs, after.macs),
+        ("gate", gate, images_BCHW, count(gate, _SIDE).macs),
+    ]
+    for part, module, ready, macs in shares:
+        if module is None or not macs:
+            continue
+        against = f"one network, of whose MACs it has {macs / whole:.3f}"
+        run = partial(_forward, module, ready)
+        found.append(
+            compare(f"{what}: {part}", run, against, alone, settings=settings, repetitions=5)
+        )
+    return found
+
+
+def _forward(module: nn.Module, ready: Tensor) -> None:
+    with torch.inference_mode():
+        module(ready)
 
 
 def _network(backbone: str) -> Classifier:
