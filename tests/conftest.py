@@ -1,7 +1,7 @@
 """Fixtures for the tests of whole runs."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,14 @@ from mixqual.cli import main
 def one_thread() -> None:
     """Networks and images are so small that more threads would only wait for each other."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_memory_of_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is remembered of image files stays among the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIXQUAL_CACHE", str(tmp_path_factory.mktemp("memory")))
+        yield
 
 
 @pytest.fixture(scope="session")

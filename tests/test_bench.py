@@ -6,7 +6,7 @@ import pytest
 from ended import Command
 
 import mixqual
-from mixqual.bench import benchmarks, distortions, run_benchmarks, sweep, trees
+from mixqual.bench import benchmarks, distortions, indexing, run_benchmarks, sweep, trees
 from mixqual.bench.timing import compare
 from mixqual.config import RuntimeConfig
 from mixqual.errors import StudyError
@@ -21,6 +21,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distortions, "_SIDE", 40)
     for name, value in (("_IMAGES", 4), ("_SIDE", 32), ("_BATCH", 2), ("_NETWORKS", 1)):
         monkeypatch.setattr(sweep, name, value)
+    monkeypatch.setattr(indexing, "_FILES", 40)
     for name, value in (("_SIDE", 32), ("_BATCH", 2), ("_STEPS", 2)):
         monkeypatch.setattr(trees, name, value)
     monkeypatch.setattr(trees, "_TRAINED", (TINY, Sharing(until="blocks.3")))
@@ -95,6 +96,6 @@ def test_one_of_them_is_printed_in_lines(command: Command) -> None:
 
 
 def test_an_unknown_one_is_refused() -> None:
-    assert benchmarks() == ("distortions", "sweep", "trees")
+    assert benchmarks() == ("distortions", "indexing", "sweep", "trees")
     with pytest.raises(StudyError, match="unknown benchmark 'timing'; there are dist"):
         run_benchmarks("timing")

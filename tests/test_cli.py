@@ -204,7 +204,10 @@ class TestRefusedStudies:
             ([("[experts.clean]", "[expert.clean]")], "expert: unknown key"),
             ([("max = 10.0", "max = -1.0")], "distortions.gaussian_blur.max: .*but it is -1"),
             ([("max = 10.0", "max = nan")], "distortions.gaussian_blur.max: "),
-            ([("max = 10.0", "max = 1e4")], "distortions.gaussian_blur.max = 10000 is beyond 1000"),
+            (
+                [("max = 10.0", "max = 1e4")],
+                "distortions.gaussian_blur.max = 10000 is out of range",
+            ),
             ([("steps = 2", "steps = 0")], "distortions.gaussian_noise.steps: "),
             ([("gaussian_blur", "gaussian_blurr")], "distortions.gaussian_blurr: unknown dist"),
             (
@@ -500,7 +503,7 @@ class TestDistort:
             ("gaussian_blur=-1", "gaussian_blur: level -1 "),
             ("gaussian_blur=1001", "gaussian_blur: level 1001 .* outside 0...1000 pixels"),
             ("gaussian_blur=nan", "gaussian_blur: level nan "),
-            ("fog=1", "unknown distortion 'fog'; known are gaussian_blur"),
+            ("fogg=1", "unknown distortion 'fogg'; known are brightness, contrast, "),
             ("gaussian_blur", "write name=level"),
             ("gaussian_blur=much", "write name=level"),
         ],
@@ -522,10 +525,10 @@ class TestEvaluate:
         assert "no such folder" in refused(tiny, data=tmp_path / "none")
         assert "cannot be imported" in refused("no_such_module:predict")
         assert "size: " in refused(tiny, "--size", "8")
-        assert "--distortion gaussian_noise: steps: " in refused(tiny, "--steps", "0")
+        assert "distortion gaussian_noise: steps: " in refused(tiny, "--steps", "0")
         assert "max: " in refused(tiny, "--distortion", "gaussian_blur=-1")
-        assert "beyond 1000 pixels" in refused(tiny, "--distortion", "gaussian_blur=1001")
-        assert "unknown distortion 'fog'" in refused(tiny, "--distortion", "fog=1")
+        assert "is out of range" in refused(tiny, "--distortion", "gaussian_blur=1001")
+        assert "unknown distortion 'fogg'" in refused(tiny, "--distortion", "fogg=1")
         assert "'gone.pth' is no file" in refused(tiny, "--weights", "gone.pth")
         message = refused(tiny, "--weights", "random", "--size", "32")
         assert "folder 'mono-defective' is not named by a WordNet id" in message
@@ -542,4 +545,4 @@ class TestEvaluate:
 
 def test_bench_refuses_an_unknown_name(command: Command) -> None:
     refused = command("bench", "speed").refusal()
-    assert refused == "unknown benchmark 'speed'; there are distortions, sweep, trees"
+    assert refused == "unknown benchmark 'speed'; there are distortions, indexing, sweep, trees"

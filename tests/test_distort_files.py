@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,10 +7,12 @@ import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 from small_elpv import cell
+from torchvision.datasets import ImageFolder
 
 import mixqual
-from mixqual.distort_files import parse_steps
-from mixqual.errors import DataError, StudyError
+from mixqual.distort_files import parse_steps, write_imagenet_c
+from mixqual.errors import DataError, DistortionError, StudyError
+from mixqual.imagenet_c import NAMES, SEVERITIES, corruption
 
 BLUR, NOISE = ("gaussian_blur", 3.0), ("gaussian_noise", 20.0)
 
@@ -110,3 +113,157 @@ def test_steps_are_parsed() -> None:
     for text in ("gaussian_blur", "gaussian_blur=", "gaussian_blur=x", "="):
         with pytest.raises(StudyError, match="write name=level"):
             parse_steps([text])
+
+
+# The layout of ImageNet-C
+
+
+def classes(root: Path) -> Path:
+    """Two classes: a gray image 60 wide and 40 high, and a coloured one 50 wide and 60 high."""
+    for name in ("cat", "dog"):
+        (root / name).mkdir(parents=True)
+    Image.fromarray(cell(0, 0, 60)[:40]).save(root / "cat" / "x.png")
+    colour = np.stack([cell(label, 1, 60)[:, :50] for label in range(3)], axis=-1)
+    Image.fromarray(colour).save(root / "dog" / "y.JPEG", quality=95)
+    return root
+
+
+def tree(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+def cropped(path: Path, size: int, shorter: int) -> torch.Tensor:
+    """The shorter side made `shorter`, then the centre; uint8 (1, 3, size, size)."""
+    with Image.open(path) as image:
+        scale = shorter / min(image.size)
+        width, height = (int(side * scale) for side in image.size)
+        resized = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    pixels_HWC = np.array(resized.crop((left, top, left + size, top + size)))
+    return torch.from_numpy(pixels_HWC).permute(2, 0, 1)[None]
+
+
+def expected(path: Path, name: str, severity: int, size: int, seed: int) -> np.ndarray:
+    mapped = corruption(name, severity)
+    kind = mixqual.distortion(mapped.distortion, **mapped.options)
+    level = mapped.level * (size / 224 if kind.scales_with_size else 1)
+    image_1CHW = cropped(path, size, round(size * 256 / 224))
+    levels_1 = torch.tensor([level], dtype=torch.float64)
+    return kind(image_1CHW, levels_1, seed=seed)[0].permute(1, 2, 0).numpy()
+
+
+@pytest.mark.parametrize("name", ["gaussian_noise", "defocus_blur", "spatter"])
+def test_imagenet_c_holds_the_pixels_of_the_distortions(tmp_path: Path, name: str) -> None:
+    source = classes(tmp_path / "in")
+    target = tmp_path / "out"
+    result = write_imagenet_c(source, target, names=[name], seed=3, size=48, lossless=True)
+    assert result == (2, [])
+    for severity in SEVERITIES:
+        for place in ("cat/x", "dog/y"):
+            plain = next(source.glob(f"{place}.*"))
+            found = pixels(target / name / str(severity) / f"{place}.png")
+            np.testing.assert_array_equal(found, expected(plain, name, severity, 48, seed=3))
+
+
+def test_imagenet_c_has_its_layout_and_all_its_corruptions(tmp_path: Path) -> None:
+    source = classes(tmp_path / "in")
+    assert write_imagenet_c(source, tmp_path / "out", size=32) == (2, [])
+    assert tree(tmp_path / "out") == sorted(
+        [
+            f"{name}/{severity}/{file}"
+            for name in NAMES
+            for severity in SEVERITIES
+            for file in ("cat/x.jpg", "dog/y.JPEG")
+        ]
+        + ["imagenet_c.json"]
+    )
+    read = ImageFolder(str(tmp_path / "out" / "fog" / "4"))
+    assert read.classes == ["cat", "dog"]
+    assert [label for _, label in read.samples] == [0, 1]
+
+
+def test_imagenet_c_is_jpeg_of_quality_85(tmp_path: Path) -> None:
+    source = classes(tmp_path / "in")
+    for folder, lossless in (("exact", True), ("usual", False)):
+        write_imagenet_c(
+            source, tmp_path / folder, names=["fog"], severities=[2], size=32, lossless=lossless
+        )
+    exact = pixels(tmp_path / "exact" / "fog" / "2" / "dog" / "y.png")
+    Image.fromarray(exact).save(tmp_path / "by_hand.jpg", quality=85, optimize=True)
+    with Image.open(tmp_path / "usual" / "fog" / "2" / "dog" / "y.JPEG") as image:
+        assert image.format == "JPEG"
+        np.testing.assert_array_equal(np.asarray(image), pixels(tmp_path / "by_hand.jpg"))
+
+
+def test_a_killed_run_of_imagenet_c_goes_on(tmp_path: Path) -> None:
+    source, target = classes(tmp_path / "in"), tmp_path / "out"
+    wanted: dict[str, Any] = {"names": ["snow", "contrast"], "severities": [1, 5], "size": 32}
+    write_imagenet_c(source, target, **wanted)
+    lost, kept = target / "snow" / "5" / "cat" / "x.jpg", target / "snow" / "1" / "cat" / "x.jpg"
+    before = lost.read_bytes()
+    lost.unlink()
+    kept.write_bytes(b"not made again")
+    assert write_imagenet_c(source, target, **wanted) == (2, [])
+    assert lost.read_bytes() == before
+    assert kept.read_bytes() == b"not made again"
+    # More of it may be asked for later.
+    write_imagenet_c(source, target, names=["fog"], severities=[3], size=32)
+    assert (target / "fog" / "3" / "dog" / "y.JPEG").exists()
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"size": 40}, {"lossless": True}], ids=str)
+def test_imagenet_c_is_not_mixed_with_other_settings(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    source, target = classes(tmp_path / "in"), tmp_path / "out"
+    write_imagenet_c(source, target, names=["contrast"], severities=[1], size=32)
+    before = tree(target)
+    wanted: dict[str, Any] = {"names": ["contrast"], "severities": [2], "size": 32, **change}
+    with pytest.raises(DataError, match=r"was written with .*'seed': 0.* choose another folder"):
+        write_imagenet_c(source, target, **wanted)
+    assert tree(target) == before
+
+
+def test_imagenet_c_lists_what_it_cannot_read(tmp_path: Path) -> None:
+    source = classes(tmp_path / "in")
+    (source / "cat" / "bad.jpg").write_text("words")
+    complete, left_out = write_imagenet_c(
+        source, tmp_path / "out", names=["contrast"], severities=[1], size=32
+    )
+    assert complete == 2
+    assert [path for path, reason in left_out if reason] == [source / "cat" / "bad.jpg"]
+
+
+def test_every_image_of_imagenet_c_gets_a_file_of_its_own(tmp_path: Path) -> None:
+    source = tmp_path / "in" / "cat"
+    source.mkdir(parents=True)
+    for name in ("x.bmp", "x.jpg", "x.jpg.jpg", "x.png"):
+        Image.fromarray(cell(0, 0, 40)).save(source / name)
+    result = write_imagenet_c(
+        tmp_path / "in", tmp_path / "out", names=["contrast"], severities=[1], size=32
+    )
+    assert result == (4, [])
+    assert len(list((tmp_path / "out" / "contrast" / "1" / "cat").iterdir())) == 4
+
+
+def test_imagenet_c_refuses_what_cannot_be(tmp_path: Path) -> None:
+    source = classes(tmp_path / "in")
+    with pytest.raises(DistortionError, match="no corruption 'rain'"):
+        write_imagenet_c(source, tmp_path / "out", names=["rain"])
+    with pytest.raises(DistortionError, match="not 0; the clean image is none"):
+        write_imagenet_c(source, tmp_path / "out", severities=[0])
+    nothings: list[dict[str, Any]] = [{"names": []}, {"severities": []}, {"size": 0}]
+    for nothing in nothings:
+        with pytest.raises(DistortionError, match="give one name, one severity and a size"):
+            write_imagenet_c(source, tmp_path / "out", **nothing)
+    with pytest.raises(DataError, match="lies inside of"):
+        write_imagenet_c(source, source / "corrupted")
+    with pytest.raises(DataError, match="no such file or folder"):
+        write_imagenet_c(tmp_path / "none", tmp_path / "out")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="holds no image"):
+        write_imagenet_c(tmp_path / "empty", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="is no folder"):
+        write_imagenet_c(source, tmp_path / "file")

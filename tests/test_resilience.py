@@ -1,6 +1,8 @@
 """`mixqual evaluate` against classifiers whose accuracy is known without it."""
 
+import csv
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,12 +11,16 @@ import pytest
 import torch
 from ended import Command
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 import mixqual
 from mixqual.config import DistortionConfig, RuntimeConfig
-from mixqual.errors import BackboneError, DataError
-from mixqual.resilience import evaluate
+from mixqual.errors import BackboneError, DataError, MixqualError, StudyError
+from mixqual.evaluation.corruption_error import ALEXNET
+from mixqual.imagenet_c import NAMES, corruption
+from mixqual.report import to_markdown
+from mixqual.report.resilience import corruption_table, resilience_table, write_csv
+from mixqual.resilience import evaluate, levels_up_to
 
 GRID = {
     "gaussian_noise": DistortionConfig(max=100.0, steps=2),
@@ -37,6 +43,16 @@ def by_contrast(images_BCHW):
     """Class 1 for bars, class 0 for a plain image: blurred bars are plain."""
     deviation_B = images_BCHW.std((1, 2, 3))
     return torch.stack([30 - deviation_B, deviation_B - 30], dim=1)
+
+def sure(images_BCHW):
+    """Probabilities of 0.8 and 0.2, whatever the image."""
+    return torch.tensor([[0.8, 0.2]]).expand(len(images_BCHW), 2)
+
+def sure_logits(images_BCHW):
+    return sure(images_BCHW).log() + 7
+
+def not_a_number(images_BCHW):
+    return images_BCHW.new_full((len(images_BCHW), 2), float("nan"))
 
 def three(images_BCHW):
     return torch.zeros(len(images_BCHW), 3)
@@ -216,3 +232,236 @@ def test_a_classifier_may_be_any_callable_and_sees_gray_levels(bars: Path, modul
     assert images_BCHW.shape == (15, 3, 32, 32)
     assert images_BCHW.dtype == torch.float32
     assert images_BCHW.max() > 199
+
+
+# Metrics
+
+
+@pytest.mark.parametrize(
+    ("function", "scores"), [("sure", "probabilities"), ("sure_logits", "softmax")]
+)
+def test_metrics_of_constant_probabilities(
+    bars: Path, module: str, function: str, scores: str
+) -> None:
+    """Three of five images are of the class that has 0.8: known without a distortion."""
+    model = f"{module}:{function}"
+    results = evaluate(model, bars, size=32, distortions=GRID)
+    assert scores in results["provenance"]["model"]["scores"]
+    nll = (3 * -np.log(0.8) + 2 * -np.log(0.2)) / 5
+    for name, levels in results["metrics"][model].items():
+        assert levels.keys() == results["accuracy"][model][name].keys()
+        for metrics in levels.values():
+            assert (metrics["n"], metrics["right"], metrics["classes"]) == (5, 3, 2)
+            assert metrics["accuracy"] == 0.6
+            assert metrics["error_rate"] == 0.4
+            assert metrics["class_mean_accuracy"] == 0.5
+            assert metrics["nll"] == pytest.approx(nll, abs=1e-6)
+            assert metrics["ece"] == pytest.approx(0.2, abs=1e-6)
+    assert results["metric_info"]["ece"]["better"] == "lower"
+
+
+def test_metrics_follow_the_level(bars: Path, module: str) -> None:
+    model = f"{module}:by_contrast"
+    metrics = evaluate(model, bars, size=32, distortions=GRID)["metrics"][model]["gaussian_noise"]
+    assert metrics["0"]["class_mean_accuracy"] == 1
+    assert metrics["0"]["nll"] < 0.01
+    # Class 1 is right, class 0 wrong, and sure of it.
+    assert metrics["100"]["class_mean_accuracy"] == 0.5
+    assert metrics["100"]["ece"] == pytest.approx(0.6, abs=0.001)
+
+
+def test_scores_that_are_no_numbers_are_refused(bars: Path, module: str) -> None:
+    with pytest.raises(MixqualError, match="returned NaN for an image under clean"):
+        evaluate(f"{module}:not_a_number", bars, size=32, distortions=GRID)
+
+
+# Corruption errors
+
+
+def test_corruption_errors_against_another_model(bars: Path, module: str, tmp_path: Path) -> None:
+    """Errors: 0.4 at all levels of one; of the other 0 clean, 0.6 under noise, 0.4 under blur."""
+    first, contrast = f"{module}:always_first", f"{module}:by_contrast"
+    for name in ("always_first", "by_contrast"):
+        results = evaluate(f"{module}:{name}", bars, size=32, distortions=GRID)
+        (tmp_path / f"{name}.json").write_text(json.dumps(results))
+        assert "corruption_error" not in results
+        assert corruption_table(results) is None
+
+    results = evaluate(
+        first, bars, size=32, distortions=GRID, baseline=tmp_path / "by_contrast.json"
+    )
+    found = results["corruption_error"]
+    assert found["baseline"] == contrast
+    assert found["mce"]["value"] == pytest.approx((100 * 0.4 / 0.6 + 100) / 2, abs=1e-5)
+    assert found["relative_mce"]["value"] == 0
+    page = to_markdown(corruption_table(results))
+    for text in ("| Noise", "40.0", "60.0", "66.7", "83.3 [", "lower is better", contrast):
+        assert text in page
+
+    results = evaluate(
+        contrast, bars, size=32, distortions=GRID, baseline=tmp_path / "always_first.json"
+    )
+    found = results["corruption_error"]
+    assert found["distortions"]["gaussian_noise"]["ce"] == pytest.approx(150)
+    assert found["mce"]["value"] == pytest.approx(125)
+    assert found["relative_mce"] == {"value": None, "ci95": None}
+    page = to_markdown(corruption_table(results))
+    assert "No relative CE for Noise, Blur" in page
+
+
+def test_a_baseline_of_something_else_is_refused(bars: Path, module: str, tmp_path: Path) -> None:
+    model = f"{module}:always_first"
+    path = tmp_path / "baseline.json"
+    path.write_text(json.dumps(evaluate(model, bars, size=32, distortions=GRID)))
+    finer = {"gaussian_noise": DistortionConfig(max=100.0, steps=3)}
+    with pytest.raises(StudyError, match="has gaussian_noise with levels"):
+        evaluate(model, bars, size=32, distortions=finer, baseline=path)
+    next((bars / "0-plain").iterdir()).unlink()
+    with pytest.raises(StudyError, match=r"other images \(5 of 2 classes\) than .* \(4 of 2\)"):
+        evaluate(model, bars, size=32, distortions=GRID, baseline=path)
+    with pytest.raises(StudyError, match="is for ImageNet-C at severities 1 to 5"):
+        evaluate(model, bars, size=32, distortions=GRID, baseline="alexnet")
+    with pytest.raises(StudyError, match=r"gone\.json cannot be read"):
+        evaluate(model, bars, size=32, distortions=GRID, baseline=tmp_path / "gone.json")
+
+
+# Distortions
+
+
+def test_levels_that_fall_as_damage_grows(bars: Path, module: str) -> None:
+    grids = {"jpeg": levels_up_to("jpeg", 10, 2), "gaussian_blur": levels_up_to("gaussian_blur", 7)}
+    assert (grids["jpeg"].min, grids["jpeg"].max, grids["jpeg"].steps) == (10, None, 2)
+    assert (grids["gaussian_blur"].max, grids["gaussian_blur"].steps) == (7, 10)
+    results = evaluate(f"{module}:always_first", bars, size=32, distortions=grids)
+    clean, _, worst = results["distortions"]["jpeg"]["levels"]
+    assert clean > worst == 10
+    assert len(results["accuracy"][f"{module}:always_first"]["jpeg"]) == 3
+    with pytest.raises(StudyError, match="distortion gaussian_blur: max"):
+        levels_up_to("gaussian_blur", -1)
+
+
+def test_nothing_to_evaluate_under_is_refused(bars: Path, module: str) -> None:
+    with pytest.raises(StudyError, match="there is no distortion"):
+        evaluate(f"{module}:always_first", bars, size=32, distortions={})
+
+
+def test_imagenet_c_is_swept_severity_by_severity(
+    bars: Path, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the model is shown are the corruptions' own distortions, at their levels."""
+    seen: list[Tensor] = []
+    predict: Callable[[Tensor], Tensor] = __import__(module).always_first
+    __import__(module).spy = lambda x: (seen.append(x), predict(x))[1]
+    model = f"{module}:spy"
+    results = evaluate(model, bars, size=32, imagenet_c=True)
+    assert list(results["distortions"]) == list(NAMES)
+    assert len(NAMES) == 15
+    for name, grid in results["distortions"].items():
+        assert grid["levels"] == [0, 1, 2, 3, 4, 5]
+        assert list(results["accuracy"][model][name]) == list("012345")
+    _, clean_BCHW, *distorted = seen  # the first call counts classes
+    assert len(distorted) == 75
+    for place, (name, severity) in enumerate((n, s) for n in NAMES for s in (1, 2, 3, 4, 5)):
+        mapped = corruption(name, severity)
+        kind = mixqual.distortion(mapped.distortion, **mapped.options)
+        if not kind.random:
+            level = mapped.level * (32 / 224 if kind.scales_with_size else 1)
+            levels_B = torch.full((5,), level, dtype=torch.float64)
+            expected_BCHW = kind(clean_BCHW, levels_B)
+            torch.testing.assert_close(distorted[place], expected_BCHW, rtol=0, atol=1e-3)
+        if not kind.scales_with_size:  # or 32 pixels may be too few to see it
+            assert (distorted[place] - clean_BCHW).abs().max() > 1
+    with pytest.raises(StudyError, match="this one has 2"):
+        evaluate(model, bars, size=32, imagenet_c=True, baseline="alexnet")
+    with pytest.raises(StudyError, match="gaussian_noise is asked for both by itself"):
+        evaluate(model, bars, size=32, imagenet_c=True, distortions=GRID)
+
+
+def test_alexnet_is_the_baseline_for_a_model_of_imagenet_s_classes(workplace: Path) -> None:
+    """A model that is always wrong: CE is 100 over AlexNet's error, and relative CE 0."""
+    for number, name in enumerate(("n01440764", "n01443537")):
+        (workplace / "photos" / name).mkdir(parents=True)
+        plain = np.full((37, 37), 40 * (number + 1), np.uint8)
+        Image.fromarray(plain).save(workplace / "photos" / name / "0.png")
+    (workplace / "wrong.py").write_text(
+        "import torch\n"
+        "def predict(images_BCHW):\n"
+        "    return torch.eye(1000)[7].expand(len(images_BCHW), 1000)\n"
+    )
+    results = evaluate(
+        "wrong:predict", workplace / "photos", size=32, imagenet_c=True, baseline="alexnet"
+    )
+    found = results["corruption_error"]
+    assert found["baseline"] == "AlexNet"
+    assert found["distortions"]["fog"]["ce"] == pytest.approx(100 / 0.819324, abs=1e-5)
+    expected = np.mean([100 / ALEXNET.distorted[name] for name in NAMES])
+    assert found["mce"]["value"] == pytest.approx(expected, abs=1e-5)
+    assert found["relative_mce"]["value"] == 0
+    page = to_markdown(corruption_table(results))
+    assert "Not the original corruptions of ImageNet-C" in page
+    assert "43.5 %" in page
+
+
+# Model files
+
+
+class ByContrast(nn.Module):
+    """The classifier of the same name, for images of 0 to 1."""
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        deviation_B = 255 * images_BCHW.std((1, 2, 3))
+        return torch.stack([30 - deviation_B, deviation_B - 30], dim=1)
+
+
+def test_a_file_is_as_resilient_as_the_function_it_is_made_of(bars: Path, module: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch deprecates what users still have files of
+        torch.jit.script(ByContrast()).save(bars.parent / "contrast.pt")
+    function = f"{module}:by_contrast"
+    expected = evaluate(function, bars, size=32, distortions=GRID)
+    results = evaluate("contrast.pt", bars, size=32, preprocessing="unit", distortions=GRID)
+    for key in ("accuracy", "auc"):
+        assert results[key]["contrast.pt"] == expected[key][function]
+    for name, levels in results["metrics"]["contrast.pt"].items():
+        for level, metrics in levels.items():
+            other = expected["metrics"][function][name][level]
+            assert metrics == pytest.approx(other, abs=1e-5)
+    facts = results["provenance"]["model"]
+    assert facts["format"] == "TorchScript"
+    assert facts["preprocessing"] == "unit: (grey level / 255 - (0)) / (1)"
+
+
+# Reports
+
+
+def test_the_table_says_what_was_measured_and_how(bars: Path, module: str) -> None:
+    model = f"{module}:by_contrast"
+    page = to_markdown(resilience_table(evaluate(model, bars, size=32, distortions=GRID)))
+    header, *_ = [line for line in page.splitlines() if line.startswith("| Distortion")]
+    for title in ("Level", "Accuracy [95 % interval]", "Class-mean accuracy", "NLL", "ECE"):
+        assert f" {title} " in header
+    assert "5 images of 2 classes, 32×32 px" in page
+    assert "preprocessing its own; outputs logits" in page
+    assert "15 equal-width bins" in page
+
+
+def test_the_csv_has_a_row_for_each_distortion_and_level(
+    bars: Path, module: str, tmp_path: Path
+) -> None:
+    results = evaluate(f"{module}:by_contrast", bars, size=32, distortions=GRID)
+    write_csv(results, tmp_path / "new" / "table.csv")
+    with (tmp_path / "new" / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["distortion"], row["level"]) for row in rows] == [
+        ("gaussian_noise", "0.0"),
+        ("gaussian_noise", "50.0"),
+        ("gaussian_noise", "100.0"),
+        ("gaussian_blur", "0.0"),
+        ("gaussian_blur", "5.0"),
+        ("gaussian_blur", "10.0"),
+    ]
+    assert [float(row["accuracy"]) for row in rows] == [1, 0.4, 0.4, 1, 0.6, 0.6]
+    assert [float(row["class_mean_accuracy"]) for row in rows] == [1, 0.5, 0.5, 1, 0.5, 0.5]
+    for row in rows:
+        assert (row["n"], row["model"]) == ("5", f"{module}:by_contrast")
+        assert float(row["accuracy_low"]) <= float(row["accuracy"]) <= float(row["accuracy_high"])

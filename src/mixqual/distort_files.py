@@ -1,17 +1,30 @@
-"""Distorted copies of image files."""
+"""Distorted copies of image files: of one distortion or several, or in the layout of ImageNet-C."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.metadata import version
+from io import BytesIO
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
+from torchvision.transforms import functional
 
-from mixqual.artifacts import refusing_full_disk
+from mixqual.artifacts import read_json, refusing_full_disk, write_atomically, write_json
 from mixqual.data import Unreadable, read_image
 from mixqual.data.folder import SUFFIXES
-from mixqual.distortions import distortion
-from mixqual.errors import DataError, StudyError
+from mixqual.distortions import distortion, image_keys
+from mixqual.errors import DataError, DistortionError, StudyError
+from mixqual.imagenet_c import IMAGE_SIZE, NAMES, SEVERITIES, corruption
+from mixqual.progress import progress
+
+_SETTINGS = "imagenet_c.json"
+_QUALITY = 85  # of ImageNet-C's own files
 
 
 def distort_files(
@@ -25,7 +38,8 @@ def distort_files(
     """
     kinds = [(distortion(name), level) for name, level in steps]
     written, left_out = 0, []
-    for path, copy in _pairs(source, target):
+    for path, place in _places(source, ".png"):
+        copy = target if source.is_file() and target.suffix.lower() == ".png" else target / place
         if copy.resolve() == path.resolve():
             raise DataError(f"{path} would be overwritten; choose another place to write to")
         try:
@@ -38,17 +52,81 @@ def distort_files(
         images_BCHW = torch.from_numpy(pixels_HWC).permute(2, 0, 1)[None]
         for kind, level in kinds:
             images_BCHW = kind(images_BCHW, torch.tensor([level]), seed=seed)
+        plain = images_BCHW[0, 0] if gray else images_BCHW[0].permute(1, 2, 0)
         with refusing_full_disk(copy):
-            try:
-                copy.parent.mkdir(parents=True, exist_ok=True)
-            except (FileExistsError, NotADirectoryError):
-                raise DataError(f"{copy.parent} is no folder; choose another to write to") from None
-            plain = images_BCHW[0, 0] if gray else images_BCHW[0].permute(1, 2, 0)
+            _make_folder(copy.parent)
             Image.fromarray(plain.contiguous().numpy()).save(copy)
         written += 1
     if not written and not left_out:
         raise DataError(f"{source} holds no image ({', '.join(SUFFIXES)})")
     return written, left_out
+
+
+def write_imagenet_c(
+    source: Path,
+    target: Path,
+    *,
+    names: Sequence[str] = NAMES,
+    severities: Sequence[int] = SEVERITIES,
+    seed: int = 0,
+    size: int = IMAGE_SIZE,
+    lossless: bool = False,
+) -> tuple[int, list[tuple[Path, str]]]:
+    """Write TARGET/NAME/SEVERITY/CLASS/IMAGE for every image below a folder, as ImageNet-C has it.
+
+    As there, images become RGB, their shorter side `size` * 256 / 224 and their centre a square of
+    `size`, and files are JPEG of quality 85, so that published numbers can be compared: that
+    compression is a part of the benchmark. `lossless` writes PNG instead, the exact pixels of the
+    distortions. Levels in pixels are those for 224, in proportion to `size`. Each file's pixels
+    depend on its image, name, severity and `seed` alone; severities share their random numbers.
+
+    Files that are there already are kept and not made again, so that a run that was killed goes on;
+    `imagenet_c.json` in the target holds what they were made with. Returns how many images have all
+    their copies, and the files that were left out, with reasons. Raises `DistortionError` for an
+    unknown name or severity, and `DataError` if the source is missing or holds no image, or if the
+    target lies inside of it, is no folder or was written with other settings.
+    """
+    wanted = list(dict.fromkeys(product(names, severities)))
+    if not wanted or size < 1:
+        raise DistortionError(
+            "ImageNet-C: give one name, one severity and a size of 1 pixel at least, "
+            f"not {list(names)}, {list(severities)} and {size}"
+        )
+    for name, severity in wanted:
+        corruption(name, severity)
+    if target.resolve().is_relative_to(source.resolve()):
+        raise DataError(f"{target} lies inside of {source}; choose another place to write to")
+    places = list(_places(source, ".png" if lossless else ".jpg"))
+    if not places:
+        raise DataError(f"{source} holds no image ({', '.join(SUFFIXES)})")
+    _claim(
+        target, {"seed": seed, "size": size, "lossless": lossless, "mixqual": version("mixqual")}
+    )
+    complete, left_out = 0, []
+    with (
+        progress("imagenet-c", len(places), "images") as advance,
+        ThreadPoolExecutor(thread_name_prefix="imagenet-c") as writers,
+    ):
+        for path, place in places:
+            copies = {step: target / step[0] / str(step[1]) / place for step in wanted}
+            missing = {step: copy for step, copy in copies.items() if not copy.exists()}
+            try:
+                image_1CHW = _square(read_image(path), size) if missing else torch.empty(0)
+            except Unreadable as error:
+                left_out.append((path, str(error)))
+                advance(1)
+                continue
+            jobs: list[Future[None]] = []
+            for name in dict.fromkeys(name for name, _ in missing):
+                levels = [severity for other, severity in missing if other == name]
+                for severity, pixels_HWC in _corrupted(image_1CHW, name, levels, seed):
+                    copy = missing[name, severity]
+                    jobs.append(writers.submit(_write, copy, pixels_HWC, lossless))
+            for job in jobs:
+                job.result()
+            complete += 1
+            advance(1)
+    return complete, left_out
 
 
 def parse_steps(texts: Sequence[str]) -> list[tuple[str, float]]:
@@ -65,18 +143,90 @@ def parse_steps(texts: Sequence[str]) -> list[tuple[str, float]]:
     return steps
 
 
-def _pairs(source: Path, target: Path) -> Iterator[tuple[Path, Path]]:
-    """Each image to read, and where its copy goes: a name of its own for every image."""
+def _places(source: Path, suffix: str) -> Iterator[tuple[Path, Path]]:
+    """Each image to read, and where below the target its copy goes: a name of its own for each."""
     if not source.exists():
         raise DataError(f"{source}: no such file or folder")
     if source.is_file():
-        yield source, target if target.suffix.lower() == ".png" else target / f"{source.stem}.png"
+        yield source, _renamed(Path(source.name), suffix)
         return
     taken: set[Path] = set()
     for path in sorted(source.rglob("*")):
         if path.suffix.lower() in SUFFIXES and path.is_file():
-            copy = target / path.relative_to(source).with_suffix(".png")
-            if copy in taken:  # a.jpg and a.png: keep the old suffix in the name of the second
-                copy = copy.with_name(path.name + ".png")
-            taken.add(copy)
-            yield path, copy
+            place = _renamed(path.relative_to(source), suffix)
+            name = path.name
+            while place in taken:  # a.jpg and a.png: keep the old suffix in the name of the second
+                name += suffix
+                place = place.with_name(name)
+            taken.add(place)
+            yield path, place
+
+
+def _renamed(path: Path, suffix: str) -> Path:
+    same = suffix == ".jpg" and path.suffix.lower() in (".jpg", ".jpeg")  # ImageNet's are .JPEG
+    return path if same else path.with_suffix(suffix)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise DataError(f"{folder} is no folder; choose another to write to") from None
+
+
+def _claim(target: Path, settings: Mapping[str, Any]) -> None:
+    """Note what the files of a folder are made with; refuse one that was made with another."""
+    note = target / _SETTINGS
+    if note.exists():
+        found = read_json(note)
+        if found != settings:
+            raise DataError(
+                f"{target} was written with {found}, not {dict(settings)}; "
+                "choose another folder, or delete this one"
+            )
+        return
+    with refusing_full_disk(note):
+        _make_folder(target)
+    write_json(note, dict(settings))
+
+
+def _square(image: Image.Image, size: int) -> Tensor:
+    """The centre of an image as ImageNet-C crops it: uint8 (1, 3, size, size)."""
+    resized = functional.resize(image.convert("RGB"), [round(size * 256 / IMAGE_SIZE)])
+    square_CHW: Tensor = functional.pil_to_tensor(functional.center_crop(resized, [size, size]))
+    return square_CHW[None]
+
+
+def _corrupted(
+    image_1CHW: Tensor, name: str, severities: Sequence[int], seed: int
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Corrupt an image at several severities, together where they are levels of one distortion."""
+    keys_1 = image_keys(image_1CHW)
+    scale = image_1CHW.shape[-1] / IMAGE_SIZE
+    together: dict[tuple[str, str], list[int]] = {}
+    for severity in severities:
+        mapped = corruption(name, severity)
+        together.setdefault((mapped.distortion, repr(mapped.options)), []).append(severity)
+    for group in together.values():
+        rows = [corruption(name, severity) for severity in group]
+        kind = distortion(rows[0].distortion, **rows[0].options)
+        levels_B = torch.tensor([row.level for row in rows], dtype=torch.float64)
+        images_BCHW = kind(
+            image_1CHW.repeat(len(rows), 1, 1, 1),
+            levels_B * scale if kind.scales_with_size else levels_B,
+            seed=seed,
+            keys_B=keys_1.repeat(len(rows)),
+        )
+        yield from zip(group, images_BCHW.permute(0, 2, 3, 1).contiguous().numpy(), strict=True)
+
+
+def _write(copy: Path, pixels_HWC: NDArray[np.uint8], lossless: bool) -> None:
+    file = BytesIO()
+    image = Image.fromarray(pixels_HWC)
+    if lossless:
+        image.save(file, "PNG")
+    else:
+        image.save(file, "JPEG", quality=_QUALITY, optimize=True)
+    with refusing_full_disk(copy):
+        _make_folder(copy.parent)
+    write_atomically(copy, file.getvalue())

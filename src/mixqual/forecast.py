@@ -1,7 +1,7 @@
 """What a run would do, and what it would cost, before it does any of it (`--dry-run`)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -55,6 +55,7 @@ def forecast(plan: Plan, index: ImageIndex, out: Path, earlier: Sequence[Path] =
         steps += _network_steps(ledger, seed)
         if stages:
             steps += _tree_steps(ledger, stages, seed)
+        steps += _unseen_steps(ledger, seed)
     return steps
 
 
@@ -131,6 +132,15 @@ def _network_steps(ledger: _Ledger, seed: int) -> Iterator[Step]:
     yield ledger.sweep(f"sweep of test (seed {seed})", "test", tested, plan.test_cells)
 
 
+def _unseen_steps(ledger: _Ledger, seed: int) -> Iterator[Step]:
+    """The gates of mixtures that never saw one distortion: all else they have from the others."""
+    for name, plan in ledger.plan.without_each.items():
+        part = replace(ledger, plan=plan)
+        yield _gate_step(part, plan.gate_key(seed), f"train gate without {name} (seed {seed})")
+        title = f"sweep of the gate without {name} (seed {seed})"
+        yield part.sweep(title, "test", [part.outputs("gate", "test", seed)], plan.test_cells)
+
+
 def _gate_step(ledger: _Ledger, key: str, title: str) -> Step:
     macs = ledger.gate_macs
     return ledger.training(("gate", key), title, ledger.plan.config.gate, macs, 3 * macs)
@@ -177,6 +187,7 @@ def _split_sizes(plan: Plan, index: ImageIndex) -> dict[str, int]:
         labels_N=np.array([item.label for item in index.items], dtype=np.int64),
         ids=tuple(item.id for item in index.items),
         splits=tuple(item.split for item in index.items),
+        groups=tuple(item.group for item in index.items),
         classes=index.classes,
         left_out=index.left_out,
         credit=index.credit,

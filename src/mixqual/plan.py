@@ -11,33 +11,11 @@ from pathlib import Path
 from typing import Any, final
 
 from mixqual.artifacts import key_of
-from mixqual.config import DistortionConfig, Fractions, StudyConfig, TrainingConfig
-from mixqual.distortions import Distortion, Schedule, distortion
-from mixqual.errors import DistortionError, StudyError
+from mixqual.config import Fractions, StudyConfig, TrainingConfig
+from mixqual.distortions import Distortion, Schedule
 from mixqual.evaluation import Cell, grid_cells
+from mixqual.level_grids import checked_distortion, level_grid
 from mixqual.networks import backbone_preprocessing
-
-# The crop that levels in pixels are stated for; a study at another size scales them.
-REFERENCE_SIZE = 224
-
-
-def checked_distortion(name: str, settings: DistortionConfig) -> Distortion:
-    """The distortion of a study's table; raises `StudyError` if it is unknown or cannot do this."""
-    try:
-        found = distortion(name, **settings.options)
-    except DistortionError as error:
-        raise StudyError(f"distortions.{name}: {error}") from None
-    if settings.max > found.max_level:
-        raise StudyError(
-            f"distortions.{name}.max = {settings.max:g} is beyond {found.max_level:g} {found.unit}"
-        )
-    return found
-
-
-def level_grid(kind: Distortion, settings: DistortionConfig, size: int) -> tuple[float, ...]:
-    """Evenly spaced levels from 0 to max; a level in pixels is scaled from a 224-pixel crop."""
-    highest = settings.max * (size / REFERENCE_SIZE if kind.scales_with_size else 1)
-    return tuple(round(highest * step / settings.steps, 6) for step in range(settings.steps + 1))
 
 
 @final
@@ -52,28 +30,63 @@ class Plan:
     def distortions(self) -> dict[str, Distortion]:
         """The study's distortions, in its order; raises `StudyError` for unknown ones."""
         return {
-            name: checked_distortion(name, settings)
+            name: checked_distortion(name, settings, self.config.data.size)
             for name, settings in self.config.distortions.items()
         }
 
     @cached_property
     def levels(self) -> dict[str, tuple[float, ...]]:
-        """The test grid of each distortion, level 0 included; pixels scale with the size."""
+        """The test grid of each distortion, the clean level first; pixels scale with the size."""
         return {
             name: level_grid(self.distortions[name], settings, self.config.data.size)
             for name, settings in self.config.distortions.items()
         }
 
     def schedule(self, fractions: Fractions) -> Schedule:
-        """The training schedule of a network; levels go up to the highest of the grid."""
-        return Schedule(fractions, {name: self.levels[name][-1] for name in fractions})
+        """The training schedule of a network; levels go as far as those of the grid."""
+        bounds = {name: (self.levels[name][0], self.levels[name][-1]) for name in fractions}
+        return Schedule(fractions, bounds)
 
     @cached_property
     def gate_fractions(self) -> Fractions:
-        """What the gate is trained on: half distorted in equal shares, unless the study says."""
+        """What the gate is trained on, unless the study says.
+
+        Half of each batch is distorted, in equal shares of what the experts are trained on.
+        """
         if self.config.gate.distort is not None:
             return self.config.gate.distort
-        return {name: 0.5 / len(self.levels) for name in self.levels}
+        seen = {name for expert in self.config.experts.values() for name in expert.distort}
+        return {name: 0.5 / len(seen) for name in self.levels if name in seen}
+
+    @property
+    def held_out(self) -> list[str]:
+        """The distortions that neither an expert nor the gate is trained on."""
+        seen = {name for expert in self.config.experts.values() for name in expert.distort}
+        return [name for name in self.levels if name not in seen | self.gate_fractions.keys()]
+
+    def without(self, distortion: str) -> "Plan | None":
+        """The plan of a mixture that never saw a distortion: without the experts trained on it.
+
+        Networks, splits and sweeps have the keys they have here. None if it leaves fewer than two
+        experts, or nothing to train a gate on.
+        """
+        config = self.config
+        experts = {n: e for n, e in config.experts.items() if distortion not in e.distort}
+        fractions = {n: f for n, f in (config.gate.distort or {}).items() if n != distortion}
+        if len(experts) < 2 or (config.gate.distort and not fractions):
+            return None
+        gate = config.gate.model_copy(update={"distort": fractions or None})
+        changes = {"experts": experts, "baselines": {}, "sharing": (), "gate": gate}
+        plan = Plan(config.model_copy(update=changes), self.images_fingerprint)
+        return plan if plan.gate_fractions else None
+
+    @property
+    def without_each(self) -> "dict[str, Plan]":
+        """The plans of mixtures that never saw one distortion, if the study asks for them."""
+        if not self.config.evaluation.leave_one_out:
+            return {}
+        plans = {name: self.without(name) for name in self.levels if name not in self.held_out}
+        return {name: plan for name, plan in plans.items() if plan}
 
     @cached_property
     def start(self) -> str | None:
@@ -105,7 +118,12 @@ class Plan:
 
     @cached_property
     def images_key(self) -> str:
-        """Of the decoded images."""
+        """Of the decoded images with the table of what is known of them."""
+        return key_of({"pixels": self._pixels_key, "table": 2})
+
+    @cached_property
+    def _pixels_key(self) -> str:
+        """Of the decoded images: all that follows depends on these, not on the form of a table."""
         return key_of(
             {
                 "images": self.images_fingerprint,
@@ -117,7 +135,7 @@ class Plan:
     @cached_property
     def split_key(self) -> str:
         """Of the splits."""
-        return key_of({"images": self.images_key, "split": self.config.split.model_dump()})
+        return key_of({"images": self._pixels_key, "split": self.config.split.model_dump()})
 
     @cached_property
     def _backbone(self) -> dict[str, str]:
@@ -161,7 +179,7 @@ class Plan:
 
     def outputs_key(self, network_key: str, split: str, seed: int) -> str:
         """Of what the network with a key says about a split's images under all distortions."""
-        settings = {name: self.config.distortions[name].options for name in self.levels}
+        settings = {name: self._identity(name) for name in self.levels}
         return key_of(
             {
                 "network": network_key,
@@ -206,6 +224,17 @@ class Plan:
     def mix_key(self, fractions: Mapping[str, float]) -> list[Any]:
         """What a training schedule depends on, for a key."""
         return [
-            [name, fraction, self.levels[name][-1], self.config.distortions[name].options]
+            [name, fraction, self.levels[name][-1], self._identity(name)]
             for name, fraction in fractions.items()
         ]
+
+    def _identity(self, name: str) -> dict[str, Any]:
+        """What makes a distortion this one, beside its name and its levels."""
+        settings = self.config.distortions[name]
+        identity: dict[str, Any] = dict(settings.options)
+        if settings.kind:
+            identity |= {"kind": settings.kind}
+        if settings.parts:
+            identity |= {"parts": [part.model_dump() for part in settings.parts]}
+        fingerprint = self.distortions[name].fingerprint
+        return identity | ({"code": fingerprint} if fingerprint else {})

@@ -1,32 +1,53 @@
-"""The resilience of any classifier: its accuracy on a folder of images as their quality falls."""
+"""The resilience of any classifier: how good it is on a folder of images as their quality falls."""
 
-import importlib
-import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
-import torch
-from timm.data import ImageNetInfo
-from torch import Tensor
 
-from mixqual.config import BackboneConfig, DataConfig, DistortionConfig, RuntimeConfig
-from mixqual.data import ImageSet, decode_images, index_images, open_images
-from mixqual.errors import BackboneError, DataError
+from mixqual.config import DataConfig, DistortionConfig, RuntimeConfig
+from mixqual.data import (
+    DecodedImages,
+    ImageIndex,
+    ImageSet,
+    decode_images,
+    index_images,
+    open_images,
+)
+from mixqual.distortions import Distortion, distortion
+from mixqual.errors import StudyError
 from mixqual.evaluation import Bootstrap, Cube, OutputArray, grid_cells, sweep
-from mixqual.networks import Classifier, load_backbone
-from mixqual.plan import checked_distortion, level_grid
+from mixqual.evaluation.baselines import (
+    ALEXNET_NAME,
+    IMAGENET_C,
+    alexnet_baseline,
+    images_fingerprint,
+    read_baseline,
+    results_baseline,
+)
+from mixqual.evaluation.cell_metrics import CellMetrics, measure_cells, rounded
+from mixqual.evaluation.corruption_error import corruption_error_results
+from mixqual.evaluation.metrics import METRICS
+from mixqual.evaluation.severities import Severities
+from mixqual.fusion import level_rows
+from mixqual.imagenet_c import CORRUPTIONS, IMAGE_SIZE, NAMES, SEVERITIES, corruption
+from mixqual.level_grids import checked_distortion, level_grid
+from mixqual.networks.classifiers import (
+    DEFAULT_SIZE,
+    LoadedClassifier,
+    count_outputs,
+    load_classifier,
+    output_of_each,
+)
 from mixqual.provenance import provenance
+from mixqual.report import level_key
 from mixqual.results import Scored, accuracy_tables
-from mixqual.runtime import place, set_up_machine
+from mixqual.runtime import set_up_machine
 from mixqual.seeding import derive_seed
 from mixqual.study_file import make_table
-
-Classify = Callable[[Tensor], Tensor]
-"""From float images_BCHW in 0...255 to scores_BK."""
 
 PAPER_DISTORTIONS: Mapping[str, DistortionConfig] = {
     "gaussian_noise": DistortionConfig(max=100.0),
@@ -39,8 +60,11 @@ def evaluate(
     folder: str | Path,
     *,
     weights: str = "default",
-    size: int = 224,
-    distortions: Mapping[str, DistortionConfig] = PAPER_DISTORTIONS,
+    size: int | None = None,
+    preprocessing: str | None = None,
+    distortions: Mapping[str, DistortionConfig] | None = None,
+    imagenet_c: bool = False,
+    baseline: str | Path | None = None,
     seed: int = 0,
     batch_size: int = 64,
     on_error: str = "raise",
@@ -48,128 +72,178 @@ def evaluate(
 ) -> dict[str, Any]:
     """Sweep a classifier over distortions and levels; return a dictionary like a run's results.
 
-    `model` is a torchvision or timm name (with `weights` as in a study file), or
-    "module:function": a function from float32 images (B, 3, size, size) in 0...255 to class scores
-    (B, K), found from the current folder. `folder` holds `class/image`; its sorted classes are the
-    model's outputs in order, or ImageNet's if the folders are named by WordNet ids. Given splits
-    are taken together. Raises `DataError` if they do not fit, `BackboneError` for an unknown model.
+    `model` is a torchvision or timm name (with `weights` as in a study file); or
+    "module:function", a function from float32 images (B, 3, size, size) in 0...255 to class scores
+    (B, K), found from the current folder; or a file of ONNX, TorchScript or torch.export, with its
+    `preprocessing` (see `networks.classifiers`). `size` is 224, or what a file fixes. `folder`
+    holds `class/image`; its sorted classes are the model's outputs in order, or ImageNet's if the
+    folders are named by WordNet ids. Given splits are taken together.
+
+    `distortions` are the paper's two unless given. `imagenet_c` adds its 15 corruptions at
+    severities 1 to 5, and leaves out the paper's two. `baseline` is a JSON file of results of
+    another model on the same images and distortions, or "alexnet" for ImageNet-C alone; with it the
+    results have corruption errors. Raises `DataError` if folder and model do not fit,
+    `BackboneError` for an unusable model, `StudyError` for settings that do not fit.
     """
     machine = set_up_machine(runtime or RuntimeConfig())
-    kinds = {name: checked_distortion(name, given) for name, given in distortions.items()}
-    levels = {name: level_grid(kinds[name], given, size) for name, given in distortions.items()}
-    data = make_table(
-        DataConfig, "evaluate", source="folder", path=str(folder), size=size, on_error=on_error
-    )
+    if distortions is None:
+        distortions = {} if imagenet_c else PAPER_DISTORTIONS
+    # Mistakes come to light before a model is loaded, though only its file may know the size.
+    _grids(distortions, imagenet_c, likely := size or DEFAULT_SIZE)
+    earlier = None if baseline in (None, ALEXNET_NAME) else read_baseline(Path(str(baseline)))
+    given = {"source": "folder", "path": str(folder), "size": likely, "on_error": on_error}
+    data = make_table(DataConfig, "evaluate", **given)
     index = index_images(data)  # before the model, whose weights may have to be fetched
-    classify, interpolation = _load(model, weights, machine.device)
+    loaded = load_classifier(
+        model, weights=weights, size=size, preprocessing=preprocessing, device=machine.device
+    )
+    outputs = count_outputs(loaded, model, machine.device)
+    grids = _grids(distortions, imagenet_c, loaded.size)
+    levels = {name: grid.levels for name, grid in grids.items()}
+    cells = grid_cells(levels, {})
     with tempfile.TemporaryDirectory(prefix="mixqual-") as scratch:
-        cache = Path(scratch)
-        decode_images(
-            index,
-            cache,
-            size=size,
-            interpolation=interpolation,
-            workers=data.workers,
-            on_error=on_error,
-        )
-        images = open_images(cache, data.memory_budget_mb)
-        everything = ImageSet(images, np.arange(len(images.ids)))
-        outputs = _count_outputs(classify, size, machine.device)
-        labels_N = _output_of(images.classes, outputs)[images.labels_N]
-        array = OutputArray(cache / "outputs.zarr", len(everything), outputs)
-        cells = grid_cells(levels, {})
+        images = _decode(index, Path(scratch), data, loaded)
+        labels_N = output_of_each(images.classes, outputs)[images.labels_N]
+        results: dict[str, Any] = {
+            "name": model,
+            "provenance": provenance(machine)
+            | {
+                "seeds": [seed],
+                "images": {"test": len(labels_N)},
+                "images_fingerprint": images_fingerprint(images),
+                "left_out": len(images.left_out),
+                "size": loaded.size,
+                "weights": weights,
+                "classes": list(images.classes),
+                "model": {**loaded.facts, "outputs": outputs},
+            },
+            "models": [model],
+            "distortions": {name: dict(grid.facts) for name, grid in grids.items()},
+        }
+        rates = None
+        if baseline == ALEXNET_NAME:
+            rates = alexnet_baseline(results["distortions"], outputs)
+        elif earlier is not None:
+            rates = results_baseline(Path(str(baseline)), earlier, results)
+        array = OutputArray(Path(scratch) / "outputs.zarr", len(labels_N), outputs)
         sweep(
-            {model: lambda images_BCHW, _: classify(images_BCHW)},
+            {model: lambda images_BCHW, _: loaded.classify(images_BCHW)},
             {model: array},
-            everything,
+            ImageSet(images, np.arange(len(labels_N))),
             cells,
-            kinds,
+            {name: grid.kind for name, grid in grids.items()},
             seed=derive_seed(seed, "sweep", "test"),
             batch_size=batch_size,
             device=machine.device,
             title=model,
         )
-        cube = Cube({model: array}, cells, labels_N)
-        right = np.stack([cube.read(cell, [model])[0].argmax(1) == labels_N for cell in cells])
-    scored = Scored(cells, levels, {seed: {model: right}})
+        measured = measure_cells(Cube({model: array}, cells, labels_N), model)
+    scored = Scored(cells, levels, {seed: {model: measured.right_VN}})
     bootstrap = Bootstrap.draw(len(labels_N), 2000, derive_seed(seed, "bootstrap"))
-    return {
-        "name": model,
-        "provenance": provenance(machine)
-        | {
-            "seeds": [seed],
-            "images": {"test": len(labels_N)},
-            "left_out": len(images.left_out),
-            "size": size,
-            "weights": weights,
-            "classes": list(images.classes),
-        },
-        "models": [model],
-        "distortions": {
-            name: {
-                "unit": kinds[name].unit,
-                "levels": list(levels[name]),
-                "max_at_224": distortions[name].max,
-            }
-            for name in levels
-        },
-        **accuracy_tables(scored, bootstrap),
-        "left_out": [asdict(file) for file in images.left_out],
-    }
+    results["provenance"]["model"]["scores"] = measured.scores
+    results |= accuracy_tables(scored, bootstrap)
+    results["metrics"] = {model: _by_level(measured, scored)}
+    results["metric_info"] = {name: asdict(info) for name, info in METRICS.items()}
+    if rates:
+        wrong = measured.wrong(model, levels)
+        results["corruption_error"] = corruption_error_results(wrong, rates, bootstrap)
+    return results | {"left_out": [asdict(file) for file in images.left_out]}
 
 
-def _load(model: str, weights: str, device: torch.device) -> tuple[Classify, str]:
-    """The classifier, and the filter that its images are resized with."""
-    if ":" in model:
-        return _import_function(model), "bilinear"
-    backbone, preprocessing = load_backbone(BackboneConfig(name=model, weights=weights))
-    network = place(Classifier(backbone, preprocessing), device)
-    return network.eval(), preprocessing.interpolation
+def levels_up_to(name: str, strongest: float, steps: int = 10) -> DistortionConfig:
+    """Even levels of a distortion up to its strongest, whichever way its levels go.
+
+    `strongest` is in the distortion's unit at a 224-pixel crop. Raises `DistortionError` for an
+    unknown distortion, `StudyError` for a level or a number of steps that cannot be.
+    """
+    kind = distortion(name)
+    field = "min" if kind.worst_level < kind.clean_level else "max"
+    values = {field: float(strongest), "steps": steps}
+    return make_table(DistortionConfig, f"distortion {name}", **values)
 
 
-def _import_function(model: str) -> Classify:
-    module_name, _, function_name = model.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        function = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError) as error:
-        raise BackboneError(
-            f"model {model!r} cannot be imported ({error}); write module:function, where the "
-            "module can be found from the current folder"
-        ) from None
-    if not callable(function):
-        raise BackboneError(f"model {model!r} is a {type(function).__name__}, not a function")
-    return function  # type: ignore[no-any-return]
+@final
+@dataclass(frozen=True)
+class _Grid:
+    """A distortion, its levels with the clean one first, and what results say of them."""
+
+    kind: Distortion
+    levels: tuple[float, ...]
+    facts: Mapping[str, Any]
 
 
-def _count_outputs(classify: Classify, size: int, device: torch.device) -> int:
-    with torch.inference_mode():
-        scores = classify(torch.zeros(2, 3, size, size, device=device))
-    if not isinstance(scores, Tensor) or scores.ndim != 2 or len(scores) != 2:
-        found = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-        raise BackboneError(
-            f"the model must return scores of shape (images, classes), but for 2 images it "
-            f"returned {found}"
+def _grids(
+    distortions: Mapping[str, DistortionConfig], imagenet_c: bool, size: int
+) -> dict[str, _Grid]:
+    """What to sweep over; raises `StudyError` if that is unknown, nothing, or one name twice."""
+    grids = {}
+    for name, settings in distortions.items():
+        kind = checked_distortion(name, settings, size)
+        levels = level_grid(kind, settings, size)
+        facts: dict[str, Any] = {"kind": settings.kind or name, "options": settings.options}
+        if settings.parts:
+            facts["parts"] = [part.model_dump() for part in settings.parts]
+        grids[name] = _grid(kind, levels, settings.strongest, facts)
+    benchmark = _imagenet_c(size) if imagenet_c else {}
+    for name in grids.keys() & benchmark.keys():
+        raise StudyError(
+            f"{name} is asked for both by itself and by ImageNet-C; evaluate one after the other"
         )
-    return scores.shape[1]
+    grids |= benchmark
+    if not grids:
+        raise StudyError("there is no distortion to evaluate under; name one, or ImageNet-C")
+    return grids
 
 
-def _output_of(classes: tuple[str, ...], outputs: int) -> np.ndarray:
-    """The model's output for each class of the folder."""
-    if len(classes) == outputs:
-        return np.arange(outputs)
-    if outputs == 1000:
-        position = {name: index for index, name in enumerate(ImageNetInfo().label_names())}
-        unknown = [name for name in classes if name not in position]
-        if not unknown:
-            return np.array([position[name] for name in classes])
-        raise DataError(
-            f"the model has ImageNet's 1000 classes, but folder {unknown[0]!r} is not named by a "
-            "WordNet id such as n01440764; rename the class folders, or evaluate a model trained "
-            f"on these {len(classes)} classes"
-        )
-    raise DataError(
-        f"the model has {outputs} classes, but the folder has {len(classes)} "
-        f"({', '.join(classes[:5])}...); they must be the same, in the same order"
+def _imagenet_c(size: int) -> dict[str, _Grid]:
+    """The corruptions of ImageNet-C; lengths in pixels are scaled as those of other grids are."""
+    grids = {}
+    for name in NAMES:
+        steps = [corruption(name, severity) for severity in SEVERITIES]
+        kinds = [distortion(step.distortion, **step.options) for step in steps]
+        scales = [size / IMAGE_SIZE if kind.scales_with_size else 1 for kind in kinds]
+        levels = [step.level * scale for step, scale in zip(steps, scales, strict=True)]
+        kind = Severities(name, list(zip(kinds, levels, strict=True)))
+        facts = {
+            "kind": IMAGENET_C,
+            "exact": CORRUPTIONS[name].exact,
+            "options": {},
+            "steps": [
+                asdict(step) | {"level": round(level, 6)}
+                for step, level in zip(steps, levels, strict=True)
+            ],
+        }
+        grids[name] = _grid(kind, (0.0, *map(float, SEVERITIES)), kind.worst_level, facts)
+    return grids
+
+
+def _grid(
+    kind: Distortion, levels: tuple[float, ...], strongest: float, facts: Mapping[str, Any]
+) -> _Grid:
+    axis = {"unit": kind.unit, "quantity": kind.quantity, "levels": list(levels)}
+    return _Grid(kind, levels, {**axis, "max_at_224": strongest, "code": kind.fingerprint, **facts})
+
+
+def _decode(
+    index: ImageIndex, cache: Path, data: DataConfig, loaded: LoadedClassifier
+) -> DecodedImages:
+    decode_images(
+        index,
+        cache,
+        size=loaded.size,
+        interpolation=loaded.interpolation,
+        workers=data.workers,
+        on_error=data.on_error,
     )
+    return open_images(cache, data.memory_budget_mb)
+
+
+def _by_level(measured: CellMetrics, scored: Scored) -> dict[str, Any]:
+    """The metrics of each distortion and level, the clean cell in every distortion."""
+    return {
+        name: {
+            level_key(level): rounded(measured.metrics[scored.cells[row]])
+            for level, row in zip(levels, level_rows(scored.cells, name, levels), strict=True)
+        }
+        for name, levels in scored.levels.items()
+    }

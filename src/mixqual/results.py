@@ -8,11 +8,17 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from mixqual.evaluation import Bootstrap, Cell, auc_weights
+from mixqual.evaluation import (
+    Bootstrap,
+    Cell,
+    ErrorRates,
+    auc_weights,
+    corruption_error_results,
+)
 from mixqual.fusion import Correct, level_rows
 from mixqual.report import level_key
 
-AVERAGE = "average"
+AVERAGE, HELD_OUT = "average", "held_out_average"
 _DIGITS = 6
 
 
@@ -23,13 +29,21 @@ class Scored:
 
     cells: Sequence[Cell]
     levels: Mapping[str, tuple[float, ...]]
-    """The grid of each distortion, level 0 included."""
+    """The grid of each distortion, the clean level first."""
     by_seed: Mapping[int, Correct]
+    held_out: Sequence[str] = ()
+    """Distortions that no expert was trained on: they have an average of their own."""
 
     @property
     def models(self) -> list[str]:
         """All models, in the order of the table."""
         return list(next(iter(self.by_seed.values())))
+
+    @property
+    def averages(self) -> dict[str, list[str]]:
+        """What each average is the mean of."""
+        averages = {AVERAGE: [name for name in self.levels if name not in self.held_out]}
+        return averages | ({HELD_OUT: list(self.held_out)} if self.held_out else {})
 
     def mean_over_seeds(self, model: str) -> NDArray[np.float64]:
         """(cell, image): the share of seeds that get the image right."""
@@ -41,7 +55,7 @@ class Scored:
     def area_weights(self, distortion: str, include_clean: bool = True) -> NDArray[np.float64]:
         """One weight a cell: their product with a model's accuracies is its (average) AUC."""
         weights_V = np.zeros(len(self.cells))
-        names = list(self.levels) if distortion == AVERAGE else [distortion]
+        names = self.averages.get(distortion, [distortion])
         for name in names:
             rows = level_rows(self.cells, name, self.levels[name])
             # The clean cell serves every distortion, so weights add up.
@@ -67,15 +81,54 @@ def accuracy_tables(scored: Scored, bootstrap: Bootstrap) -> dict[str, Any]:
                 key: _rounded(bootstrap.interval(right_VN[row]))
                 for key, row in zip(keys, rows, strict=True)
             }
-        for name in (*scored.levels, AVERAGE):
+        for name in (*scored.levels, *scored.averages):
             areas[model][name] = _area(scored, bootstrap, model, name)
     return {"auc": areas, "accuracy": accuracy, "accuracy_ci95": accuracy_ci95}
+
+
+def metric_tables(
+    scored: Scored, by_seed: Mapping[int, Mapping[str, Sequence[Mapping[str, float]]]]
+) -> dict[str, Any]:
+    """The `metrics` table: model, distortion, level, then what `measure` says; means over seeds.
+
+    `by_seed` has what `measure_models` returns for the same cells.
+    """
+    models = list(next(iter(by_seed.values())))
+    tables: dict[str, Any] = {model: {} for model in models}
+    for model in models:
+        for name, levels in scored.levels.items():
+            tables[model][name] = {
+                level_key(level): {
+                    metric: round(
+                        float(np.mean([found[model][row][metric] for found in by_seed.values()])),
+                        _DIGITS,
+                    )
+                    for metric in ("class_mean_accuracy", "nll", "ece")
+                }
+                for level, row in zip(levels, level_rows(scored.cells, name, levels), strict=True)
+            }
+    return tables
+
+
+def corruption_errors(scored: Scored, baseline: str, bootstrap: Bootstrap) -> dict[str, Any]:
+    """The `corruption_error` table: each model's errors as percentages of those of a network."""
+    rates = {model: _error_rates(scored, model) for model in scored.models}
+    of_baseline = rates[baseline]
+    means = ErrorRates(
+        baseline,
+        float(np.mean(of_baseline.clean)),
+        {name: float(np.mean(rate)) for name, rate in of_baseline.distorted.items()},
+        "the same images",
+    )
+    return {
+        model: corruption_error_results(rate, means, bootstrap) for model, rate in rates.items()
+    }
 
 
 def comparisons(scored: Scored, bootstrap: Bootstrap) -> list[dict[str, Any]]:
     """The difference in AUC of every two models, paired over the same resampled images."""
     rows = []
-    for name in (*scored.levels, AVERAGE):
+    for name in (*scored.levels, *scored.averages):
         weights_V = scored.area_weights(name)
         each_N = {model: weights_V @ scored.mean_over_seeds(model) for model in scored.models}
         # The later model of the table first: ensembles against what they have to beat.
@@ -104,6 +157,14 @@ def _area(scored: Scored, bootstrap: Bootstrap, model: str, name: str) -> dict[s
         "ci95": _rounded(bootstrap.interval(weights_V @ right_VN)),
         "seeds": _rounded(seeds),
     }
+
+
+def _error_rates(scored: Scored, model: str) -> ErrorRates:
+    """One number an image: the mean over seeds, and over the levels of a distortion."""
+    wrong_VN = 1 - scored.mean_over_seeds(model)
+    rows = {name: level_rows(scored.cells, name, levels) for name, levels in scored.levels.items()}
+    distorted = {name: wrong_VN[rows[name][1:]].mean(0) for name in scored.averages[AVERAGE]}
+    return ErrorRates(model, wrong_VN[next(iter(rows.values()))[0]], distorted)
 
 
 def _rounded(values: Sequence[float]) -> list[float]:

@@ -19,10 +19,11 @@ from mixqual.data import (
     make_splits,
     open_images,
     read_splits,
+    refuse_leaks,
     write_splits,
 )
 from mixqual.distortions import Assignment
-from mixqual.evaluation import Cell, Cube, OutputArray, Predictor, sweep
+from mixqual.evaluation import CLEAN, CLEAN_CELL, Cell, Cube, OutputArray, Predictor, sweep
 from mixqual.fusion import interpolate_weights, solve
 from mixqual.networks import backbone_preprocessing, build_classifier
 from mixqual.seeding import derive_seed
@@ -42,7 +43,7 @@ from mixqual.workbench import (
 @final
 @dataclass(frozen=True)
 class OptimalWeights:
-    """Eq. 4 solved at every grid level: one row of weights a level, level 0 first."""
+    """Eq. 4 solved at every grid level: one row of weights a level, the clean one first."""
 
     levels: Mapping[str, tuple[float, ...]]
     weights_VE: Mapping[str, np.ndarray]
@@ -57,11 +58,18 @@ class OptimalWeights:
         return torch.from_numpy(values).to(torch.float32)
 
     def of(self, cell: Cell) -> np.ndarray:
-        """The weights (E,) of a cell of the grid; clean images have those of any level 0."""
-        distortion = cell.distortion if cell.level > 0 else next(iter(self.levels))
-        row = self.levels[distortion].index(cell.level)
-        weights_E: np.ndarray = self.weights_VE[distortion][row]
+        """The weights (E,) of a cell of the grid."""
+        if cell.distortion == CLEAN:
+            return self.clean_E
+        row = self.levels[cell.distortion].index(cell.level)
+        weights_E: np.ndarray = self.weights_VE[cell.distortion][row]
         return weights_E
+
+    @property
+    def clean_E(self) -> np.ndarray:
+        """The weights (E,) of clean images, which every distortion's first row holds."""
+        first_E: np.ndarray = next(iter(self.weights_VE.values()))[0]
+        return first_E
 
 
 def prepare_images(bench: Workbench, index: ImageIndex) -> dict[str, ImageSet]:
@@ -86,6 +94,7 @@ def prepare_images(bench: Workbench, index: ImageIndex) -> dict[str, ImageSet]:
 
     folder = bench.build("split", bench.plan.split_key, divide)
     splits = read_splits(folder / "splits.csv", images)
+    refuse_leaks(images, splits, config.data.on_leak, shown=bench.accelerator.is_main_process)
     return {name: ImageSet(images, indices) for name, indices in splits.items()}
 
 
@@ -180,7 +189,7 @@ def solve_weights(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> 
             draws = [cube.read(cell, experts)[:, chances_N, cube.labels_N] for cell in cells]
             return np.concatenate(draws, axis=1).T
 
-        clean = solve(true_class(cube.draws("", 0)))
+        clean = solve(true_class([CLEAN_CELL]))
         rows, gap = {}, float(clean.gap)
         for name, levels in plan.levels.items():
             # All levels of a distortion have as many images, and are solved at once.
@@ -219,7 +228,8 @@ def train_gate(
     names = list(fractions)
 
     def targets(_: Tensor, assignment: Assignment) -> Tensor:
-        target_BE = weights.at(names[0], torch.zeros(len(assignment.levels_B)))  # clean
+        clean_E = torch.from_numpy(weights.clean_E).to(torch.float32)
+        target_BE = clean_E.repeat(len(assignment.levels_B), 1)
         for index, name in enumerate(names):
             chosen_B = assignment.kinds_B == index
             target_BE[chosen_B] = weights.at(name, assignment.levels_B[chosen_B])

@@ -10,19 +10,26 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixqual import stages
 from mixqual.artifacts import exclusive, key_of
 from mixqual.config import StudyConfig
 from mixqual.costs import costs
-from mixqual.data import ImageIndex, ImageSet, index_images
-from mixqual.evaluation import Bootstrap, Cube
-from mixqual.fusion import CEILINGS, ENSEMBLES, Correct, score
+from mixqual.data import ImageIndex, ImageSet, find_leaks, index_images
+from mixqual.evaluation import METRICS, Bootstrap, Cube
+from mixqual.fusion import CEILINGS, ENSEMBLES, Correct, level_rows, measure_models, score
 from mixqual.networks import check_backbone
 from mixqual.plan import Plan
 from mixqual.provenance import provenance
 from mixqual.report import level_key, write_report
-from mixqual.results import Scored, accuracy_tables, comparisons
+from mixqual.results import (
+    Scored,
+    accuracy_tables,
+    comparisons,
+    corruption_errors,
+    metric_tables,
+)
 from mixqual.runtime import set_up_machine
 from mixqual.seeding import derive_seed
 from mixqual.stages import OptimalWeights
@@ -31,7 +38,11 @@ from mixqual.tree_plan import Tree, trees_of, with_canonical_stages
 from mixqual.tree_results import Shared, tree_rows
 from mixqual.tree_weights import resolve_weights
 from mixqual.trees import sweep_trees, train_branch
+from mixqual.unseen import leave_one_out, unseen_rows
 from mixqual.workbench import Workbench
+
+Measured = dict[str, list[dict[str, float]]]
+"""Model to what the metrics say of it in each test cell."""
 
 
 @final
@@ -77,6 +88,7 @@ class Study:
         gates: list[dict[str, Any]] = []
         tests: dict[int, tuple[Cube, OptimalWeights]] = {}
         shared: dict[int, Shared] = {}
+        unseen: dict[int, dict[str, NDArray[np.bool_]]] = {}
         for seed in self.config.seeds:
             training[str(seed)] = fine_tune(bench, sets, seed)
             weights = stages.solve_weights(bench, sets, seed)
@@ -85,11 +97,19 @@ class Study:
             tests[seed] = (test(bench, sets, seed), weights)
             shared[seed] = share(bench, sets, trees, weights, seed)
             training[str(seed)] |= shared[seed].training
+            unseen[seed] = leave_one_out(bench, sets, seed)
         if not bench.accelerator.is_main_process:
             return {}
         scores = {seed: fuse(bench.plan, *tests[seed]) | shared[seed].right for seed in tests}
+        bootstrap = Bootstrap.draw(
+            len(sets["test"]),
+            self.config.evaluation.bootstrap,
+            derive_seed(self.config.split.seed, "bootstrap"),
+        )
+        measured = {seed: measure(bench.plan, cube) for seed, (cube, _) in tests.items()}
         return {
-            **summarise(bench, sets, scores),
+            **summarise(bench, sets, scores, measured, bootstrap),
+            "unseen": unseen_rows(bench.plan, unseen, scores, bootstrap),
             **weight_tables(bench.plan, tests),
             "trees": tree_rows(trees, shared),
             "cost": costs(bench, trees, len(index.classes)),
@@ -136,6 +156,15 @@ def share(
     return Shared(training, by_tree, gates, right)
 
 
+def measure(plan: Plan, cube: Cube) -> Measured:
+    """How far the probabilities of every model can be trusted, on every cell."""
+    return measure_models(
+        cube,
+        list(plan.config.experts),
+        [name for name in plan.networks if name in plan.config.baselines],
+    )
+
+
 def fuse(plan: Plan, cube: Cube, weights: OptimalWeights) -> Correct:
     """Section 3: M_avg, M_max, M_hardmix and M_mix beside the single networks, on every cell."""
     return score(
@@ -147,7 +176,11 @@ def fuse(plan: Plan, cube: Cube, weights: OptimalWeights) -> Correct:
 
 
 def summarise(
-    bench: Workbench, sets: Mapping[str, ImageSet], scores: Mapping[int, Correct]
+    bench: Workbench,
+    sets: Mapping[str, ImageSet],
+    scores: Mapping[int, Correct],
+    measured: Mapping[int, Measured],
+    bootstrap: Bootstrap,
 ) -> dict[str, Any]:
     """Provenance, and the accuracies, areas and comparisons of all models."""
     plan, config = bench.plan, bench.plan.config
@@ -157,10 +190,7 @@ def summarise(
     models = [*config.experts, *baselines, *controls, *ENSEMBLES, *(tree.name for tree in trees)]
     models += [*CEILINGS, *(tree.ceiling for tree in trees)]
     by_seed = {seed: {model: right[model] for model in models} for seed, right in scores.items()}
-    scored = Scored(plan.test_cells, plan.levels, by_seed)
-    bootstrap = Bootstrap.draw(
-        len(sets["test"]), config.evaluation.bootstrap, derive_seed(config.split.seed, "bootstrap")
-    )
+    scored = Scored(plan.test_cells, plan.levels, by_seed, plan.held_out)
     return {
         "name": config.name,
         "provenance": provenance(bench.machine)
@@ -180,17 +210,26 @@ def summarise(
         "baselines": baselines,
         "controls": controls,
         "models": scored.models,
+        "held_out": plan.held_out,
         "distortions": {
             name: {
+                "quantity": plan.distortions[name].quantity,
                 "unit": plan.distortions[name].unit,
                 "levels": list(levels),
-                "max_at_224": config.distortions[name].max,
+                "max_at_224": config.distortions[name].strongest,
             }
             for name, levels in plan.levels.items()
         },
         **accuracy_tables(scored, bootstrap),
+        "metrics": metric_tables(scored, measured),
+        "metric_info": {name: asdict(info) for name, info in METRICS.items()},
+        "corruption_error": corruption_errors(scored, plan.start or scored.models[0], bootstrap),
         "comparisons": comparisons(scored, bootstrap),
         "left_out": [asdict(file) for file in images.left_out],
+        "leaks": [
+            asdict(leak)
+            for leak in find_leaks(images, {name: part.indices_N for name, part in sets.items()})
+        ],
     }
 
 
@@ -202,7 +241,10 @@ def weight_tables(plan: Plan, tests: Mapping[int, tuple[Cube, OptimalWeights]]) 
         optimal_VE = np.mean([weights.weights_VE[name] for _, weights in tests.values()], axis=0)
         gate_SVNE = np.array(
             [
-                [cube.arrays["gate"].read(cube.draws(name, level)[0]) for level in levels]
+                [
+                    cube.arrays["gate"].read(cube.cells[row])
+                    for row in level_rows(cube.cells, name, levels)
+                ]
                 for cube, _ in tests.values()
             ]
         )

@@ -44,7 +44,7 @@ def parse_study_config(table: dict[str, Any], where: str = "study") -> StudyConf
         raise StudyError(f"{where}: {_explain(error)}") from None
 
 
-def make_table(kind: type[Table], where: str, **values: Any) -> Table:
+def make_table(kind: type[Table], where: str, /, **values: Any) -> Table:
     """Validate one table from values that come from elsewhere, such as an option of a command.
 
     Raises `StudyError` naming each bad field.

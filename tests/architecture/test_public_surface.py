@@ -20,13 +20,32 @@ LONGEST = 320
 # Modules without a test module of their own, and where they are tested instead.
 TESTED_ELSEWHERE = {
     "__main__.py": "tests/test_processes.py and the killed command of tests/test_study.py",
+    "data/classes.py": "tests/data/test_folder.py and the tests of every source",
+    "data/files.py": "tests/data/test_folder.py and test_dirty_folder.py",
+    "data/imagenet_truth.py": "tests/data/test_imagenet.py",
+    "data/rows.py": "tests/data/test_manifest.py and test_huggingface.py",
+    "data/units.py": "tests/data/test_groups.py",
     "data/cache.py": "tests/data/test_decoded_cache.py",
     "data/image_set.py": "tests/data/test_decoded_cache.py",
     "data/index.py": "tests/data/test_folder.py",
     "data/sources.py": "tests/data/test_elpv.py and test_folder.py",
     "distortions/base.py": "tests/distortions/test_distortion_base.py",
     "training/checkpoints.py": "tests/training/test_fit.py, by fits that are interrupted",
-    "config.py": "tests/test_study_file.py",
+    "config/distortions.py": "tests/test_level_grids.py",
+    "config/images.py": "tests/test_study_file.py",
+    "config/networks.py": "tests/test_study_file.py",
+    "config/study.py": "tests/test_study_file.py",
+    "config/table.py": "tests/test_study_file.py",
+    "cli/app.py": "tests/test_cli.py",
+    "cli/classifiers.py": "tests/test_cli.py",
+    "cli/images.py": "tests/test_cli.py",
+    "cli/speed.py": "tests/test_cli.py",
+    "cli/studies.py": "tests/test_cli.py",
+    "distortions/keyed.py": "tests/distortions, by every random distortion",
+    "distortions/lookup.py": "tests/distortions/test_custom.py and test_distortion_base.py",
+    "report/data_check.py": "tests/report/test_data_check_tables.py",
+    "report/quality.py": "tests/report/test_quality_table.py",
+    "report/unseen.py": "tests/test_unseen.py, as part of a report",
     "stages.py": "tests/test_study.py, as whole runs",
     "costs.py": "tests/test_study.py, as whole runs",
     "workbench.py": "tests/test_study.py and tests/test_processes.py, as whole runs",
@@ -59,7 +78,7 @@ def test_public_names_load_and_are_documented(name: str) -> None:
 
 
 def test_the_names_of_the_design_work_as_it_says() -> None:
-    assert mixqual.distortions() == ("gaussian_blur", "gaussian_noise")
+    assert {"gaussian_blur", "gaussian_noise", "jpeg"} <= set(mixqual.distortions())
     assert callable(mixqual.distortion("gaussian_blur"))
     assert callable(mixqual.fusion.optimal_weights)
     assert callable(mixqual.Study.load)
@@ -73,7 +92,7 @@ def test_submodules_keep_working_whatever_is_imported_first() -> None:
     code = (
         "import mixqual.distortions, mixqual.evaluation, mixqual.fusion, mixqual; "
         "from mixqual.distortions import Distortion; "
-        "assert mixqual.distortions() == ('gaussian_blur', 'gaussian_noise'); "
+        "assert 'gaussian_blur' in mixqual.distortions(); "
         "assert mixqual.distortion('gaussian_blur').name == 'gaussian_blur'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

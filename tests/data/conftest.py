@@ -11,6 +11,14 @@ from mixqual.data import DecodedImages, decode_images, open_images
 Decode = Callable[..., DecodedImages]
 
 
+@pytest.fixture(autouse=True)
+def forgetful(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing is remembered of files from one test to the next; the folder of what is."""
+    folder = tmp_path_factory.mktemp("remembered")
+    monkeypatch.setenv("MIXQUAL_CACHE", str(folder))
+    return folder
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A clean folder: three grayscale images in each of the classes a and b."""

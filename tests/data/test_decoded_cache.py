@@ -1,6 +1,7 @@
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,7 @@ from image_files import folder, gray, rgb, save
 from PIL import Image
 
 from mixqual.data import DecodedImages, ImageSet, decode_images, open_images
-from mixqual.data.cache import _IN_FLIGHT, _in_order
-from mixqual.data.decoding import decode
+from mixqual.data.decoding import decode, examine
 from mixqual.errors import DataError, RunError
 
 Decode = Callable[..., DecodedImages]
@@ -34,6 +34,28 @@ def test_rows_follow_the_index(root: Path, decode_folder: Decode) -> None:
     assert images.pixels_NHWC.shape == (6, 32, 32, 1)
     for row_HWC, item in zip(images.pixels_NHWC, index.items, strict=True):
         np.testing.assert_array_equal(row_HWC, decode(item.path, 32, "bilinear", 1))
+
+
+def test_hashes_and_groups_stand_beside_the_rows(root: Path, tmp_path: Path) -> None:
+    save(gray(1), root / "b" / "1.bmp")
+    index = folder(root)
+    grouped = replace(
+        index,
+        items=tuple(replace(item, group=None if n else "g") for n, item in enumerate(index.items)),
+    )
+    decode_images(
+        grouped, tmp_path / "out", size=16, interpolation="bicubic", workers=1, on_error="raise"
+    )
+    images = open_images(tmp_path / "out", 1)
+    assert images.groups == ("g", *[None] * 6)
+    rows = {name: n for n, name in enumerate(images.ids)}
+    for name, row in rows.items():
+        content = examine(root / name)[1]
+        assert images.file_hashes[row] == content.file_hash
+        assert images.pixel_hashes[row] == content.pixel_hash
+    assert images.file_hashes[rows["a/1.png"]] == images.file_hashes[rows["b/1.png"]]
+    assert len(set(images.file_hashes)) == 4
+    assert len(set(images.pixel_hashes)) == 3
 
 
 def test_one_colour_image_makes_all_three_channels(root: Path, decode_folder: Decode) -> None:
@@ -79,17 +101,6 @@ def test_any_number_of_threads_writes_the_same(tmp_path: Path) -> None:
         )
         written.add((out / "images.npy").read_bytes() + (out / "images.json").read_bytes())
     assert len(written) == 1
-
-
-def test_decoding_does_not_run_ahead_of_writing(root: Path) -> None:
-    items = folder(root).items * 20
-    started = []
-    for written, (item, outcome) in enumerate(
-        _in_order(lambda item: started.append(item), items, 2)
-    ):
-        assert len(started) <= written + 2 * _IN_FLIGHT
-        assert (item, outcome) == (items[written], None)
-    assert len(started) == len(items)
 
 
 def test_raise_names_five_files_and_counts_all(root: Path, decode_folder: Decode) -> None:

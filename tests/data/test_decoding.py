@@ -1,3 +1,4 @@
+import hashlib
 import struct
 import zlib
 from pathlib import Path
@@ -7,14 +8,15 @@ import pytest
 from image_files import gray, rgb, save
 from PIL import Image
 
-from mixqual.data.decoding import Unreadable, decode, is_grayscale
+from mixqual.data.decoding import decode, examine, read_header
+from mixqual.data.opening import Unreadable
 
 # With 224 and images of 256 pixels nothing is resized: pixels are those of the centre.
 SIZE, SIDE, MARGIN = 224, 256, 16
 
 
 def pixels(path: Path, channels: int) -> np.ndarray:
-    assert is_grayscale(path) == (channels == 1)
+    assert read_header(path).grayscale == (channels == 1)
     decoded_HWC = decode(path, SIZE, "bilinear", channels)
     assert decoded_HWC.shape == (SIZE, SIZE, channels)
     assert decoded_HWC.dtype == np.uint8
@@ -198,7 +200,7 @@ def bomb(path: Path, width: int, height: int) -> Path:
 @pytest.mark.parametrize("side", [10_000, 50_000])
 def test_decompression_bomb_is_refused_by_its_header(tmp_path: Path, side: int) -> None:
     with pytest.raises(Unreadable, match=rf"exceed.* limit of \d+|{side * side} pixels\) exceeds"):
-        is_grayscale(bomb(tmp_path / "x.png", side, side))
+        read_header(bomb(tmp_path / "x.png", side, side))
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "gif", "webp", "ppm"])
@@ -224,7 +226,7 @@ def test_reasons(tmp_path: Path) -> None:
         "gone.png": "the file is missing",
     }
     for name, reason in reasons.items():
-        for read in (is_grayscale, lambda path: decode(path, 32, "bilinear", 3)):
+        for read in (read_header, lambda path: decode(path, 32, "bilinear", 3)):
             with pytest.raises(Unreadable, match=f"^{reason}"):
                 read(tmp_path / name)
 
@@ -233,3 +235,50 @@ def test_content_counts_not_the_suffix(tmp_path: Path) -> None:
     image = gray(side=SIDE)
     save(image, tmp_path / "x.png").rename(tmp_path / "x.jpg")
     np.testing.assert_array_equal(pixels(tmp_path / "x.jpg", 1), centre(np.asarray(image)))
+
+
+def test_hashes_are_of_the_bytes_and_of_the_upright_pixels(tmp_path: Path) -> None:
+    image = rgb()
+    plain = save(image, tmp_path / "plain.png")
+    packed = save(image, tmp_path / "packed.png", compress_level=0)
+    bitmap = save(image, tmp_path / "x.bmp")
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    turned = save(image.transpose(Image.Transpose.ROTATE_180), tmp_path / "turned.png", exif=exif)
+    tiff = save(image.transpose(Image.Transpose.ROTATE_180), tmp_path / "turned.tif", exif=exif)
+    found = [examine(path)[1] for path in (plain, packed, bitmap, turned, tiff)]
+    assert len({content.pixel_hash for content in found}) == 1
+    assert [content.turned for content in found] == [False, False, False, True, True]
+    for path, content in zip((plain, packed, bitmap, turned, tiff), found, strict=True):
+        expected = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+        assert content.file_hash == expected
+
+
+def test_pixels_of_another_shape_or_value_have_another_hash(tmp_path: Path) -> None:
+    flat = Image.new("L", (12, 2), 7)
+    images = [flat, flat.resize((2, 12)), flat.resize((6, 4)), Image.new("RGB", (4, 2), (7, 7, 7))]
+    images.append(flat.copy())
+    images[-1].putpixel((11, 1), 8)
+    hashes = {examine(save(image, tmp_path / "x.png"))[1].pixel_hash for image in images}
+    assert len(hashes) == len(images)
+
+
+def test_header(tmp_path: Path) -> None:
+    clear = Image.merge("LA", (gray(), gray(1)))
+    frames = {"save_all": True, "append_images": [gray(1)]}
+    for image, suffix, options, expected in (
+        (gray(side=9).resize((9, 5)), "png", {}, ("PNG", "L", 9, 5, 8, False, False)),
+        (clear, "png", {}, ("PNG", "LA", 40, 40, 8, True, False)),
+        (gray(), "tif", frames, ("TIFF", "L", 40, 40, 8, False, True)),
+        (gray().convert("1"), "png", {}, ("PNG", "1", 40, 40, 1, False, False)),
+        (rgb().convert("CMYK"), "jpg", {}, ("JPEG", "CMYK", 40, 40, 8, False, False)),
+        (Image.new("I;16", (3, 4)), "png", {}, ("PNG", "I;16", 3, 4, 16, False, False)),
+    ):
+        header = read_header(save(image, tmp_path / f"x.{suffix}", **options))
+        assert header == expected
+
+
+def test_damaged_exif_data_leave_the_image_as_it_is_stored(tmp_path: Path) -> None:
+    image = gray(side=SIDE)
+    path = save(image, tmp_path / "x.png", exif=b"Exif\x00\x00MM\x00*\x00\x00\xff\xff")
+    np.testing.assert_array_equal(pixels(path, 1), centre(np.asarray(image)))

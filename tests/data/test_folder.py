@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from image_files import folder, gray, save
 
+from mixqual.config import DataConfig
+from mixqual.data import index_images
 from mixqual.errors import DataError
 
 
@@ -35,6 +37,7 @@ def test_dirty_folder_keeps_images_and_lists_the_rest(root: Path) -> None:
     (root / "a" / "notes.txt").write_text("notes")
     (root / "a" / "broken.png").symlink_to(root / "nowhere.png")
     (root / "a" / "loop").symlink_to(root / "a")
+    (root / "a" / "itself.png").symlink_to(root / "a" / "itself.png")
     os.mkfifo(root / "b" / "pipe.png")
     (root / "b" / os.fsdecode(b"\xff.png")).write_bytes(b"x")
     index = folder(root)
@@ -47,9 +50,16 @@ def test_dirty_folder_keeps_images_and_lists_the_rest(root: Path) -> None:
         "stray.png": "outside of any class folder",
         "a/notes.txt": "not an image by its suffix",
         "a/broken.png": "a broken link",
+        "a/itself.png": "a broken link",
         "b/pipe.png": "not a regular file",
         "b/?.png": "the file's name is not valid UTF-8",
     }
+
+
+def test_folder_may_be_the_current_one(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    for name in (".", "./", "../images"):
+        assert [item.id for item in folder(Path(name)).items][:2] == ["a/0.png", "a/1.png"]
 
 
 def test_linked_class_folder_is_followed(root: Path, tmp_path: Path) -> None:
@@ -139,10 +149,27 @@ def test_too_few_classes(tmp_path: Path) -> None:
 def test_all_classes_excluded(tmp_path: Path, layout: str) -> None:
     for name in ("a", "b"):
         save(gray(), tmp_path / layout / name / "x.png")
-    with pytest.raises(DataError, match="holds no class folders"):
+    with pytest.raises(DataError, match=r"data.exclude_classes leaves 0 of the classes"):
         folder(tmp_path, exclude_classes=("a", "b"))
-    with pytest.raises(DataError, match="holds a single class, 'b'"):
+    with pytest.raises(DataError, match=r"data.exclude_classes leaves 1 of the classes"):
         folder(tmp_path, exclude_classes=("a",))
+
+
+def test_class_that_is_not_drawn_may_be_empty(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        save(gray(), tmp_path / name / "x.png")
+    (tmp_path / "d").mkdir()
+    drawn = {seed: index_sample(tmp_path, seed) for seed in range(20)}
+    assert "d" not in {name for classes in drawn.values() for name in classes or ()}
+    assert None in drawn.values()
+
+
+def index_sample(root: Path, seed: int) -> tuple[str, ...] | None:
+    config = DataConfig(source="folder", path=str(root), sample_classes=2)
+    try:
+        return index_images(config, seed).classes
+    except DataError:
+        return None
 
 
 def test_empty_class_names_it(root: Path) -> None:

@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,12 @@ def test_the_demo_split_is_exact() -> None:
     assert per_class(images, splits, "train") == [294, 156, 460, 201]
     assert per_class(images, splits, "val") == [88, 47, 138, 60]
     assert per_class(images, splits, "test") == [206, 110, 322, 141]
+
+
+def test_the_draw_is_that_of_earlier_results() -> None:
+    splits = make_splits(images_of(588, 313, 920, 402), SplitConfig(train=0.5, val=0.15))
+    text = "".join(f"{name}:{','.join(map(str, found))};" for name, found in splits.items())
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "2615d34eb46712ba"
 
 
 @settings(max_examples=200, deadline=None)

@@ -12,8 +12,9 @@ from scipy import stats
 from mixqual.distortions import Assignment, Schedule, distort, distortion
 
 MAXIMA = {"gaussian_noise": 100.0, "gaussian_blur": 10.0}
-ALL = Schedule({"gaussian_noise": 0.25, "gaussian_blur": 0.25}, MAXIMA)
-NOISE = Schedule({"gaussian_noise": 0.5}, MAXIMA)
+RANGES = {name: (0.0, highest) for name, highest in MAXIMA.items()}
+ALL = Schedule({"gaussian_noise": 0.25, "gaussian_blur": 0.25}, RANGES)
+NOISE = Schedule({"gaussian_noise": 0.5}, RANGES)
 KINDS = {name: distortion(name) for name in MAXIMA}
 
 
@@ -43,7 +44,7 @@ def test_half_of_the_papers_mini_batch_is_distorted() -> None:
     ],
 )
 def test_counts_by_hand(fractions: dict[str, float], batch: int, expected: dict[str, int]) -> None:
-    assert Schedule(fractions, dict.fromkeys(expected, 1.0)).counts(batch) == expected
+    assert Schedule(fractions, dict.fromkeys(expected, (0.0, 1.0))).counts(batch) == expected
 
 
 @settings(deadline=None, max_examples=300)
@@ -57,7 +58,7 @@ def test_counts_are_those_of_the_largest_remainders(
 ) -> None:
     whole = sum(parts) + clean
     fractions = {f"d{index}": part / whole for index, part in enumerate(parts)}
-    counts = Schedule(fractions, dict.fromkeys(fractions, 1.0)).counts(batch)
+    counts = Schedule(fractions, dict.fromkeys(fractions, (0.0, 1.0))).counts(batch)
     assert list(counts) == list(fractions)
     given_out = [*counts.values(), batch - sum(counts.values())]
     # In whole numbers: the share of a part is batch * part / whole.
@@ -115,6 +116,15 @@ def test_levels_are_uniform() -> None:
     # Nor does a level depend on its place in the batch.
     noisy = np.flatnonzero(drawn.kinds_B == 0)
     assert stats.spearmanr(noisy, drawn.levels_B[noisy]).pvalue > 1e-3
+
+
+def test_levels_may_fall_from_the_clean_one() -> None:
+    up = Schedule({"gaussian_noise": 0.5}, {"gaussian_noise": (0.0, 90.0)}).draw(64, 0)
+    down = Schedule({"jpeg": 0.5}, {"jpeg": (100.0, 10.0)}).draw(64, 0)
+    assert torch.equal(down.kinds_B, up.kinds_B)
+    distorted_B = up.kinds_B >= 0
+    torch.testing.assert_close(down.levels_B[distorted_B], 100 - up.levels_B[distorted_B])
+    assert (down.levels_B[~distorted_B] == 0).all()
 
 
 def test_a_part_of_an_assignment_keeps_each_images_own() -> None:

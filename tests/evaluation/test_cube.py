@@ -223,7 +223,6 @@ def test_a_cube_reads_networks_in_the_order_asked(cube: Cube) -> None:
 def test_a_cube_knows_the_draws_of_a_level(cube: Cube) -> None:
     assert cube.draws("noise", 10.0) == [Cell("noise", 10.0, 0), Cell("noise", 10.0, 1)]
     assert cube.draws("blur", 1.5) == [Cell("blur", 1.5, 0)]
-    assert cube.draws("noise", 0) == cube.draws("blur", 0.0) == [CLEAN_CELL]
     assert cube.draws("blur", 10.0) == []
 
 

@@ -77,9 +77,8 @@ def test_weights_of_the_levels_sum_to_one(curve: AccuracyCurve, include_clean: b
     [
         (),
         (0.0,),
-        (1.0, 2.0),
-        (-1.0, 0.0, 1.0),
         (0.0, 2.0, 1.0),
+        (9.0, 2.0, 3.0),
         (0.0, 1.0, 1.0),
         (0.0, float("nan"), 2.0),
         (float("nan"), 1.0),
@@ -88,11 +87,22 @@ def test_weights_of_the_levels_sum_to_one(curve: AccuracyCurve, include_clean: b
     ids=str,
 )
 @pytest.mark.parametrize("include_clean", [True, False])
-def test_levels_that_do_not_increase_from_zero_are_refused(
+def test_levels_that_do_not_go_one_way_are_refused(
     levels: tuple[float, ...], include_clean: bool
 ) -> None:
-    with pytest.raises(MixqualError, match=r"must increase from 0.*they are"):
+    with pytest.raises(MixqualError, match=r"must increase, or fall, from the clean one.*they are"):
         auc(AccuracyCurve(levels, (0.5,) * len(levels), 10), include_clean=include_clean)
+
+
+@settings(deadline=None, max_examples=60)
+@given(curve=curves(), include_clean=st.booleans(), start=st.floats(-50, 50))
+def test_falling_levels_and_another_start_have_the_same_area(
+    curve: AccuracyCurve, include_clean: bool, start: float
+) -> None:
+    area = auc(curve, include_clean=include_clean)
+    falling = tuple(start - 2 * level for level in curve.levels)
+    fallen = AccuracyCurve(falling, curve.accuracy, curve.n)
+    assert auc(fallen, include_clean=include_clean) == pytest.approx(area, abs=1e-6)
 
 
 def test_one_accuracy_too_few_is_refused() -> None:

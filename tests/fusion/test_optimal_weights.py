@@ -297,6 +297,13 @@ def test_weights_between_levels_are_linear() -> None:
     np.testing.assert_allclose(between, expected, atol=1e-12)
 
 
+def test_weights_between_falling_levels_are_those_of_the_mirrored_grid() -> None:
+    falling = [100 - level for level in GRID]
+    at = np.array([0.0, 0.5, 1.75, 2.8, 9.0])
+    mirrored = interpolate_weights(falling, ROWS, 100 - at)
+    np.testing.assert_allclose(mirrored, interpolate_weights(GRID, ROWS, at), atol=1e-12)
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     steps=st.lists(st.floats(0.01, 100), min_size=1, max_size=10),

@@ -82,3 +82,4 @@ def test_rows_of_a_distortion_begin_with_the_shared_clean_one() -> None:
     cells = [CLEAN_CELL, Cell("noise", 10.0), Cell("noise", 20.0), Cell("blur", 10.0)]
     assert level_rows(cells, "noise", (0.0, 10.0, 20.0)) == [0, 1, 2]
     assert level_rows(cells, "blur", (0.0, 10.0)) == [0, 3]
+    assert level_rows([CLEAN_CELL, Cell("jpeg", 5.0)], "jpeg", (100.0, 5.0)) == [0, 1]

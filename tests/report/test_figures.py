@@ -100,7 +100,7 @@ def test_axes_name_quantity_and_unit() -> None:
     left, right, third = figure_2(sample_results(3)).axes
     assert left.get_xlabel() == "Noise σ (grey levels)"
     assert right.get_xlabel() == "Blur σ (pixels at 128 px)"
-    assert third.get_xlabel() == "Jpeg level (100 - quality)"
+    assert third.get_xlabel() == "JPEG level (100 - quality)"
     assert left.get_ylabel() == "Accuracy (%)"
     figure = figure_2(sample_results(1))
     figure.draw_without_rendering()

@@ -5,7 +5,15 @@ import re
 import pytest
 from report_samples import Results, sample_results
 
-from mixqual.report import accuracy_csv, auc_table, comparisons_table, to_csv, weights_csv
+from mixqual.report import (
+    accuracy_csv,
+    auc_table,
+    comparisons_table,
+    distortions_table,
+    to_csv,
+    weights_csv,
+)
+from mixqual.report.labels import table_columns
 
 
 def read(text: str) -> list[dict[str, str]]:
@@ -41,7 +49,7 @@ def test_every_area_is_the_one_in_the_results(distortions: int) -> None:
     results = sample_results(distortions)
     table = auc_table(results)
     for model, row in zip(results["models"], table.rows, strict=True):
-        for name, cell in zip([*results["distortions"], "average"], row[1:], strict=False):
+        for name, cell in zip([*table_columns(results), "average"], row[1:], strict=False):
             area = results["auc"][model][name]
             shown = [float(number) for number in re.findall(r"[\d.]+", cell)]
             # Three decimals are shown.
@@ -50,7 +58,19 @@ def test_every_area_is_the_one_in_the_results(distortions: int) -> None:
 
 def test_header_is_the_papers_and_other_distortions_are_named_in_words() -> None:
     assert auc_table(sample_results(2)).header[:4] == ("Model", "Noise AUC", "Blur AUC", "Average")
-    assert auc_table(sample_results(4)).header[4] == "Motion blur AUC"
+    assert auc_table(sample_results(3)).header[3] == "JPEG AUC"
+
+
+def test_many_distortions_have_a_table_of_their_own() -> None:
+    results = sample_results(4)
+    assert auc_table(results).header[:2] == ("Model", "Average")
+    assert distortions_table(sample_results(3)) is None
+    table = distortions_table(results)
+    assert table is not None
+    assert [row[0] for row in table.rows] == ["Noise", "Blur", "JPEG", "Motion blur"]
+    for name, row in zip(results["distortions"], table.rows, strict=True):
+        for model, cell in zip(results["models"], row[1:], strict=True):
+            assert float(cell) == pytest.approx(results["auc"][model][name]["auc"], abs=0.5001e-3)
 
 
 def test_rules_part_single_networks_ensembles_and_ceilings() -> None:

@@ -6,7 +6,7 @@ import pytest
 from report_samples import Results, sample_results
 
 from mixqual.report import Table, auc_table, comparisons_table, headline, tree_tables
-from mixqual.report.labels import kind_of
+from mixqual.report.labels import kind_of, table_columns
 from mixqual.report.trees import branch_point, trees_csv
 
 BOTH = "tree_blocks.1_inverted_blocks.6"
@@ -131,9 +131,10 @@ def test_every_area_is_the_one_in_the_results(distortions: int) -> None:
     shown = 0
     for table in tree_tables(results):
         kind = [t for t in results["trees"] if branch_point(t) in rows_of(table)]
-        assert table.header[1 + distortions] == "Average"
+        columns = table_columns(results)
+        assert table.header[1 + len(columns)] == "Average"
         for tree, row in zip(kind, table.rows[1:], strict=True):
-            for name, cell in zip([*results["distortions"], "average"], row[1:], strict=False):
+            for name, cell in zip([*columns, "average"], row[1:], strict=False):
                 area = results["auc"][tree["model"]][name]
                 values = [area["auc"], *area["ci95"]] if name == "average" else [area["auc"]]
                 found = [float(number) for number in re.findall(r"[\d.]+", cell)]

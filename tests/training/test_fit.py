@@ -23,7 +23,8 @@ from mixqual.training.fit import _batches
 
 DISTORTIONS = {name: distortion(name) for name in ("gaussian_noise", "gaussian_blur")}
 QUARTERS = Schedule(
-    {"gaussian_noise": 0.25, "gaussian_blur": 0.25}, {"gaussian_noise": 100, "gaussian_blur": 1.4}
+    {"gaussian_noise": 0.25, "gaussian_blur": 0.25},
+    {"gaussian_noise": (0, 100), "gaussian_blur": (0, 1.4)},
 )
 CONFIG = TrainingConfig(lr=0.01, lr_new=0.05, batch_size=8, max_epochs=3)
 

@@ -1,19 +1,23 @@
 """One image file to pixels: whatever a camera or tool wrote, as 8-bit grayscale or RGB.
 
-Turned upright by its EXIF orientation; the first frame of an animation or of several pages;
-transparency laid over white; 16-bit grayscale scaled, not clipped. Pixels without a known range
-(floating point, 32-bit integers) are refused.
+Turned upright by its EXIF orientation (as it is stored if the EXIF data are damaged); the first
+frame of an animation or of several pages; transparency laid over white; 16-bit grayscale scaled,
+not clipped; of 16-bit colour the upper 8 bits, which is all that Pillow reads. Pixels without a
+known range (floating point, 32-bit integers) are refused, and so is a file whose header claims
+more pixels than Pillow's limit, before any memory is taken for them.
 """
 
+import hashlib
+import io
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-# Formats by content, whatever the suffix says. Pillow knows more, but some of those run other
-# programs (Ghostscript for EPS), which a file from anywhere must not.
-_FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM")
+from mixqual.data.index import Embedded
+from mixqual.data.opening import Unreadable, explain, identify, open_file
 
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -23,40 +27,115 @@ INTERPOLATIONS = tuple(_FILTERS)
 """Names of Pillow's resampling filters that `decode` takes; both are antialiased."""
 
 _BITS_PER_SAMPLE = 258  # TIFF tag
+_ORIENTATION = 274  # TIFF and EXIF tag
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
-class Unreadable(Exception):
-    """An image file cannot be decoded; the text says why, without the file's name."""
+class Header(NamedTuple):
+    """What a file says of its image before any pixel is decoded."""
+
+    format: str
+    """Pillow's name of it, such as "JPEG"."""
+    mode: str
+    """Pillow's name for the kind of pixels, such as "L", "RGB" or "P"."""
+    width: int
+    height: int
+    bits: int
+    """Per sample: 16 or 8, or 1 for black and white."""
+    transparent: bool
+    animated: bool
+    """Whether there are several frames or pages."""
+
+    @property
+    def grayscale(self) -> bool:
+        """Whether all pixels are shades of gray by their kind."""
+        return self.mode[:1] in ("1", "L", "I") and self.mode != "LAB"
 
 
-def is_grayscale(path: Path) -> bool:
-    """Whether a file holds grayscale pixels, by its header alone; raises `Unreadable`."""
+class Content(NamedTuple):
+    """What decoding a whole file tells of it. Hashes are BLAKE2b of 16 bytes, in hexadecimal."""
+
+    file_hash: str
+    """Of the file's bytes."""
+    pixel_hash: str
+    """Of the 8-bit pixels at full size, upright, with their mode (L or RGB) and size."""
+    turned: bool
+    """Whether an EXIF orientation turns or mirrors it."""
+
+
+def read_header(path: Path | Embedded) -> Header:
+    """Read what a file says of its image, without its pixels; raises `Unreadable`."""
     try:
-        with _open(path) as image:
+        with open_file(path) as file, identify(file) as image:
             _white_level(image)
-            return image.mode[:1] in ("1", "L", "I") and image.mode != "LAB"
+            return Header(
+                format=image.format or "",
+                mode=image.mode,
+                width=image.width,
+                height=image.height,
+                bits=_bits(image),
+                transparent=image.has_transparency_data,
+                animated=_is_animated(image),
+            )
     except Exception as error:
-        raise Unreadable(_explain(path, error)) from None
+        raise Unreadable(explain(path, error)) from None
 
 
-def read_image(path: Path) -> Image.Image:
+def read_image(path: Path | Embedded) -> Image.Image:
     """Decode at full size to 8 bits, upright: mode "L" or "RGB". Raises `Unreadable`."""
+    return examine(path)[0]
+
+
+def examine(path: Path | Embedded) -> tuple[Image.Image, Content]:
+    """Read a file once, and return its image as `read_image` does, and what there is to tell of it.
+
+    Raises `Unreadable`.
+    """
     try:
-        with _open(path) as image:
+        with open_file(path) as file:
+            data = file.read()
+        with identify(io.BytesIO(data)) as image:
             white = _white_level(image)
-            return _to_8_bit(ImageOps.exif_transpose(image), white)
+            turned = image.format == "TIFF" and _orientation(image) != 1
+            image.load()  # and it may have been turned now: Pillow does so for TIFF
+            orientation = _orientation(image)
+            if orientation != 1:
+                plain = _to_8_bit(image.transpose(_UPRIGHT[orientation]), white)
+            else:
+                plain = _to_8_bit(image, white)
+        kind = f"{plain.mode} {plain.width} {plain.height} ".encode()
+        return plain, Content(_hash(data), _hash(kind, plain.tobytes()), turned or orientation != 1)
     except Exception as error:  # Pillow's decoders raise many kinds over a damaged file
-        raise Unreadable(_explain(path, error)) from None
+        raise Unreadable(explain(path, error)) from None
 
 
-def decode(path: Path, size: int, interpolation: str, channels: int) -> NDArray[np.uint8]:
+def decode(
+    path: Path | Embedded, size: int, interpolation: str, channels: int
+) -> NDArray[np.uint8]:
     """Decode, resize to round(size * 256 / 224) squared and crop the centre.
 
     Returns uint8 [size, size, channels]. With 3 channels grayscale is repeated; 1 channel is for
-    files that `is_grayscale` holds of. Raises `Unreadable` for anything that is wrong with the
+    files whose header is `grayscale`. Raises `Unreadable` for anything that is wrong with the
     file, a size past Pillow's limit against decompression bombs included.
     """
-    plain = read_image(path)
+    return crop(read_image(path), size, interpolation, channels)
+
+
+def crop(plain: Image.Image, size: int, interpolation: str, channels: int) -> NDArray[np.uint8]:
+    """Resize and crop an image of `read_image` as `decode` does; raises `Unreadable`.
+
+    That is for an image in colour where 1 channel is asked for: its header was another.
+    """
+    if channels == 1 and plain.mode != "L":
+        raise Unreadable("in colour, though its header said gray before; touch it and run again")
     side = round(size * 256 / 224)
     start = (side - size) // 2
     resized = plain.resize((side, side), _FILTERS[interpolation])
@@ -64,20 +143,6 @@ def decode(path: Path, size: int, interpolation: str, channels: int) -> NDArray[
     if channels == 3:
         cropped = cropped.convert("RGB")
     return np.asarray(cropped).reshape(size, size, channels)
-
-
-def _open(path: Path) -> Image.Image:
-    if path.stat().st_size == 0:
-        raise Unreadable("the file is empty")
-    image = Image.open(path, formats=_FORMATS)
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and image.width * image.height > limit:
-        # Pillow itself only warns up to twice its limit.
-        image.close()
-        raise Image.DecompressionBombError(
-            f"{image.width} x {image.height} pixels exceed the limit of {limit}"
-        )
-    return image
 
 
 def _white_level(image: Image.Image) -> int:
@@ -91,6 +156,29 @@ def _white_level(image: Image.Image) -> int:
         kind = "floating-point" if image.mode == "F" else "32-bit integer"
         raise Unreadable(f"{kind} pixels have no known range; save it with 8 or 16 bits instead")
     return 255
+
+
+def _bits(image: Image.Image) -> int:
+    if image.mode == "1":
+        return 1
+    tiles = getattr(image, "tile", None)
+    raw = str(tiles[0][3]) if tiles else ""  # such as "RGB;16B", alone or in a tuple
+    return 16 if image.mode.startswith("I") or ";16" in raw else 8
+
+
+def _is_animated(image: Image.Image) -> bool:
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # a later frame is damaged; only the first is used
+        return True
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(_ORIENTATION)
+        return int(value) if value in _UPRIGHT else 1
+    except Exception:  # the EXIF data are damaged, the pixels need not be
+        return 1
 
 
 def _to_8_bit(image: Image.Image, white: int) -> Image.Image:
@@ -112,13 +200,8 @@ def _over_white(image: Image.Image, mode: str) -> Image.Image:
     return background
 
 
-def _explain(path: Path, error: Exception) -> str:
-    if isinstance(error, Unreadable | Image.DecompressionBombError):
-        return str(error)
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image in a known format"
-    if isinstance(error, FileNotFoundError):
-        return "the file is missing"
-    if isinstance(error, OSError) and error.strerror:
-        return f"cannot be read ({error.strerror})"
-    return f"damaged ({error or type(error).__name__})".replace(str(path), path.name)
+def _hash(*parts: bytes) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()

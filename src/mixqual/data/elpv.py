@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
+from mixqual.data.classes import ClassChoice, choose_classes, keep_classes
 from mixqual.data.index import ImageIndex, Item, LeftOut
 from mixqual.errors import DataError
 
@@ -23,11 +24,11 @@ CREDIT = (
 _STATE = {0.0: "functional", 1.0: "defective"}
 
 
-def index_elpv() -> ImageIndex:
+def index_elpv(choice: ClassChoice) -> ImageIndex:
     """Index the cells whose experts were sure: defect probability exactly 0 or 1.
 
-    The 401 cells in between are listed as left out. Raises `DataError` if the package is not
-    installed or its table of labels is not as expected.
+    The 401 cells in between are listed as left out. Only the chosen classes are kept. Raises
+    `DataError` if the package is not installed or its table of labels is not as expected.
     """
     spec = find_spec("elpv_dataset")
     if spec is None or not spec.submodule_search_locations:
@@ -35,7 +36,8 @@ def index_elpv() -> ImageIndex:
             'data.source = "elpv" needs the elpv-dataset package; install it with '
             "`pip install 'mixqual[demo]'`"
         )
-    return _read_labels(Path(spec.submodule_search_locations[0]) / "data" / "labels.csv")
+    index = _read_labels(Path(spec.submodule_search_locations[0]) / "data" / "labels.csv")
+    return keep_classes(index, choose_classes(choice, index.name, index.classes))
 
 
 def _read_labels(table: Path) -> ImageIndex:

@@ -24,6 +24,14 @@ class DecodedImages:
     classes: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
     credit: str
+    groups: tuple[str | None, ...] = ()
+    """What each image belongs to (a patient, a video), which no two splits may share; None where
+    it belongs to nothing. Empty if no image has a group."""
+    file_hashes: tuple[str, ...] = ()
+    """Of each file's bytes; equal for copies. Empty if not known."""
+    pixel_hashes: tuple[str, ...] = ()
+    """Of each image's pixels at full size; equal for images that look the same. Empty if not
+    known."""
 
 
 @dataclass(frozen=True, eq=False)

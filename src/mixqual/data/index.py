@@ -1,26 +1,66 @@
-"""What a source of images yields: every image file with its class, before any is decoded."""
+"""What a source of images yields: every image with its class, before any is decoded."""
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import final
 
 from mixqual.errors import DataError
 
 SPLITS = ("train", "val", "test")
 
+SPLIT_OF_NAME = {
+    "train": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
+"""What the splits of a source may be called."""
+
+
+@final
+@dataclass(frozen=True)
+class Embedded:
+    """An image file that lies in a row of a table instead of the file system."""
+
+    table: str
+    """What the table is called in messages."""
+    row: int
+    """Counted from 0."""
+    size: int
+    """Bytes."""
+    read_row: Callable[[int], bytes] = field(compare=False, repr=False)
+    """Returns the bytes of a row; safe to call from several threads."""
+
+    def read(self) -> bytes:
+        """Return what the image file would hold."""
+        return self.read_row(self.row)
+
+    @property
+    def name(self) -> str:
+        """Its short name in messages."""
+        return f"row {self.row}"
+
+    def __str__(self) -> str:
+        return f"{self.table}, row {self.row}"
+
 
 @dataclass(frozen=True)
 class Item:
-    """One image file."""
+    """One image."""
 
     id: str
     """Its path below the source's root, with forward slashes; unique and the same everywhere."""
-    path: Path
+    path: Path | Embedded
     label: int
     """Position of its class in `ImageIndex.classes`."""
     split: str | None
     """"train", "val" or "test" where the source gives it."""
+    group: str | None = None
+    """Images of one group, such as one patient or one part, go to one split together."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +73,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class ImageIndex:
-    """The image files of a source, in an order that does not depend on the file system."""
+    """The images of a source, in an order that does not depend on the file system."""
 
     name: str
     classes: tuple[str, ...]
@@ -45,17 +85,26 @@ class ImageIndex:
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits that change when images come, go, move or change in size.
 
-        File contents are not read: a file replaced by one of exactly the same size goes unnoticed.
-        Raises `DataError` if a file has vanished since it was indexed.
+        So they do when the groups change. Contents are not read: a file replaced by one of exactly
+        the same size goes unnoticed. Raises `DataError` if a file has vanished since it was
+        indexed.
         """
         digest = hashlib.sha256(json.dumps([self.name, self.classes]).encode())
         for item in self.items:
-            try:
-                size = item.path.stat().st_size
-            except OSError as error:
-                raise DataError(
-                    f"{item.path}: cannot be read any more ({error.strerror}); "
-                    "leave the images alone while a study runs"
-                ) from None
-            digest.update(json.dumps([item.id, item.label, item.split, size]).encode())
+            facts: list[str | int | None] = [item.id, item.label, item.split, _size(item.path)]
+            if item.group is not None:
+                facts.append(item.group)
+            digest.update(json.dumps(facts).encode())
         return digest.hexdigest()[:16]
+
+
+def _size(content: Path | Embedded) -> int:
+    if isinstance(content, Embedded):
+        return content.size
+    try:
+        return content.stat().st_size
+    except OSError as error:
+        raise DataError(
+            f"{content}: cannot be read any more ({error.strerror}); "
+            "leave the images alone while a study runs"
+        ) from None

@@ -12,6 +12,7 @@ from mixqual.artifacts import write_atomically
 from mixqual.config import Share, SplitConfig
 from mixqual.data.image_set import DecodedImages
 from mixqual.data.index import SPLITS
+from mixqual.data.units import find_units, refuse_mixed, share_out
 from mixqual.errors import DataError, RunError
 
 Splits = dict[str, NDArray[np.int64]]
@@ -29,29 +30,35 @@ def make_splits(images: DecodedImages, config: SplitConfig) -> Splits:
     a fraction (rounded, but never to nothing), a count, or (None) all that is left. A count of
     test images is a maximum; counts of the others must be met. What no split takes stays unused.
 
+    Images that `grouping.unite` holds together go to one split. So fractions are met only as near
+    as their sizes allow, and images that a count leaves of such a set stay unused. A set of several
+    classes is drawn with the rarest of them, and refused if there are counts.
+
     The draw depends on the seed and on a class's name and image ids alone. Validation images come
     first in it, training images next and test images last, so that a smaller train or test count
     chooses a subset of a larger one's images. Raises `DataError` if the settings contradict each
-    other or the source, or a class has too few images.
+    other or the source, or a class has too few images or sets.
     """
     given = {split for split in images.splits if split is not None}
     shares = _shares_to_take(config, given)
+    pool: list[int] = []
     taken: dict[str, list[int]] = {split: [] for split in SPLITS}
-    for label, name in enumerate(images.classes):
-        pool = []
-        for position in np.flatnonzero(images.labels_N == label).tolist():
-            split = images.splits[position]
-            if split in ("val", "test"):
-                taken[split].append(position)
-            else:
-                pool.append(position)
-        pool.sort(key=images.ids.__getitem__)
-        counts = _counts(name, len(pool), shares)
-        drawn = _generator(config.seed, name).permutation(np.array(pool, dtype=np.int64)).tolist()
-        val, train, test = (counts.get(split, 0) for split in ("val", "train", "test"))
-        taken["val"] += drawn[:val]
-        taken["train"] += drawn[val : val + train]
-        taken["test"] += drawn[len(drawn) - test :]
+    for position, found in enumerate(images.splits):
+        (taken[found] if found in ("val", "test") else pool).append(position)
+    units = find_units(images, pool)
+    refuse_mixed(images, units, shares)
+    totals = np.bincount(images.labels_N[pool], minlength=len(images.classes))
+    for name, total, own in zip(images.classes, totals.tolist(), units, strict=True):
+        have = sum(unit.size for unit in own)
+        if have < total and len(own) < len(shares):
+            # Nearly all of the class is drawn with rarer ones, and so is in every split.
+            taken["train"] += [position for unit in own for position in unit.positions]
+            continue
+        counts = _counts(name, have, shares)
+        order = _generator(config.seed, name).permutation(len(own))
+        drawn = share_out(name, [own[place] for place in order], counts, shares)
+        for split in SPLITS:
+            taken[split] += drawn[split]
     splits = {split: np.array(sorted(found), dtype=np.int64) for split, found in taken.items()}
     _check_no_class_missing(images, splits)
     return splits

@@ -8,11 +8,12 @@ from types import ModuleType
 from mixqual.distortions.base import (
     Distortion,
     check_images,
-    distortion,
     distortions,
     image_keys,
     register,
 )
+from mixqual.distortions.composition import Composition, Part
+from mixqual.distortions.lookup import distortion
 from mixqual.distortions.schedule import Assignment, Schedule, distort
 
 # Every module of this package may register distortions: a new one is found by being here.
@@ -31,7 +32,9 @@ sys.modules[__name__].__class__ = _CallableModule
 
 __all__ = [
     "Assignment",
+    "Composition",
     "Distortion",
+    "Part",
     "Schedule",
     "check_images",
     "distort",

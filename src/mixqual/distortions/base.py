@@ -5,8 +5,9 @@ A distortion lives in one file of this package: a final subclass of `Distortion`
 """
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +25,8 @@ class Distortion(ABC):
 
     Call with `images_BCHW` (uint8, or floating point in 0...255; 1 or 3 channels; any H and W, any
     device) and `levels_B`. The result has the same shape, type, device and memory format. Level
-    `clean_level` leaves an image bit-exact.
+    `clean_level` leaves an image bit-exact; from there to `worst_level`, which may lie below it
+    (the quality of JPEG), the damage grows.
 
     Random distortions are keyed by (seed, image): an image gets the same pixels whatever batch it
     is in, in any order, process or device. The image's key is a hash of its pixels unless
@@ -33,16 +35,22 @@ class Distortion(ABC):
     Raises `InvalidImageError` or `InvalidLevelError` for input outside this contract.
     """
 
-    name: ClassVar[str]
+    name: str
     """The name in study files, commands and the registry."""
-    unit: ClassVar[str]
+    unit: str
     """Unit of the level, for axes and tables."""
-    max_level: ClassVar[float]
-    """Levels lie in [0, max_level]; 0 means none."""
-    scales_with_size: ClassVar[bool] = False
+    clean_level: float = 0.0
+    """The level that means none."""
+    worst_level: float
+    """Levels lie between `clean_level` and this one."""
+    quantity: str = "level"
+    """What the level is, in a word for axes, such as "σ", "radius" or "quality"."""
+    scales_with_size: bool = False
     """Whether the level is a length in pixels, which shrinks with the image."""
-    random: ClassVar[bool] = False
+    random: bool = False
     """Whether the result depends on the seed."""
+    fingerprint: str = ""
+    """Of code that is not mixqual's: results depend on it as they do on name and options."""
 
     def __call__(
         self, images_BCHW: Tensor, levels_B: Tensor, *, seed: int = 0, keys_B: Tensor | None = None
@@ -53,7 +61,7 @@ class Distortion(ABC):
             self._check_keys(images_BCHW, keys_B)
         elif self.random:
             keys_B = image_keys(images_BCHW)
-        changed_B = levels_B > 0
+        changed_B = levels_B != self.clean_level
         if not bool(changed_B.any()):
             return images_BCHW.clone()
         whole = bool(changed_B.all())
@@ -77,10 +85,11 @@ class Distortion(ABC):
     def apply(
         self, images_BCHW: Tensor, levels_B: Tensor, *, seed: int, keys_B: Tensor | None
     ) -> Tensor:
-        """Distort checked floating-point images; every level is above 0 (float64, on the CPU)."""
+        """Distort checked floating-point images; no level is clean (float64, on the CPU)."""
 
     def _check_levels(self, images_BCHW: Tensor, levels_B: Tensor) -> Tensor:
-        levels_B = torch.as_tensor(levels_B)
+        if not isinstance(levels_B, Tensor):  # NumPy reads a list in full precision
+            levels_B = torch.as_tensor(np.asarray(levels_B))
         if levels_B.shape != (len(images_BCHW),):
             raise InvalidLevelError(
                 f"{self.name}: levels must be one number per image, shape ({len(images_BCHW)},), "
@@ -89,14 +98,21 @@ class Distortion(ABC):
         if levels_B.dtype == torch.bool or levels_B.is_complex():
             raise InvalidLevelError(f"{self.name}: levels must be numbers, not {levels_B.dtype}")
         levels_B = levels_B.to(device="cpu", dtype=torch.float64)
-        bad_B = ~((levels_B >= 0) & (levels_B <= self.max_level))  # NaN is bad, too
+        low, high = self.bounds
+        bad_B = ~((levels_B >= low) & (levels_B <= high))  # NaN is bad, too
         if bool(bad_B.any()):
             position = int(bad_B.nonzero()[0])
             raise InvalidLevelError(
                 f"{self.name}: level {levels_B[position].item():g} (image {position} of the batch) "
-                f"is outside 0...{self.max_level:g} {self.unit}"
+                f"is outside {low:g}...{high:g} {self.unit}"
             )
         return levels_B
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and the highest number that is a level."""
+        low, high = sorted((self.clean_level, self.worst_level))
+        return low, high
 
     def _check_keys(self, images_BCHW: Tensor, keys_B: Tensor) -> None:
         if keys_B.shape != (len(images_BCHW),) or keys_B.dtype != torch.int64:
@@ -169,13 +185,13 @@ def distortions() -> tuple[str, ...]:
     return tuple(sorted(_REGISTRY))
 
 
-def distortion(name: str, /, **options: bool | float | int | str) -> Distortion:
-    """Return the distortion of that name, with its options set.
-
-    Raises `DistortionError` for an unknown name or option.
-    """
+def registered_distortion(name: str, /, **options: Any) -> Distortion:
+    """Return the registered distortion of that name, with its options set."""
     if name not in _REGISTRY:
-        raise DistortionError(f"unknown distortion {name!r}; known are {', '.join(distortions())}")
+        raise DistortionError(
+            f"unknown distortion {name!r}; known are {', '.join(distortions())}, "
+            "and your own as module:function"
+        )
     try:
         return _REGISTRY[name](**options)
     except TypeError as error:

@@ -6,7 +6,7 @@ is cheap, and a batched product then blurs every image with a deviation of its o
 Reference: `scipy.ndimage.gaussian_filter(mode="reflect", truncate=4)`.
 """
 
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -22,10 +22,11 @@ _BLOCK = 32
 class GaussianBlur(Distortion):
     """Convolves with a Gaussian cut at 4 deviations; the level is the deviation in pixels."""
 
-    name: ClassVar[str] = "gaussian_blur"
-    unit: ClassVar[str] = "pixels"
-    max_level: ClassVar[float] = 1000.0
-    scales_with_size: ClassVar[bool] = True
+    name = "gaussian_blur"
+    unit = "pixels"
+    worst_level = 1000.0
+    quantity = "σ"
+    scales_with_size = True
 
     def apply(
         self, images_BCHW: Tensor, levels_B: Tensor, *, seed: int, keys_B: Tensor | None

@@ -32,12 +32,12 @@ class Assignment:
 @final
 @dataclass(frozen=True)
 class Schedule:
-    """Exact fractions of each batch for each distortion, levels uniform in (0, max)."""
+    """Exact fractions of each batch for each distortion, levels uniform between two bounds."""
 
     fractions: Mapping[str, float]
     """Fraction of a batch per distortion; what they leave over stays clean."""
-    max_levels: Mapping[str, float]
-    """Highest level per distortion, of every distortion of the study, in a fixed order."""
+    ranges: Mapping[str, tuple[float, float]]
+    """Clean and worst level per distortion, of every distortion drawn from, in a fixed order."""
 
     def draw(self, batch: int, seed: int) -> Assignment:
         """Assign distortions to `batch` images; the same seed gives the same assignment.
@@ -46,20 +46,22 @@ class Schedule:
         that rounding leaves over go to the largest remainders, the clean share included.
         """
         generator = torch.Generator().manual_seed(seed)
-        names = list(self.max_levels)
+        names = list(self.ranges)
         counts = self.counts(batch)
         kinds_B = torch.cat(
             [torch.full((counts[name],), index) for index, name in enumerate(names)]
             + [torch.full((batch - sum(counts.values()),), -1)]
         )
         kinds_B = kinds_B[torch.randperm(batch, generator=generator)]
-        highest_D = torch.tensor([*self.max_levels.values(), 0.0], dtype=torch.float64)
+        # The last row is that of clean images, whose kind is -1.
+        ranges_D2 = torch.tensor([*self.ranges.values(), (0.0, 0.0)], dtype=torch.float64)
+        clean_B, worst_B = ranges_D2[kinds_B].T
         uniform_B = torch.rand(batch, generator=generator, dtype=torch.float64)
-        return Assignment(kinds_B, uniform_B * highest_D[kinds_B])
+        return Assignment(kinds_B, clean_B + uniform_B * (worst_B - clean_B))
 
     def counts(self, batch: int) -> dict[str, int]:
         """How many of `batch` images get each distortion."""
-        shares = {name: batch * self.fractions.get(name, 0.0) for name in self.max_levels}
+        shares = {name: batch * self.fractions.get(name, 0.0) for name in self.ranges}
         shares[""] = batch - sum(shares.values())  # the clean images
         # Rounded first, so that 32 * 0.1 + 32 * 0.2 and the like lose no image to binary fractions.
         counts = {name: int(round(share, 9)) for name, share in shares.items()}
@@ -76,7 +78,7 @@ def distort(
 ) -> Tensor:
     """Apply each image's assigned distortion, one call per kind; `images_BCHW` is not changed.
 
-    `distortions` are in the order of the schedule's `max_levels`. The distortions' contract holds.
+    `distortions` are in the order of the schedule's `ranges`. The distortions' contract holds.
     """
     result_BCHW = images_BCHW.clone()
     for index, kind in enumerate(distortions.values()):

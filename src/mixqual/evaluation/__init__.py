@@ -1,26 +1,32 @@
 """The sweep and its cube; curves, areas and intervals; cost."""
 
+from mixqual.evaluation.corruption_error import ErrorRates, corruption_error_results
 from mixqual.evaluation.cost import Cost, count, count_parts, latency_ms
 from mixqual.evaluation.cube import CLEAN, CLEAN_CELL, Cell, Cube, OutputArray, grid_cells
 from mixqual.evaluation.curves import AccuracyCurve, Bootstrap, auc, auc_weights
+from mixqual.evaluation.metrics import METRICS, measure
 from mixqual.evaluation.sweep import Predictor, distort_cell, sweep
 
 __all__ = [
     "CLEAN",
     "CLEAN_CELL",
+    "METRICS",
     "AccuracyCurve",
     "Bootstrap",
     "Cell",
     "Cost",
     "Cube",
+    "ErrorRates",
     "OutputArray",
     "Predictor",
     "auc",
     "auc_weights",
+    "corruption_error_results",
     "count",
     "count_parts",
     "distort_cell",
     "grid_cells",
     "latency_ms",
+    "measure",
     "sweep",
 ]

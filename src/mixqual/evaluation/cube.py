@@ -40,12 +40,14 @@ CLEAN_CELL = Cell(CLEAN, 0.0)
 
 
 def grid_cells(levels: Mapping[str, Sequence[float]], draws: Mapping[str, int]) -> list[Cell]:
-    """The clean cell, then every non-zero level of every distortion in each of its draws."""
+    """The clean cell, then every other level of every distortion in each of its draws.
+
+    The first of a distortion's levels is the clean one.
+    """
     return [CLEAN_CELL] + [
         Cell(name, level, draw)
         for name, values in levels.items()
-        for level in values
-        if level > 0
+        for level in values[1:]
         for draw in range(draws.get(name, 1))
     ]
 
@@ -137,9 +139,7 @@ class Cube:
         return np.stack([self.arrays[name].read(cell) for name in names])
 
     def draws(self, distortion: str, level: float) -> list[Cell]:
-        """The cells of a level, one for each draw; level 0 is the clean cell."""
-        if level == 0:
-            return [CLEAN_CELL]
+        """The cells of a distortion's level that is not clean, one for each draw."""
         return [c for c in self.cells if c.distortion == distortion and c.level == level]
 
     def to_xarray(self, names: Sequence[str]) -> xr.DataArray:

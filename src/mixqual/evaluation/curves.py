@@ -18,7 +18,7 @@ class AccuracyCurve:
     """Accuracy at each level of a distortion, over the same n images."""
 
     levels: tuple[float, ...]
-    """Increasing; 0 is the clean level."""
+    """From the clean level on, increasing or falling."""
     accuracy: tuple[float, ...]
     n: int
 
@@ -40,13 +40,17 @@ def auc(curve: AccuracyCurve, *, include_clean: bool = True) -> float:
 def auc_weights(levels: Sequence[float], include_clean: bool = True) -> Array:
     """The weight of each level in the area: the AUC is this vector times the accuracies.
 
-    Raises `MixqualError` unless the levels increase from 0 and there are at least two.
+    The first level is the clean one. Raises `MixqualError` unless the levels increase, or fall, and
+    there are at least two.
     """
     positions_V = np.asarray(levels, dtype=np.float64)
-    increasing = bool(np.all(np.diff(positions_V) > 0)) and bool(np.all(np.isfinite(positions_V)))
-    if len(positions_V) < 2 or positions_V[0] != 0 or not increasing:
-        raise MixqualError(f"levels must increase from 0, two or more; they are {list(levels)}")
-    widths = np.diff(positions_V) / positions_V[-1]
+    steps = np.diff(positions_V)
+    if len(steps) == 0 or not (np.all(steps > 0) or np.all(steps < 0)) or np.isinf(steps).any():
+        raise MixqualError(
+            "levels must increase, or fall, from the clean one, two or more; "
+            f"they are {list(levels)}"
+        )
+    widths = steps / (positions_V[-1] - positions_V[0])
     if not include_clean:
         return np.concatenate([[0.0], widths])
     weights: Array = (np.concatenate([[0.0], widths]) + np.concatenate([widths, [0.0]])) / 2

@@ -9,7 +9,14 @@ from mixqual.fusion.optimal_weights import (
     solve,
 )
 from mixqual.fusion.rules import average, hard_mix, maximum, mix
-from mixqual.fusion.scores import CEILINGS, ENSEMBLES, Correct, level_rows, score
+from mixqual.fusion.scores import (
+    CEILINGS,
+    ENSEMBLES,
+    Correct,
+    level_rows,
+    measure_models,
+    score,
+)
 
 __all__ = [
     "CEILINGS",
@@ -21,6 +28,7 @@ __all__ = [
     "interpolate_weights",
     "level_rows",
     "maximum",
+    "measure_models",
     "minimise_on_simplex",
     "mix",
     "objective",

@@ -138,9 +138,12 @@ def _newton(p_NE: Array, w_E: Array) -> Array:
 def interpolate_weights(levels: ArrayLike, weights_VE: Array, at_B: ArrayLike) -> Array:
     """Weights at any level, linear between those of the neighbouring grid levels.
 
-    `levels` increase from 0 and have one row of `weights_VE` each; rows of the result sum to one.
+    `levels` increase, or fall, from the clean one and have one row of `weights_VE` each; rows of
+    the result sum to one.
     """
     weights_VE = np.asarray(weights_VE)
     at, grid = np.asarray(at_B, dtype=np.float64), np.asarray(levels, dtype=np.float64)
+    if grid[-1] < grid[0]:
+        grid, weights_VE = grid[::-1], weights_VE[::-1]
     columns = [np.interp(at, grid, column) for column in weights_VE.T]
     return np.stack(columns, axis=-1)

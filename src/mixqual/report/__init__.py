@@ -1,37 +1,56 @@
 """Reports: tables and figures as pure functions of a run's `results.json`, and their files."""
 
 from mixqual.report.cost_figure import figure_costs
+from mixqual.report.data_check import data_check_tables
 from mixqual.report.differences import Difference, difference
 from mixqual.report.figures import draw_figures, figure_2, figure_4, figure_5
+from mixqual.report.floors import check_floors, missed_floors, parse_floors
 from mixqual.report.headline import headline
 from mixqual.report.labels import level_key
 from mixqual.report.layout import Table, to_csv, to_markdown, to_rich
-from mixqual.report.resilience import resilience_table
-from mixqual.report.tables import accuracy_csv, auc_table, comparisons_table, weights_csv
+from mixqual.report.resilience import corruption_table, resilience_table, write_csv
+from mixqual.report.resilience_figure import check_figure_path, draw_resilience
+from mixqual.report.tables import (
+    accuracy_csv,
+    auc_table,
+    comparisons_table,
+    distortions_table,
+    weights_csv,
+)
 from mixqual.report.trees import tree_tables
 from mixqual.report.variants import cost_table
-from mixqual.report.writer import write_report
+from mixqual.report.writer import report_tables, write_report
 
 __all__ = [
     "Difference",
     "Table",
     "accuracy_csv",
     "auc_table",
+    "check_figure_path",
+    "check_floors",
     "comparisons_table",
+    "corruption_table",
     "cost_table",
+    "data_check_tables",
     "difference",
+    "distortions_table",
     "draw_figures",
+    "draw_resilience",
     "figure_2",
     "figure_4",
     "figure_5",
     "figure_costs",
     "headline",
     "level_key",
+    "missed_floors",
+    "parse_floors",
+    "report_tables",
     "resilience_table",
     "to_csv",
     "to_markdown",
     "to_rich",
     "tree_tables",
     "weights_csv",
+    "write_csv",
     "write_report",
 ]

@@ -146,6 +146,9 @@ def _panels(
         else:
             axes.tick_params(labelleft=False)
         axes.margins(x=0.02)
+        levels = results["distortions"][name]["levels"]
+        if levels[-1] < levels[0]:  # damage grows to the right, whichever way its level goes
+            axes.invert_xaxis()
     _add_legend(figure, list(legend.values()), list(legend))
     return figure
 

@@ -7,14 +7,22 @@ from typing import Any
 Results = Mapping[str, Any]
 """The content of a run's `results.json`."""
 
-AVERAGE = "average"
-"""The mean over all distortions, where the name of a distortion may stand."""
+AVERAGE, HELD_OUT = "average", "held_out_average"
+"""The means over the distortions that experts are trained on, and over those that none is, where
+the name of a distortion may stand."""
 
 ENSEMBLES = ("avg", "max", "hardmix", "mix")
 CEILINGS = {"mix_true": "true weights", "best_expert": "best expert"}
 """Models that use what no deployed model knows, and their short names."""
 
-_TITLES = {"gaussian_noise": "Noise", "gaussian_blur": "Blur", AVERAGE: "Average"}
+_MOST_COLUMNS = 3
+_TITLES = {
+    "gaussian_noise": "Noise",
+    "gaussian_blur": "Blur",
+    "jpeg": "JPEG",
+    AVERAGE: "Average",
+    HELD_OUT: "Held-out average",
+}
 
 
 def model_label(model: str) -> str:
@@ -50,6 +58,17 @@ def models_without_trees(results: Results) -> list[str]:
     return [model for model in results["models"] if model not in of_trees]
 
 
+def averages(results: Results) -> list[str]:
+    """The means over distortions that a run has."""
+    return [AVERAGE, *([HELD_OUT] if results.get("held_out") else [])]
+
+
+def table_columns(results: Results) -> list[str]:
+    """The distortions that a table of models has room for: all if they are few, else none."""
+    names = list(results["distortions"])
+    return names if len(names) <= _MOST_COLUMNS else []
+
+
 def main_baseline(results: Results) -> str | None:
     """The paper's M_all, or the first baseline of a study that names it otherwise."""
     baselines = results["baselines"]
@@ -66,7 +85,9 @@ def level_title(results: Results, distortion: str) -> str:
     unit, size = results["distortions"][distortion]["unit"], results["provenance"].get("size")
     if unit == "pixels" and size:
         unit = f"pixels at {size} px"
-    quantity = "σ" if distortion in _TITLES else "level"
+    # Older results do not say what a level is.
+    default = "σ" if distortion in ("gaussian_noise", "gaussian_blur") else "level"
+    quantity = results["distortions"][distortion].get("quantity", default)
     return f"{distortion_title(distortion)} {quantity} ({unit})"
 
 

@@ -13,6 +13,14 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 Align = Literal["left", "right"]
+
+
+def numbers(count: int) -> tuple[Align, ...]:
+    """The alignment of so many columns of numbers."""
+    column: Align = "right"
+    return (column,) * count
+
+
 Value = str | float | None
 
 

@@ -18,14 +18,23 @@ _LARGEST_GAP = 1e-9
 
 
 def auc_warnings(results: Results) -> tuple[str, ...]:
-    """What makes the numbers of M_mix and M_hardmix meaningless."""
+    """What makes numbers of the table meaningless, or better than they should be."""
+    warnings = []
     failed = failed_gates(results)
-    if not failed:
-        return ()
-    return (
-        f"WARNING: THE GATE HAS FAILED for {failed}. {_gate_losses(results)} A gate that does not "
-        "beat a constant has learned nothing: M_mix and M_hardmix are not what they should be.",
-    )
+    if failed:
+        warnings.append(
+            f"WARNING: THE GATE HAS FAILED for {failed}. {_gate_losses(results)} A gate that does "
+            "not beat a constant has learned nothing: M_mix and M_hardmix are not what they should "
+            "be."
+        )
+    leaks = results.get("leaks")
+    if leaks:
+        warnings.append(
+            f"WARNING: {len(leaks)} images are not apart from others that they should be apart "
+            f"from, such as {leaks[0]['id']} ({leaks[0]['place']}) and {leaks[0]['twin']} "
+            f"({leaks[0]['twin_place']}): {leaks[0]['what']}. All of them are in leaks.csv."
+        )
+    return tuple(warnings)
 
 
 def auc_notes(results: Results) -> tuple[str, ...]:
@@ -95,9 +104,10 @@ def _levels(results: Results) -> str:
     size = results["provenance"]["size"]
     ranges = []
     for name, grid in results["distortions"].items():
-        highest, at_224 = grid["levels"][-1], grid["max_at_224"]
-        text = f"{distortion_title(name)} up to {highest:.4g} {grid['unit']}"
-        if not math.isclose(highest, at_224, rel_tol=1e-5):
+        clean, strongest, at_224 = grid["levels"][0], grid["levels"][-1], grid["max_at_224"]
+        way = "up" if strongest > clean else "down"
+        text = f"{distortion_title(name)} {way} to {strongest:.4g} {grid['unit']}"
+        if not math.isclose(strongest, at_224, rel_tol=1e-5):
             text += f" (scaled to images of {size} px: {at_224:g} at 224 px)"
         elif grid["unit"] == "pixels":
             text += " (not scaled)"

@@ -5,15 +5,18 @@ from typing import Any
 from mixqual.report.differences import Difference, difference
 from mixqual.report.labels import (
     AVERAGE,
+    HELD_OUT,
     Results,
+    averages,
     distortion_title,
     kind_of,
     level_key,
     model_label,
     models_without_trees,
     signed,
+    table_columns,
 )
-from mixqual.report.layout import Align, Table, Value, csv_text
+from mixqual.report.layout import Table, Value, csv_text, numbers
 from mixqual.report.notes import auc_notes, auc_warnings
 
 # Field of the results, column title, divisor, decimals.
@@ -29,17 +32,20 @@ _MISSING = "–"
 def auc_table(results: Results) -> Table:
     """The paper's Table 2 for this run, with intervals and with what each model costs."""
     models = models_without_trees(results)
-    columns = [*results["distortions"], AVERAGE]
-    titles = [f"{distortion_title(name)} AUC" for name in results["distortions"]]
+    every = [*results["distortions"], *averages(results)]
+    columns = [*table_columns(results), *averages(results)]
     seeds = results["provenance"]["seeds"]
     fields = ["model", "kind"]
-    for name in columns:
+    for name in every:
         fields += [f"{name}_{part}" for part in ("auc", "low", "high", "auc_without_clean")]
         fields += [f"{name}_auc_seed_{seed}" for seed in seeds]
-    align: list[Align] = ["right"] * (len(columns) + len(_COSTS))
     return Table(
         title=f"{results['name']}: area under the accuracy curve",
-        header=("Model", *titles, "Average", *(title for _, title, _, _ in _COSTS)),
+        header=(
+            "Model",
+            *(_area_title(name) for name in columns),
+            *(title for _, title, _, _ in _COSTS),
+        ),
         rows=tuple(
             (
                 model_label(model),
@@ -48,12 +54,40 @@ def auc_table(results: Results) -> Table:
             )
             for model in models
         ),
-        align=("left", *align),
+        align=("left", *numbers(len(columns) + len(_COSTS))),
         fields=(*fields, *(field for field, _, _, _ in _COSTS)),
-        records=tuple(_auc_record(results, model, columns) for model in models),
+        records=tuple(_auc_record(results, model, every) for model in models),
         rules=_rules([_group(results, model) for model in models]),
         notes=auc_notes(results),
         warnings=auc_warnings(results),
+    )
+
+
+def distortions_table(results: Results) -> Table | None:
+    """The AUC of every model on every distortion, where these are too many for the main table."""
+    names = list(results["distortions"])
+    if table_columns(results):
+        return None
+    models = models_without_trees(results)
+    held_out = results.get("held_out", [])
+    rows = [
+        (
+            distortion_title(name) + (" (held out)" if name in held_out else ""),
+            *(f"{results['auc'][model][name]['auc']:.3f}" for model in models),
+        )
+        for name in sorted(names, key=lambda name: name in held_out)
+    ]
+    return Table(
+        title=f"{results['name']}: AUC by distortion",
+        header=("Distortion", *(model_label(model) for model in models)),
+        rows=tuple(rows),
+        align=("left", *numbers(len(models))),
+        fields=("distortion", *models),
+        records=tuple(
+            (name, *(results["auc"][model][name]["auc"] for model in models)) for name in names
+        ),
+        rules=(len(names) - len(held_out),) if held_out else (),
+        notes=("Intervals are in auc.csv.",),
     )
 
 
@@ -62,29 +96,28 @@ def comparisons_table(results: Results, against: str = "mix") -> Table:
 
     The verdict is that of the average; the CSV has one for each distortion too.
     """
-    columns = [AVERAGE, *results["distortions"]]
+    columns = [*averages(results), *results["distortions"]]
+    shown = [*averages(results)[1:], *table_columns(results)]
     found = {
         model: cells
         for model in models_without_trees(results)
         if None not in (cells := [difference(results, against, model, name) for name in columns])
     }
     rows = {model: [cell for cell in cells if cell] for model, cells in found.items()}
-    titles = [f"{distortion_title(name)} AUC" for name in results["distortions"]]
     own = model_label(against)
-    align: list[Align] = ["right"] * len(titles)
     return Table(
         title=f"{results['name']}: {own} minus each other model",
-        header=("Other model", "Average", f"{own} is", *titles),
+        header=("Other model", "Average", f"{own} is", *(_area_title(name) for name in shown)),
         rows=tuple(
             (
                 model_label(model),
                 _difference_text(cells[0]),
                 cells[0].verdict,
-                *(_difference_text(cell) for cell in cells[1:]),
+                *(_difference_text(cells[columns.index(name)]) for name in shown),
             )
             for model, cells in rows.items()
         ),
-        align=("left", "right", "left", *align),
+        align=("left", "right", "left", *numbers(len(shown))),
         fields=("a", "b", "distortion", "delta", "low", "high", "verdict"),
         records=tuple(
             (cell.a, cell.b, cell.distortion, cell.delta, cell.low, cell.high, cell.verdict)
@@ -129,6 +162,11 @@ def weights_csv(results: Results) -> str:
             ]
     fields = ("distortion", "level", "expert", "optimal_weight", "gate_mean", "gate_std")
     return csv_text(fields, records)
+
+
+def _area_title(name: str) -> str:
+    title = distortion_title(name)
+    return title if name in (AVERAGE, HELD_OUT) else f"{title} AUC"
 
 
 def _area_text(area: dict[str, Any]) -> str:

@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mixqual.report.differences import Difference, difference
-from mixqual.report.labels import AVERAGE, Results, distortion_title, model_label, signed
+from mixqual.report.labels import (
+    AVERAGE,
+    Results,
+    averages,
+    distortion_title,
+    model_label,
+    signed,
+    table_columns,
+)
 from mixqual.report.layout import Align, Table, Value, csv_text
 
 _TITLES = {
@@ -37,7 +45,7 @@ def branch_point(tree: Mapping[str, Any]) -> str:
 
 
 def _table(results: Results, kind: str, trees: Sequence[Mapping[str, Any]]) -> Table:
-    columns = list(results["distortions"])
+    columns = table_columns(results)
     titles = [f"{distortion_title(name)} AUC" for name in columns]
     rows = [_row(results, "mix", "nothing shared (M_mix)", columns)]
     for tree in trees:
@@ -108,7 +116,7 @@ def _difference(found: Difference | None) -> str:
 
 
 def _fields(results: Results) -> tuple[str, ...]:
-    columns = [*results["distortions"], AVERAGE]
+    columns = [*results["distortions"], *averages(results)]
     areas = [f"{name}_{part}" for name in columns for part in ("auc", "low", "high")]
     minus = [f"minus_{other}{part}" for other in _OTHERS for part in ("", "_low", "_high")]
     return ("kind", "until", "from", "role", "model", *areas, *minus, *_COSTS)
@@ -117,7 +125,7 @@ def _fields(results: Results) -> tuple[str, ...]:
 def _record(results: Results, tree: Mapping[str, Any], role: str) -> tuple[Value, ...]:
     model = tree[role]
     record: list[Value] = [tree["kind"], tree["until"], tree["from"], role, model]
-    for name in (*results["distortions"], AVERAGE):
+    for name in (*results["distortions"], *averages(results)):
         area = results["auc"][model][name]
         record += [area["auc"], *area["ci95"]]
     for other in _OTHERS:

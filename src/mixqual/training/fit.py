@@ -43,7 +43,7 @@ class Task:
     val: ImageSet
     schedule: Schedule
     distortions: Mapping[str, Distortion]
-    """In the order of the schedule's `max_levels`."""
+    """In the order of the schedule's `ranges`."""
     targets: Callable[[Tensor, Assignment], Tensor]
     """From labels_B and their assignment to whatever `losses` compares outputs with."""
     losses: Callable[[Tensor, Tensor], Tensor]

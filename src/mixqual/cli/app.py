@@ -1,0 +1,30 @@
+"""The command itself: what all its commands share."""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from mixqual.errors import MixqualError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Measure how image quality hurts a classifier, and train a mixture of experts against it.",
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Run the command; a mistake of the user's is one line on standard error and exit code 2."""
+    try:
+        app()
+    except MixqualError as error:
+        Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False, highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("\nstopped; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,137 @@
+"""Commands that measure one classifier."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from mixqual.cli.app import AsJson, app
+
+
+@app.command()
+def evaluate(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A torchvision or timm name, module:function, or a file of ONNX, TorchScript or "
+            "torch.export."
+        ),
+    ],
+    data: Annotated[Path, typer.Option(help="A folder of class/image.")],
+    weights: Annotated[
+        str, typer.Option(help='"default", "packaged", "random", or a weights file.')
+    ] = "default",
+    size: Annotated[
+        int | None, typer.Option(help="Side of the input in pixels; 224, or what a file fixes.")
+    ] = None,
+    preprocessing: Annotated[
+        str | None,
+        typer.Option(
+            help='What a model file expects: "raw" (0 to 255), "unit" (0 to 1), "imagenet", or '
+            "MEAN,STD."
+        ),
+    ] = None,
+    distortion: Annotated[
+        list[str] | None,
+        typer.Option(help="Strongest level of a distortion: gaussian_blur=10; repeatable."),
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Levels of each distortion.")] = 10,
+    imagenet_c: Annotated[
+        bool, typer.Option("--imagenet-c", help="ImageNet-C's 15 corruptions, five severities.")
+    ] = False,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help='For mCE: the --json of another model, or "alexnet" for ImageNet-C.'),
+    ] = None,
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(help="Exit code 3 below this AUC: gaussian_blur=0.6, average=, clean=."),
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write every metric here.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw the curves here: .svg, .png.")] = None,
+    seed: int = 0,
+    skip_unreadable: Annotated[bool, typer.Option(help="Leave out what cannot be read.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the resilience of any classifier on a folder of images."""
+    from mixqual.distort_files import parse_steps
+    from mixqual.imagenet_c import NAMES
+    from mixqual.report import (
+        check_figure_path,
+        check_floors,
+        corruption_table,
+        draw_resilience,
+        missed_floors,
+        parse_floors,
+        resilience_table,
+        to_rich,
+        write_csv,
+    )
+    from mixqual.resilience import PAPER_DISTORTIONS, levels_up_to
+    from mixqual.resilience import evaluate as measure
+
+    strongest = parse_steps(distortion or [])
+    if not strongest and not imagenet_c:
+        strongest = [(name, settings.strongest) for name, settings in PAPER_DISTORTIONS.items()]
+    distortions = {name: levels_up_to(name, level, steps) for name, level in strongest}
+    floors = parse_floors(fail_under or [])
+    check_floors(floors, [*distortions, *(NAMES if imagenet_c else [])])
+    if figure:
+        check_figure_path(figure)
+    results = measure(
+        model,
+        data,
+        weights=weights,
+        size=size,
+        preprocessing=preprocessing,
+        distortions=distortions,
+        imagenet_c=imagenet_c,
+        baseline=baseline,
+        seed=seed,
+        on_error="skip" if skip_unreadable else "raise",
+    )
+    if csv:
+        write_csv(results, csv)
+    if figure:
+        draw_resilience(results, figure)
+    if as_json:
+        print(json.dumps(results, indent=2))
+    else:
+        console = Console()
+        for table in (resilience_table(results), corruption_table(results)):
+            if table:
+                console.print(to_rich(table))
+    missed = missed_floors(results, floors)
+    for message in missed:
+        print(message, file=sys.stderr)
+    if missed:
+        raise typer.Exit(3)
+
+
+@app.command()
+def cost(
+    backbone: Annotated[str, typer.Argument(help="A torchvision or timm name.")],
+    classes: Annotated[str, typer.Option(help="Number of classes; a mean over several: 101,256.")],
+    experts: Annotated[int, typer.Option(min=2, help="Experts of the mixture.")] = 3,
+    size: Annotated[int, typer.Option(min=16, help="Side of the input in pixels.")] = 224,
+    latency: Annotated[bool, typer.Option("--latency", help="Time them on this machine.")] = False,
+    batch: Annotated[int, typer.Option(min=1, help="Images a call, for --latency.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Count parameters and multiply-accumulates of a backbone, its mixture and its trees."""
+    from mixqual.report import cost_table, to_rich
+    from mixqual.variants import variants
+
+    found = variants(
+        backbone, classes, experts=experts, size=size, latency_batch=batch if latency else 0
+    )
+    if found.uncut:
+        print(f"no trees: {found.uncut}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(found.rows, indent=2))
+        return
+    title = f"{backbone} at {size} pixels, {classes} classes, {experts} experts"
+    Console().print(to_rich(cost_table(title, found.rows)))

@@ -1,0 +1,73 @@
+"""Commands that run studies."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mixqual.cli.app import app
+
+if TYPE_CHECKING:
+    from mixqual.forecast import Step
+
+
+@app.command()
+def run(
+    study: Annotated[Path, typer.Argument(help="A study file.", metavar="STUDY")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; by default runs/NAME.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting: key=value.")
+    ] = None,
+    publish: Annotated[
+        Path | None, typer.Option(help="Copy results and figures here as well, without weights.")
+    ] = None,
+    reuse: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of an earlier run to take over what it shares; repeatable."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and its cost.")
+    ] = False,
+) -> None:
+    """Train, evaluate and report a study; run it again to go on where it stopped."""
+    from mixqual.forecast import forecast
+    from mixqual.report import headline, report_tables, to_rich, write_report
+    from mixqual.study import Study
+
+    loaded = Study.load(study, set_ or [])
+    folder = out or Path("runs") / loaded.config.name
+    console = Console()
+    if dry_run:
+        console.print(_plan_table(forecast(*loaded.prepare(), folder, reuse or [])))
+        return
+    results = loaded.run(folder, reuse or [])
+    if not results:  # one of several processes, and not the first
+        return
+    for table in report_tables(results):
+        console.print(to_rich(table))
+    console.print(headline(results))
+    console.print(f"results and figures: {folder}", highlight=False)
+    if publish:
+        write_report(results, publish)
+        console.print(f"published: {publish}", highlight=False)
+
+
+def _plan_table(steps: list["Step"]) -> Table:
+    table = Table(title="Plan")
+    for title in ("stage", "state", "images (at most)", "MACs (T)"):
+        table.add_column(title, justify="left" if title in ("stage", "state") else "right")
+    for step in steps:
+        table.add_row(step.stage, step.state, f"{step.images:,}", f"{step.macs / 1e12:.1f}")
+    left = [step for step in steps if step.state != "done"]
+    table.add_section()
+    table.add_row(
+        "left to do",
+        "",
+        f"{sum(step.images for step in left):,}",
+        f"{sum(step.macs for step in left) / 1e12:.1f}",
+    )
+    return table

@@ -1,0 +1,35 @@
+"""The tables of a study file: frozen, validated models.
+
+Every field says its meaning, unit and default. `study_file` makes them of a file.
+"""
+
+from mixqual.config.distortions import DistortionConfig, PartConfig
+from mixqual.config.images import DataConfig, Share, SplitConfig
+from mixqual.config.networks import (
+    BackboneConfig,
+    BaselineConfig,
+    ExpertConfig,
+    Fractions,
+    GateConfig,
+    SharingConfig,
+    TrainingConfig,
+)
+from mixqual.config.study import EvaluationConfig, RuntimeConfig, StudyConfig
+
+__all__ = [
+    "BackboneConfig",
+    "BaselineConfig",
+    "DataConfig",
+    "DistortionConfig",
+    "EvaluationConfig",
+    "ExpertConfig",
+    "Fractions",
+    "GateConfig",
+    "PartConfig",
+    "RuntimeConfig",
+    "Share",
+    "SharingConfig",
+    "SplitConfig",
+    "StudyConfig",
+    "TrainingConfig",
+]

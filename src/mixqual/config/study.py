@@ -1,0 +1,108 @@
+"""A whole study."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from mixqual.config.distortions import DistortionConfig
+from mixqual.config.images import DataConfig, SplitConfig
+from mixqual.config.networks import (
+    BackboneConfig,
+    BaselineConfig,
+    ExpertConfig,
+    Fractions,
+    GateConfig,
+    SharingConfig,
+    TrainingConfig,
+)
+from mixqual.config.table import Table
+
+
+class EvaluationConfig(Table):
+    """The sweep over distortions and levels, and the statistics made from it."""
+
+    batch_size: int = Field(64, ge=1)
+    noise_draws: int = Field(4, ge=1)
+    """Draws of each random distortion per validation image, for the optimal weights."""
+    bootstrap: int = Field(2000, ge=100)
+    """Resamples of the test images for the confidence intervals."""
+    leave_one_out: bool = False
+    """For each distortion also test a mixture that has never seen it: without the experts that were
+    trained on it, and under a gate of its own."""
+
+
+class RuntimeConfig(Table):
+    """How to use the machine. Part of the provenance, not of what is computed."""
+
+    device: str = "auto"
+    """"auto", "cpu", "cuda" or "cuda:N"."""
+    threads: int = Field(0, ge=0)
+    """Threads of the CPU kernels; 0 takes one per core, shared by the processes of a machine."""
+    tune_allocator: bool = True
+    """Keep freed memory in the process (glibc): page faults cost as much as the arithmetic."""
+
+
+def _check_fractions(where: str, fractions: Fractions) -> None:
+    for name, fraction in fractions.items():
+        if not 0 < fraction <= 1:
+            raise ValueError(f"{where}.{name} = {fraction} must lie in (0, 1]")
+    if sum(fractions.values()) > 1 + 1e-9:
+        raise ValueError(f"{where}: the fractions add up to {sum(fractions.values()):g}, over 1")
+
+
+class StudyConfig(Table):
+    """A whole study."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    """One complete training per seed, on the same split."""
+    data: DataConfig
+    split: SplitConfig = SplitConfig()
+    backbone: BackboneConfig
+    distortions: dict[str, DistortionConfig] = Field(min_length=1)
+    experts: dict[str, ExpertConfig] = Field(min_length=2)
+    baselines: dict[str, BaselineConfig] = Field(default_factory=dict)
+    training: TrainingConfig = TrainingConfig()
+    gate: GateConfig = GateConfig()
+    sharing: tuple[SharingConfig, ...] = ()
+    """One table, or several as [[sharing]]."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+
+    @model_validator(mode="after")
+    def _sharing_has_a_start(self) -> Self:
+        if self.sharing and all(expert.distort for expert in self.experts.values()):
+            raise ValueError(
+                "sharing needs an expert without distortions: its stages are the shared ones"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        if len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
+            raise ValueError(
+                f"seeds must be different whole numbers of at least 0, not {list(self.seeds)}"
+            )
+        mixes = {f"experts.{name}.distort": e.distort for name, e in self.experts.items()}
+        mixes |= {f"baselines.{name}.distort": b.distort for name, b in self.baselines.items()}
+        mixes["gate.distort"] = self.gate.distort or {}
+        for where, fractions in mixes.items():
+            _check_fractions(where, fractions)
+            for name in fractions.keys() - self.distortions.keys():
+                raise ValueError(f"{where} names {name!r}, which has no [distortions.{name}] table")
+        clean = [name for name, expert in self.experts.items() if not expert.distort]
+        if len(clean) > 1:
+            raise ValueError(f"experts: only one may be without distortions, not {clean}")
+        reserved = {"avg", "max", "hardmix", "mix", "mix_true", "best_expert", "gate"}
+        for name in (self.experts.keys() | self.baselines.keys()) & reserved:
+            raise ValueError(f"{name!r} is the name of an ensemble; give the network another name")
+        for name in self.experts.keys() & self.baselines.keys():
+            raise ValueError(f"{name!r} is an expert and a baseline; give one another name")
+        for name, baseline in self.baselines.items():
+            first = baseline.continues
+            if first and (first not in self.baselines or self.baselines[first].continues):
+                raise ValueError(
+                    f"baselines.{name}.continues names {first!r}, which is no baseline "
+                    "with a `distort` of its own"
+                )
+        return self

@@ -1,0 +1,128 @@
+"""Finding image files: what counts as one, what a folder holds, and names to sort and to print.
+
+Hidden files and folders are ignored. Links are followed.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mixqual.data.index import Item, LeftOut
+from mixqual.errors import DataError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
+"""File name endings, in either case, of what counts as an image."""
+
+
+def list_images(
+    root: Path, folder: Path, label: int, split: str | None, *, deep: bool = True
+) -> tuple[list[Item], list[LeftOut]]:
+    """Return the images of a class's folder below `root`, and its files that are no images.
+
+    Files in folders inside of it count if `deep`, else they are left out. Raises `DataError` if
+    there is no image, or a folder cannot be listed.
+    """
+    items, left_out = [], []
+    up = [os.path.realpath(parent) for parent in folder.parents if parent.is_relative_to(root)]
+    for file in walk(folder, tuple(up)):
+        refused = refuse(file)
+        if not refused and not deep and file.parent != folder:
+            refused = "in a folder inside of its class's"
+        if refused:
+            left_out.append(LeftOut(id_of(root, file), refused))
+        else:
+            items.append(Item(id_of(root, file), file, label, split))
+    if not items:
+        raise DataError(
+            f"{folder}: class {folder.name!r} holds no image ({' '.join(SUFFIXES)}); "
+            f"add images, remove the folder or list it in data.exclude_classes"
+        )
+    return items, left_out
+
+
+def walk(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
+    """Yield the visible files at any depth; raises `DataError` if a folder cannot be listed."""
+    real = os.path.realpath(folder)
+    if real in above:  # a link back to a folder above would never end
+        return
+    folders, files = _list(folder)
+    yield from files
+    for inner in folders:
+        yield from walk(inner, (*above, real))
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """Return the visible folders in a folder by name; raises `DataError` if it has to."""
+    return _list(folder)[0]
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Return the visible files in a folder by name; raises `DataError` if it has to."""
+    return _list(folder)[1]
+
+
+def _list(folder: Path) -> tuple[list[Path], list[Path]]:
+    folders: list[str] = []
+    files: list[str] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.name.startswith("."):
+                    (folders if _is_folder(entry) else files).append(entry.name)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be listed ({error.strerror})") from None
+    for name in folders:
+        if not _is_text(name):
+            raise DataError(
+                f"{_printable(str(folder / name))}: the folder's name is not valid UTF-8; rename it"
+            )
+    # Names are sorted, as comparing paths is slow.
+    return [folder / name for name in sorted(folders)], [folder / name for name in sorted(files)]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def refuse(file: Path) -> str:
+    """Return why a file is no candidate for decoding, or an empty string."""
+    if os.path.splitext(file)[1].lower() not in SUFFIXES:
+        return "not an image by its suffix"
+    if not os.path.isfile(file):
+        return "a broken link" if os.path.islink(file) else "not a regular file"
+    return "" if _is_text(file.name) else "the file's name is not valid UTF-8"
+
+
+def outside(root: Path, file: Path) -> LeftOut:
+    """Return a file of `root` as one that is in no class's folder."""
+    return LeftOut(id_of(root, file), refuse(file) or "outside of any class folder")
+
+
+def id_of(root: Path, file: Path) -> str:
+    """Return a file's path below `root`, with forward slashes, as text that can be written."""
+    return _printable(str(file).removeprefix(os.path.join(root, "")))
+
+
+def _is_text(name: str) -> bool:
+    return _printable(name) == name
+
+
+def _printable(name: str) -> str:
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
+def natural(name: str) -> tuple[list[str | int], str]:
+    """Return a key that sorts img2 before img10."""
+    parts: list[str | int] = re.split("([0-9]+)", name)
+    parts[1::2] = map(int, parts[1::2])
+    return parts, name
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """Name the first few, and count the rest."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

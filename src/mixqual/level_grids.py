@@ -1,0 +1,64 @@
+"""From the [distortions] tables of a study to distortions and the levels of their test grids."""
+
+from mixqual.config import DistortionConfig, PartConfig
+from mixqual.distortions import Composition, Distortion, Part, distortion
+from mixqual.errors import DistortionError, StudyError
+
+# The crop that levels in pixels are stated for; a study at another size scales them.
+REFERENCE_SIZE = 224
+
+
+def checked_distortion(name: str, settings: DistortionConfig, size: int) -> Distortion:
+    """The distortion of a study's table, for images of `size` pixels.
+
+    Raises `StudyError` if it is unknown, or cannot have these options or levels.
+    """
+    where = f"distortions.{name}"
+    if not settings.parts:
+        kind = _find(where, settings.kind or name, settings)
+    else:
+        kind = Composition([_part(where, part, size) for part in settings.parts])
+    _check_strongest(where, kind, settings)
+    return kind
+
+
+def level_grid(kind: Distortion, settings: DistortionConfig, size: int) -> tuple[float, ...]:
+    """Evenly spaced levels from none to the strongest; pixels are scaled from a 224-pixel crop."""
+    clean, strongest = kind.clean_level, _at_size(kind, settings, size)
+    steps = range(settings.steps + 1)
+    return tuple(round(clean + (strongest - clean) * step / settings.steps, 6) for step in steps)
+
+
+def _find(where: str, kind: str, settings: DistortionConfig | PartConfig) -> Distortion:
+    try:
+        return distortion(kind, **settings.options)
+    except DistortionError as error:
+        raise StudyError(f"{where}: {error}") from None
+
+
+def _part(where: str, settings: PartConfig, size: int) -> Part:
+    kind = _find(f"{where}.parts", settings.kind, settings)
+    _check_strongest(f"{where}.parts ({settings.kind})", kind, settings)
+    return Part(kind, _at_size(kind, settings, size))
+
+
+def _at_size(kind: Distortion, settings: DistortionConfig | PartConfig, size: int) -> float:
+    return settings.strongest * (size / REFERENCE_SIZE if kind.scales_with_size else 1)
+
+
+def _check_strongest(where: str, kind: Distortion, settings: DistortionConfig | PartConfig) -> None:
+    falls = kind.worst_level < kind.clean_level
+    field, other = ("min", "max") if falls else ("max", "min")
+    if (settings.min is not None) != falls:
+        raise StudyError(
+            f"{where}.{other}: the level of {kind.name} {'falls' if falls else 'grows'} from "
+            f"{kind.clean_level:g} {kind.unit}, which is none; give its strongest, as "
+            f"{where}.{field}"
+        )
+    low, high = kind.bounds
+    if not low <= settings.strongest <= high or settings.strongest == kind.clean_level:
+        why = "does nothing" if settings.strongest == kind.clean_level else "is out of range"
+        raise StudyError(
+            f"{where}.{field} = {settings.strongest:g} {why}: levels of {kind.name} go from "
+            f"{kind.clean_level:g} (none) to {kind.worst_level:g} {kind.unit}"
+        )

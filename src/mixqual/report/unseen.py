@@ -1,0 +1,67 @@
+"""The table of mixtures that were tested on a distortion that none of their experts has seen."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mixqual.report.labels import Results, distortion_title, listing, model_label, signed
+from mixqual.report.layout import Table, Value, numbers
+
+_UNSEEN = "mix_unseen"
+
+
+def unseen_table(results: Results) -> Table | None:
+    """One row a distortion: the mixture without its experts, the clean expert, and M_mix."""
+    rows = results.get("unseen")
+    if not rows:
+        return None
+    others = [model for model in rows[0]["auc"] if model != _UNSEEN]
+    return Table(
+        title=f"{results['name']}: AUC on a distortion that no expert of the mixture has seen",
+        header=(
+            "Distortion",
+            "Mixture that never saw it",
+            *(title for other in others for title in (model_label(other), "unseen minus that")),
+        ),
+        rows=tuple(
+            (
+                distortion_title(row["distortion"]),
+                _interval(row["auc"][_UNSEEN]["auc"], row["auc"][_UNSEEN]["ci95"]),
+                *(
+                    text
+                    for other in others
+                    for text in (f"{row['auc'][other]['auc']:.3f}", _difference(row, other))
+                ),
+            )
+            for row in rows
+        ),
+        align=("left", "right", *numbers(2 * len(others))),
+        fields=("distortion", "model", "auc", "low", "high", "experts"),
+        records=tuple(
+            record for row in rows for model in row["auc"] for record in [_record(row, model)]
+        ),
+        notes=(
+            "For each distortion the experts trained on it were taken out; Eq. 4 was solved and a "
+            "gate trained for those that are left, on the other distortions. M_mix has seen all of "
+            f"them. Left were: {listing([_left(row) for row in rows])}.",
+        ),
+    )
+
+
+def _left(row: Mapping[str, Any]) -> str:
+    return f"{', '.join(row['experts'])} for {distortion_title(row['distortion'])}"
+
+
+def _interval(value: float, ci95: list[float]) -> str:
+    return f"{value:.3f} [{ci95[0]:.3f}, {ci95[1]:.3f}]"
+
+
+def _difference(row: Mapping[str, Any], other: str) -> str:
+    found = next(c for c in row["comparisons"] if c["a"] == _UNSEEN and c["b"] == other)
+    low, high = found["ci95"]
+    return f"{signed(found['delta'])} [{signed(low)}, {signed(high)}]"
+
+
+def _record(row: Mapping[str, Any], model: str) -> tuple[Value, ...]:
+    area = row["auc"][model]
+    experts = " ".join(row["experts"])
+    return (row["distortion"], model, area["auc"], *area["ci95"], experts)

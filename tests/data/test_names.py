@@ -1,0 +1,22 @@
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mixqual.data.names import printable
+
+
+def test_names_that_can_be_printed_stay_and_others_are_escaped() -> None:
+    for name, shown in (
+        ("a/b c.png", "a/b c.png"),
+        ("écran 写真.png", "écran 写真.png"),
+        ("a\nb\r\t.png", r"a\nb\r\t.png"),
+        ("\x1b[31mred", r"\x1b[31mred"),
+        ("\udcff.png", r"\udcff.png"),
+        ("\u202egnp.x", r"\u202egnp.x"),
+    ):
+        assert printable(name) == shown
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text())
+def test_the_result_is_one_printable_line(name: str) -> None:
+    assert printable(name).isprintable()

@@ -1,0 +1,106 @@
+"""From a study's tables to distortions and their levels."""
+
+import pytest
+import torch
+
+from mixqual.config import DistortionConfig
+from mixqual.distortions import Composition
+from mixqual.errors import StudyError
+from mixqual.level_grids import checked_distortion, level_grid
+from mixqual.study_file import make_table
+
+
+def table(**values: object) -> DistortionConfig:
+    return make_table(DistortionConfig, "distortions.x", **values)
+
+
+def test_levels_start_from_the_clean_one_and_go_its_way() -> None:
+    for name, settings, expected in (
+        ("gaussian_noise", table(max=100.0, steps=4), (0, 25, 50, 75, 100)),
+        ("jpeg", table(min=10.0, steps=3), (100, 70, 40, 10)),
+        ("downsampling", table(max=5.0, steps=2), (1, 3, 5)),
+        ("contrast", table(min=0.0, steps=2), (1, 0.5, 0)),
+    ):
+        kind = checked_distortion(name, settings, 224)
+        assert level_grid(kind, settings, 224) == pytest.approx(expected)
+
+
+def test_a_table_may_have_a_name_of_its_own() -> None:
+    kind = checked_distortion("slow_shutter", table(kind="motion_blur", max=9.0), 224)
+    assert kind.name == "motion_blur"
+
+
+def test_parts_in_pixels_are_scaled_to_the_crop() -> None:
+    parts = (
+        {"kind": "gaussian_blur", "max": 4.0},
+        {"kind": "gaussian_noise", "max": 40.0, "options": {"clip": True}},
+        {"kind": "jpeg", "min": 20.0},
+    )
+    settings = table(parts=parts)
+    kind = checked_distortion("camera", settings, 112)
+    assert isinstance(kind, Composition)
+    assert [part.strongest for part in kind.parts] == [2.0, 40.0, 20.0]
+    assert level_grid(kind, settings, 112) == pytest.approx(torch.linspace(0, 1, 11).tolist())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "give the strongest level: `max`, or `min`"),
+        ({"max": 3.0, "min": 1.0}, "give the strongest level"),
+        ({"parts": ({"kind": "jpeg", "min": 5.0},), "kind": "jpeg"}, "a composition has `parts`"),
+        ({"parts": ({"kind": "jpeg"},)}, "give the strongest level"),
+        ({"parts": ({"max": 5.0},)}, "kind"),
+    ],
+)
+def test_tables_that_contradict_themselves_are_refused(
+    values: dict[str, object], message: str
+) -> None:
+    with pytest.raises(StudyError, match=message):
+        table(**values)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        (
+            "jpeg",
+            {"max": 50.0},
+            r"distortions\.jpeg\.max: the level of jpeg falls from 100 .*\.min",
+        ),
+        (
+            "gaussian_blur",
+            {"min": 2.0},
+            r"distortions\.gaussian_blur\.min: .* grows from 0 .*\.max",
+        ),
+        (
+            "jpeg",
+            {"min": 0.5},
+            r"distortions\.jpeg\.min = 0\.5 is out of range: .* 100 \(none\) to 1",
+        ),
+        ("downsampling", {"max": 1.0}, r"downsampling\.max = 1 does nothing"),
+        ("gaussian_noise", {"max": 1e9}, r"gaussian_noise\.max = 1e\+09 is out of range"),
+        ("mine", {"max": 1.0}, "distortions.mine: unknown distortion 'mine'.*module:function"),
+        ("mine", {"max": 1.0, "kind": "nothing:here"}, "distortions.mine: .*cannot be imported"),
+        (
+            "camera",
+            {"parts": ({"kind": "jpeg", "max": 5.0},)},
+            r"distortions\.camera\.parts \(jpeg\)\.max: .*falls",
+        ),
+        (
+            "camera",
+            {"parts": ({"kind": "fogg", "max": 5.0},)},
+            r"distortions\.camera\.parts: unknown distortion 'fogg'",
+        ),
+        (
+            "camera",
+            {"parts": ({"kind": "jpeg", "min": 5.0},), "max": 1.5},
+            r"camera\.max = 1\.5 is out of range",
+        ),
+    ],
+)
+def test_levels_that_a_distortion_cannot_have_are_refused(
+    name: str, values: dict[str, object], message: str
+) -> None:
+    with pytest.raises(StudyError, match=message):
+        checked_distortion(name, table(**values), 224)
