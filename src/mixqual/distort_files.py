@@ -20,7 +20,7 @@ from mixqual.data import Unreadable, read_image
 from mixqual.data.folder import SUFFIXES
 from mixqual.distortions import distortion, image_keys
 from mixqual.errors import DataError, DistortionError, StudyError
-from mixqual.imagenet_c import IMAGE_SIZE, NAMES, SEVERITIES, corruption
+from mixqual.imagenet_c import IMAGE_SIZE, NAMES, SEVERITIES, at_size, corruption
 from mixqual.progress import progress
 
 _SETTINGS = "imagenet_c.json"
@@ -201,21 +201,18 @@ def _corrupted(
     image_1CHW: Tensor, name: str, severities: Sequence[int], seed: int
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Corrupt an image at several severities, together where they are levels of one distortion."""
-    keys_1 = image_keys(image_1CHW)
-    scale = image_1CHW.shape[-1] / IMAGE_SIZE
+    keys_1, size = image_keys(image_1CHW), image_1CHW.shape[-1]
     together: dict[tuple[str, str], list[int]] = {}
     for severity in severities:
         mapped = corruption(name, severity)
         together.setdefault((mapped.distortion, repr(mapped.options)), []).append(severity)
     for group in together.values():
-        rows = [corruption(name, severity) for severity in group]
-        kind = distortion(rows[0].distortion, **rows[0].options)
-        levels_B = torch.tensor([row.level for row in rows], dtype=torch.float64)
-        images_BCHW = kind(
-            image_1CHW.repeat(len(rows), 1, 1, 1),
-            levels_B * scale if kind.scales_with_size else levels_B,
+        steps = [at_size(name, severity, size) for severity in group]
+        images_BCHW = steps[0][0](
+            image_1CHW.repeat(len(steps), 1, 1, 1),
+            torch.tensor([level for _, level in steps], dtype=torch.float64),
             seed=seed,
-            keys_B=keys_1.repeat(len(rows)),
+            keys_B=keys_1.repeat(len(steps)),
         )
         yield from zip(group, images_BCHW.permute(0, 2, 3, 1).contiguous().numpy(), strict=True)
 

@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
-import numpy as np
 from torch import nn
 
 from mixqual.artifacts import ArtifactStore, earlier_artifacts
 from mixqual.config import TrainingConfig
-from mixqual.data import DecodedImages, ImageIndex, make_splits
+from mixqual.data import ImageIndex, make_splits, undecoded
 from mixqual.evaluation import Cell, OutputArray, count, count_parts
 from mixqual.networks import Gate, Stages, backbone_preprocessing, build_classifier
 from mixqual.plan import Plan
@@ -182,14 +181,7 @@ def _tree_steps(ledger: _Ledger, stages: Stages, seed: int) -> Iterator[Step]:
 
 
 def _split_sizes(plan: Plan, index: ImageIndex) -> dict[str, int]:
-    undecoded = DecodedImages(
-        pixels_NHWC=np.empty((len(index.items), 0, 0, 1), dtype=np.uint8),
-        labels_N=np.array([item.label for item in index.items], dtype=np.int64),
-        ids=tuple(item.id for item in index.items),
-        splits=tuple(item.split for item in index.items),
-        groups=tuple(item.group for item in index.items),
-        classes=index.classes,
-        left_out=index.left_out,
-        credit=index.credit,
-    )
-    return {name: len(part) for name, part in make_splits(undecoded, plan.config.split).items()}
+    return {
+        name: len(part)
+        for name, part in make_splits(undecoded(index, index.items), plan.config.split).items()
+    }

@@ -16,10 +16,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
+from mixqual.distortions import Distortion, distortion
 from mixqual.errors import DistortionError
+from mixqual.level_grids import REFERENCE_SIZE, scale
 
 SEVERITIES = (1, 2, 3, 4, 5)
-IMAGE_SIZE = 224
+IMAGE_SIZE = REFERENCE_SIZE
 """Side in pixels of the images that levels are for."""
 
 
@@ -63,6 +65,16 @@ def corruption(name: str, severity: int) -> Mapped:
             "the clean image is none of them, so leave the distortion out for that"
         )
     return CORRUPTIONS[name].severities[severity - 1]
+
+
+def at_size(name: str, severity: int, size: int) -> tuple[Distortion, float]:
+    """Return a corruption at a severity for images of `size` pixels: a distortion and its level.
+
+    Raises what `corruption` raises.
+    """
+    mapped = corruption(name, severity)
+    kind = distortion(mapped.distortion, **mapped.options)
+    return kind, mapped.level * scale(kind, size)
 
 
 def _rows(

@@ -1,5 +1,8 @@
 """From the [distortions] tables of a study to distortions and the levels of their test grids."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from mixqual.config import DistortionConfig, PartConfig
 from mixqual.distortions import Composition, Distortion, Part, distortion
 from mixqual.errors import DistortionError, StudyError
@@ -29,6 +32,42 @@ def level_grid(kind: Distortion, settings: DistortionConfig, size: int) -> tuple
     return tuple(round(clean + (strongest - clean) * step / settings.steps, 6) for step in steps)
 
 
+def identity(settings: DistortionConfig, kind: Distortion) -> dict[str, Any]:
+    """What makes a distortion of a study this one, beside the name of its table and its levels."""
+    return {**settings.options, **_beyond_options(settings, kind)}
+
+
+def grid_facts(
+    name: str, settings: DistortionConfig, kind: Distortion, levels: Sequence[float]
+) -> dict[str, Any]:
+    """What results say of a distortion and its grid."""
+    return {
+        "quantity": kind.quantity,
+        "unit": kind.unit,
+        "levels": list(levels),
+        "max_at_224": settings.strongest,
+        "kind": name,
+        "options": settings.options,
+        **_beyond_options(settings, kind),
+    }
+
+
+def _beyond_options(settings: DistortionConfig, kind: Distortion) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    if settings.kind:
+        facts["kind"] = settings.kind
+    if settings.parts:
+        facts["parts"] = [part.model_dump() for part in settings.parts]
+    if kind.fingerprint:
+        facts["code"] = kind.fingerprint
+    return facts
+
+
+def scale(kind: Distortion, size: int) -> float:
+    """By how much a level that is meant for 224 pixels is multiplied for images of `size`."""
+    return size / REFERENCE_SIZE if kind.scales_with_size else 1
+
+
 def _find(where: str, kind: str, settings: DistortionConfig | PartConfig) -> Distortion:
     try:
         return distortion(kind, **settings.options)
@@ -43,7 +82,7 @@ def _part(where: str, settings: PartConfig, size: int) -> Part:
 
 
 def _at_size(kind: Distortion, settings: DistortionConfig | PartConfig, size: int) -> float:
-    return settings.strongest * (size / REFERENCE_SIZE if kind.scales_with_size else 1)
+    return settings.strongest * scale(kind, size)
 
 
 def _check_strongest(where: str, kind: Distortion, settings: DistortionConfig | PartConfig) -> None:

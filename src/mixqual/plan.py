@@ -14,7 +14,7 @@ from mixqual.artifacts import key_of
 from mixqual.config import Fractions, StudyConfig, TrainingConfig
 from mixqual.distortions import Distortion, Schedule
 from mixqual.evaluation import Cell, grid_cells
-from mixqual.level_grids import checked_distortion, level_grid
+from mixqual.level_grids import checked_distortion, identity, level_grid
 from mixqual.networks import backbone_preprocessing
 
 
@@ -55,14 +55,18 @@ class Plan:
         """
         if self.config.gate.distort is not None:
             return self.config.gate.distort
-        seen = {name for expert in self.config.experts.values() for name in expert.distort}
+        seen = self._seen_by_experts
         return {name: 0.5 / len(seen) for name in self.levels if name in seen}
 
     @property
     def held_out(self) -> list[str]:
         """The distortions that neither an expert nor the gate is trained on."""
-        seen = {name for expert in self.config.experts.values() for name in expert.distort}
-        return [name for name in self.levels if name not in seen | self.gate_fractions.keys()]
+        seen = self._seen_by_experts | self.gate_fractions.keys()
+        return [name for name in self.levels if name not in seen]
+
+    @property
+    def _seen_by_experts(self) -> set[str]:
+        return {name for expert in self.config.experts.values() for name in expert.distort}
 
     def without(self, distortion: str) -> "Plan | None":
         """The plan of a mixture that never saw a distortion: without the experts trained on it.
@@ -229,12 +233,4 @@ class Plan:
         ]
 
     def _identity(self, name: str) -> dict[str, Any]:
-        """What makes a distortion this one, beside its name and its levels."""
-        settings = self.config.distortions[name]
-        identity: dict[str, Any] = dict(settings.options)
-        if settings.kind:
-            identity |= {"kind": settings.kind}
-        if settings.parts:
-            identity |= {"parts": [part.model_dump() for part in settings.parts]}
-        fingerprint = self.distortions[name].fingerprint
-        return identity | ({"code": fingerprint} if fingerprint else {})
+        return identity(self.config.distortions[name], self.distortions[name])

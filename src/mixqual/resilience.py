@@ -33,8 +33,8 @@ from mixqual.evaluation.corruption_error import corruption_error_results
 from mixqual.evaluation.metrics import METRICS
 from mixqual.evaluation.severities import Severities
 from mixqual.fusion import level_rows
-from mixqual.imagenet_c import CORRUPTIONS, IMAGE_SIZE, NAMES, SEVERITIES, corruption
-from mixqual.level_grids import checked_distortion, level_grid
+from mixqual.imagenet_c import CORRUPTIONS, NAMES, SEVERITIES, at_size, corruption
+from mixqual.level_grids import checked_distortion, grid_facts, level_grid
 from mixqual.networks.classifiers import (
     DEFAULT_SIZE,
     LoadedClassifier,
@@ -180,10 +180,7 @@ def _grids(
     for name, settings in distortions.items():
         kind = checked_distortion(name, settings, size)
         levels = level_grid(kind, settings, size)
-        facts: dict[str, Any] = {"kind": settings.kind or name, "options": settings.options}
-        if settings.parts:
-            facts["parts"] = [part.model_dump() for part in settings.parts]
-        grids[name] = _grid(kind, levels, settings.strongest, facts)
+        grids[name] = _Grid(kind, levels, grid_facts(name, settings, kind, levels))
     benchmark = _imagenet_c(size) if imagenet_c else {}
     for name in grids.keys() & benchmark.keys():
         raise StudyError(
@@ -199,29 +196,24 @@ def _imagenet_c(size: int) -> dict[str, _Grid]:
     """The corruptions of ImageNet-C; lengths in pixels are scaled as those of other grids are."""
     grids = {}
     for name in NAMES:
-        steps = [corruption(name, severity) for severity in SEVERITIES]
-        kinds = [distortion(step.distortion, **step.options) for step in steps]
-        scales = [size / IMAGE_SIZE if kind.scales_with_size else 1 for kind in kinds]
-        levels = [step.level * scale for step, scale in zip(steps, scales, strict=True)]
-        kind = Severities(name, list(zip(kinds, levels, strict=True)))
+        kind = Severities(name, [at_size(name, severity, size) for severity in SEVERITIES])
+        steps = [
+            asdict(corruption(name, severity)) | {"level": round(level, 6)}
+            for severity, (_, level) in zip(SEVERITIES, kind.steps, strict=True)
+        ]
+        levels = (0.0, *map(float, SEVERITIES))
         facts = {
+            "quantity": kind.quantity,
+            "unit": kind.unit,
+            "levels": list(levels),
+            "max_at_224": kind.worst_level,
             "kind": IMAGENET_C,
-            "exact": CORRUPTIONS[name].exact,
             "options": {},
-            "steps": [
-                asdict(step) | {"level": round(level, 6)}
-                for step, level in zip(steps, levels, strict=True)
-            ],
+            "exact": CORRUPTIONS[name].exact,
+            "steps": steps,
         }
-        grids[name] = _grid(kind, (0.0, *map(float, SEVERITIES)), kind.worst_level, facts)
+        grids[name] = _Grid(kind, levels, facts)
     return grids
-
-
-def _grid(
-    kind: Distortion, levels: tuple[float, ...], strongest: float, facts: Mapping[str, Any]
-) -> _Grid:
-    axis = {"unit": kind.unit, "quantity": kind.quantity, "levels": list(levels)}
-    return _Grid(kind, levels, {**axis, "max_at_224": strongest, "code": kind.fingerprint, **facts})
 
 
 def _decode(

@@ -16,9 +16,8 @@ from mixqual.evaluation import (
     corruption_error_results,
 )
 from mixqual.fusion import Correct, level_rows
-from mixqual.report import level_key
+from mixqual.report import AVERAGE, HELD_OUT, level_key
 
-AVERAGE, HELD_OUT = "average", "held_out_average"
 _DIGITS = 6
 
 

@@ -18,7 +18,8 @@ from mixqual.config import StudyConfig
 from mixqual.costs import costs
 from mixqual.data import ImageIndex, ImageSet, find_leaks, index_images
 from mixqual.evaluation import METRICS, Bootstrap, Cube
-from mixqual.fusion import CEILINGS, ENSEMBLES, Correct, level_rows, measure_models, score
+from mixqual.fusion import CEILINGS, ENSEMBLES, Correct, Measured, Scores, level_rows, score
+from mixqual.level_grids import grid_facts
 from mixqual.networks import check_backbone
 from mixqual.plan import Plan
 from mixqual.provenance import provenance
@@ -40,9 +41,6 @@ from mixqual.tree_weights import resolve_weights
 from mixqual.trees import sweep_trees, train_branch
 from mixqual.unseen import leave_one_out, unseen_rows
 from mixqual.workbench import Workbench
-
-Measured = dict[str, list[dict[str, float]]]
-"""Model to what the metrics say of it in each test cell."""
 
 
 @final
@@ -100,13 +98,14 @@ class Study:
             unseen[seed] = leave_one_out(bench, sets, seed)
         if not bench.accelerator.is_main_process:
             return {}
-        scores = {seed: fuse(bench.plan, *tests[seed]) | shared[seed].right for seed in tests}
+        fused = {seed: fuse(bench.plan, *tests[seed]) for seed in tests}
+        scores = {seed: fused[seed].right | shared[seed].right for seed in tests}
         bootstrap = Bootstrap.draw(
             len(sets["test"]),
             self.config.evaluation.bootstrap,
             derive_seed(self.config.split.seed, "bootstrap"),
         )
-        measured = {seed: measure(bench.plan, cube) for seed, (cube, _) in tests.items()}
+        measured = {seed: found.measured for seed, found in fused.items()}
         return {
             **summarise(bench, sets, scores, measured, bootstrap),
             "unseen": unseen_rows(bench.plan, unseen, scores, bootstrap),
@@ -156,16 +155,7 @@ def share(
     return Shared(training, by_tree, gates, right)
 
 
-def measure(plan: Plan, cube: Cube) -> Measured:
-    """How far the probabilities of every model can be trusted, on every cell."""
-    return measure_models(
-        cube,
-        list(plan.config.experts),
-        [name for name in plan.networks if name in plan.config.baselines],
-    )
-
-
-def fuse(plan: Plan, cube: Cube, weights: OptimalWeights) -> Correct:
+def fuse(plan: Plan, cube: Cube, weights: OptimalWeights) -> Scores:
     """Section 3: M_avg, M_max, M_hardmix and M_mix beside the single networks, on every cell."""
     return score(
         cube,
@@ -212,12 +202,7 @@ def summarise(
         "models": scored.models,
         "held_out": plan.held_out,
         "distortions": {
-            name: {
-                "quantity": plan.distortions[name].quantity,
-                "unit": plan.distortions[name].unit,
-                "levels": list(levels),
-                "max_at_224": config.distortions[name].strongest,
-            }
+            name: grid_facts(name, config.distortions[name], plan.distortions[name], levels)
             for name, levels in plan.levels.items()
         },
         **accuracy_tables(scored, bootstrap),

@@ -12,11 +12,9 @@ from mixqual.data import ImageSet
 from mixqual.evaluation import CLEAN, Bootstrap, Cube
 from mixqual.fusion import Correct, level_rows, score
 from mixqual.plan import Plan
+from mixqual.report import UNSEEN
 from mixqual.results import Scored, accuracy_tables, comparisons
 from mixqual.workbench import Workbench
-
-UNSEEN = "mix_unseen"
-"""The mixture without the experts that were trained on the distortion it is tested on."""
 
 
 def leave_one_out(
@@ -38,7 +36,7 @@ def leave_one_out(
         if bench.accelerator.is_main_process:
             cells = [c for c in cube.cells if c.distortion in (CLEAN, name)]
             own = Cube(cube.arrays, cells, cube.labels_N)
-            right[name] = score(own, experts, [], {c: weights.of(c) for c in cells})["mix"]
+            right[name] = score(own, experts, [], {c: weights.of(c) for c in cells}).right["mix"]
     return right
 
 

@@ -108,3 +108,14 @@ def test_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / ".set.lock").mkdir()
     with pytest.raises(DataError, match=r"cannot be unpacked beside itself \(Is a directory\)"):
         unpack(archive, "set")
+
+
+def test_a_python_without_a_filter_asks_to_unpack_by_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "pictures.tar"
+    with tarfile.open(archive, "w"):
+        pass
+    monkeypatch.delattr(tarfile, "data_filter")
+    with pytest.raises(DataError, match=r"pictures\.tar: .*unpack it yourself, to .*pictures"):
+        unpack(archive, "pictures")

@@ -46,7 +46,7 @@ def cube(tmp_path: Path) -> Cube:
 
 def test_every_model_by_hand(cube: Cube) -> None:
     true_weights = {CLEAN_CELL: np.array([1.0, 0.0]), NOISE: np.array([0.0, 1.0])}
-    right = score(cube, ["clean", "noisy"], ["all"], true_weights)
+    right = score(cube, ["clean", "noisy"], ["all"], true_weights).right
     assert set(right) == {"clean", "noisy", "all", *ENSEMBLES, *CEILINGS}
     expected = {
         "clean": [[1, 1, 1], [0, 0, 0]],
@@ -69,7 +69,7 @@ def test_every_model_by_hand(cube: Cube) -> None:
 
 def test_the_best_expert_is_the_one_with_the_most_right_answers_in_the_cell(cube: Cube) -> None:
     even = {CLEAN_CELL: np.array([0.5, 0.5]), NOISE: np.array([0.5, 0.5])}
-    right = score(cube, ["clean", "noisy"], [], even)
+    right = score(cube, ["clean", "noisy"], [], even).right
     for row in range(2):
         assert right["best_expert"][row].sum() == max(
             right[name][row].sum() for name in ("clean", "noisy")

@@ -2,7 +2,7 @@
 
 from mixqual.data.cache import decode_images, open_images
 from mixqual.data.decoding import read_image
-from mixqual.data.image_set import DecodedImages, ImageSet
+from mixqual.data.image_set import DecodedImages, ImageSet, undecoded
 from mixqual.data.index import ImageIndex, Item, LeftOut
 from mixqual.data.leakage import Leak, find_leaks, refuse_leaks
 from mixqual.data.opening import Unreadable
@@ -26,5 +26,6 @@ __all__ = [
     "read_image",
     "read_splits",
     "refuse_leaks",
+    "undecoded",
     "write_splits",
 ]

@@ -25,6 +25,11 @@ def unpack(archive: Path, folder: str) -> Path:
     partial = archive.parent / f".{folder}.partial"
     if target.is_dir():
         return target
+    if not hasattr(tarfile, "data_filter"):  # of Python 3.11.4, and of security updates of 3.11
+        raise DataError(
+            f"{archive}: this Python cannot unpack archives safely; unpack it yourself, to "
+            f"{target}, or use Python 3.11.4 or newer"
+        )
     try:
         with (archive.parent / f".{folder}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # the processes of a run all come here

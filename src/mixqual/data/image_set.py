@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mixqual.data.index import LeftOut
+from mixqual.data.index import ImageIndex, Item, LeftOut
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,20 @@ class DecodedImages:
     pixel_hashes: tuple[str, ...] = ()
     """Of each image's pixels at full size; equal for images that look the same. Empty if not
     known."""
+
+
+def undecoded(index: ImageIndex, items: Sequence[Item]) -> DecodedImages:
+    """Some items of an index as they would be decoded, but without pixels or hashes."""
+    return DecodedImages(
+        pixels_NHWC=np.empty((len(items), 0, 0, 1), dtype=np.uint8),
+        labels_N=np.array([item.label for item in items], dtype=np.int64),
+        ids=tuple(item.id for item in items),
+        splits=tuple(item.split for item in items),
+        classes=index.classes,
+        left_out=index.left_out,
+        credit=index.credit,
+        groups=tuple(item.group for item in items),
+    )
 
 
 @dataclass(frozen=True, eq=False)

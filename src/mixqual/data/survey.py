@@ -2,14 +2,12 @@
 
 import os
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
-
-import numpy as np
 
 from mixqual.data.decoding import Content, Header, examine, read_header
 from mixqual.data.file_facts import Known, recalling, remembering, stamp_of
-from mixqual.data.image_set import DecodedImages
+from mixqual.data.image_set import DecodedImages, undecoded
 from mixqual.data.in_order import in_order
 from mixqual.data.index import ImageIndex, Item, LeftOut
 from mixqual.data.opening import Unreadable, many_files
@@ -66,15 +64,9 @@ class Survey:
 
     def undecoded(self, index: ImageIndex) -> DecodedImages:
         """The readable images as they would be decoded, but without pixels."""
-        return DecodedImages(
-            pixels_NHWC=np.empty((len(self.items), 0, 0, 1), dtype=np.uint8),
-            labels_N=np.array([item.label for item in self.items], dtype=np.int64),
-            ids=tuple(item.id for item in self.items),
-            splits=tuple(item.split for item in self.items),
-            classes=index.classes,
+        return replace(
+            undecoded(index, self.items),
             left_out=(*index.left_out, *self.unreadable),
-            credit=index.credit,
-            groups=tuple(item.group for item in self.items),
             file_hashes=tuple(self.file_hashes),
             pixel_hashes=tuple(self.pixel_hashes),
         )

@@ -1,4 +1,4 @@
-"""Loss of colour, as fading and fog-bound light have it: one product of matrices (see `luma`)."""
+"""Loss of colour, as fading and fog-bound light have it: one product of matrices (see `colour`)."""
 
 from typing import final
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 from mixqual.distortions.averages import as_averages
 from mixqual.distortions.base import Distortion, register
-from mixqual.distortions.luma import scale_colour
+from mixqual.distortions.colour import scale_colour
 
 
 @final

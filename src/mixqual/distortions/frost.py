@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from mixqual.distortions.base import Distortion, register
+from mixqual.distortions.colour import colour_of
 from mixqual.distortions.fractal_field import fractal_fields
-from mixqual.distortions.tint import colour_of
 
 _ICE = (214.0, 228.0, 240.0)
 _EXPONENT = 2.5  # of the field's spectrum: jagged edges and feathers, on large patches

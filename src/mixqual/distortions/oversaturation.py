@@ -1,11 +1,11 @@
-"""Colours too strong, as phones and slides have them: one product of matrices (see `luma`)."""
+"""Colours too strong, as phones and slides have them: one product of matrices (see `colour`)."""
 
 from typing import final
 
 from torch import Tensor
 
 from mixqual.distortions.base import Distortion, register
-from mixqual.distortions.luma import scale_colour
+from mixqual.distortions.colour import scale_colour
 
 
 @final

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from mixqual.distortions.base import Distortion, register
+from mixqual.distortions.colour import luma
 from mixqual.distortions.keyed import generators
 from mixqual.distortions.smooth_field import smooth_fields
-from mixqual.distortions.tint import luma
 from mixqual.seeding import derive_seed
 
 # Deviation of a flake's width, as a share of the image's longer side (1.4 pixels of 224), and how

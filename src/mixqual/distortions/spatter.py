@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from mixqual.distortions.base import Distortion, register
+from mixqual.distortions.colour import colour_of
 from mixqual.distortions.smooth_field import smooth_fields
-from mixqual.distortions.tint import colour_of
 from mixqual.errors import DistortionError
 
 # Deviation of a blob, as a share of the image's longer side: 3 pixels of 224.

@@ -6,7 +6,7 @@ from mixqual.report.differences import Difference, difference
 from mixqual.report.figures import draw_figures, figure_2, figure_4, figure_5
 from mixqual.report.floors import check_floors, missed_floors, parse_floors
 from mixqual.report.headline import headline
-from mixqual.report.labels import level_key
+from mixqual.report.labels import AVERAGE, HELD_OUT, level_key
 from mixqual.report.layout import Table, to_csv, to_markdown, to_rich
 from mixqual.report.resilience import corruption_table, resilience_table, write_csv
 from mixqual.report.resilience_figure import check_figure_path, draw_resilience
@@ -18,10 +18,14 @@ from mixqual.report.tables import (
     weights_csv,
 )
 from mixqual.report.trees import tree_tables
+from mixqual.report.unseen import UNSEEN
 from mixqual.report.variants import cost_table
 from mixqual.report.writer import report_tables, write_report
 
 __all__ = [
+    "AVERAGE",
+    "HELD_OUT",
+    "UNSEEN",
     "Difference",
     "Table",
     "accuracy_csv",

@@ -6,7 +6,8 @@ from typing import Any
 from mixqual.report.labels import Results, distortion_title, listing, model_label, signed
 from mixqual.report.layout import Table, Value, numbers
 
-_UNSEEN = "mix_unseen"
+UNSEEN = "mix_unseen"
+"""The mixture without the experts that were trained on the distortion it is tested on."""
 
 
 def unseen_table(results: Results) -> Table | None:
@@ -14,7 +15,7 @@ def unseen_table(results: Results) -> Table | None:
     rows = results.get("unseen")
     if not rows:
         return None
-    others = [model for model in rows[0]["auc"] if model != _UNSEEN]
+    others = [model for model in rows[0]["auc"] if model != UNSEEN]
     return Table(
         title=f"{results['name']}: AUC on a distortion that no expert of the mixture has seen",
         header=(
@@ -25,7 +26,7 @@ def unseen_table(results: Results) -> Table | None:
         rows=tuple(
             (
                 distortion_title(row["distortion"]),
-                _interval(row["auc"][_UNSEEN]["auc"], row["auc"][_UNSEEN]["ci95"]),
+                _interval(row["auc"][UNSEEN]["auc"], row["auc"][UNSEEN]["ci95"]),
                 *(
                     text
                     for other in others
@@ -56,7 +57,7 @@ def _interval(value: float, ci95: list[float]) -> str:
 
 
 def _difference(row: Mapping[str, Any], other: str) -> str:
-    found = next(c for c in row["comparisons"] if c["a"] == _UNSEEN and c["b"] == other)
+    found = next(c for c in row["comparisons"] if c["a"] == UNSEEN and c["b"] == other)
     low, high = found["ci95"]
     return f"{signed(found['delta'])} [{signed(low)}, {signed(high)}]"
 

@@ -1,4 +1,4 @@
-"""Colour as the distance from grey of the same luma.
+"""How bright a pixel looks, and its colour as the distance from grey of the same luma.
 
 Stretching that distance is linear in a pixel's channels, so it is one product with a 3 x 3 matrix
 an image: every pixel is read once and written once. Where the channels lie innermost, a few pixels
@@ -10,9 +10,22 @@ from math import gcd
 import torch
 from torch import Tensor
 
-from mixqual.distortions.tint import luma
-
+_WEIGHTS = (0.299, 0.587, 0.114)  # red, green, blue: ITU-R BT.601, as JPEG and Pillow have them
 _GROUP = 4  # pixels of a row; with more, too many factors are zero
+
+
+def luma(images_BCHW: Tensor) -> Tensor:
+    """Return the luma (B, 1, H, W) of RGB images; of images with one channel, themselves."""
+    if images_BCHW.shape[1] == 1:
+        return images_BCHW
+    weights_C = images_BCHW.new_tensor(_WEIGHTS)
+    return torch.einsum("bchw,c->bhw", images_BCHW, weights_C)[:, None]
+
+
+def colour_of(rgb: tuple[float, float, float], images_BCHW: Tensor) -> Tensor:
+    """Return a colour (1, C, 1, 1) in the channels, type and device of the images."""
+    colour_1C11 = images_BCHW.new_tensor(rgb).view(1, 3, 1, 1)
+    return luma(colour_1C11) if images_BCHW.shape[1] == 1 else colour_1C11
 
 
 def scale_colour(images_BCHW: Tensor, factors_B: Tensor) -> Tensor:
