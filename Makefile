@@ -52,4 +52,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 $(INSTALLED_BENCH): $(INSTALLED)
 	$(PIP_INSTALL) -e '.[bench]'
+	@# It asks for opencv-python, which would overwrite opencv-python-headless.
+	$(PIP_INSTALL) --no-deps imagecorruptions==1.1.2
 	@touch $@

@@ -19,6 +19,11 @@ LONGEST = 320
 
 # Modules without a test module of their own, and where they are tested instead.
 TESTED_ELSEWHERE = {
+    **{
+        f"bench/peers/{name}.py": "tests/bench/test_peers.py"
+        for name in ("registry", "with_kornia", "with_numpy", "with_opencv", "with_torchvision")
+    },
+    "bench/peers/with_imagecorruptions.py": "tests/test_bench.py, where the bench extra is there",
     "__main__.py": "tests/test_processes.py and the killed command of tests/test_study.py",
     "data/classes.py": "tests/data/test_folder.py and the tests of every source",
     "data/files.py": "tests/data/test_folder.py and test_dirty_folder.py",

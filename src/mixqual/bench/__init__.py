@@ -8,12 +8,13 @@ import pkgutil
 from dataclasses import asdict
 from typing import Any
 
+from mixqual.bench.peers import missing_peers
 from mixqual.config import RuntimeConfig
 from mixqual.errors import StudyError
 from mixqual.provenance import provenance
 from mixqual.runtime import set_up_machine
 
-_TOOLS = {"noise_images", "timing"}
+_TOOLS = {"noise_images", "peers", "timing"}
 
 
 def benchmarks() -> tuple[str, ...]:
@@ -30,4 +31,8 @@ def run_benchmarks(name: str | None = None, runtime: RuntimeConfig | None = None
     for each in [name] if name else benchmarks():
         module = importlib.import_module(f"{__name__}.{each}")
         rows += [{"benchmark": each, **asdict(ratio)} for ratio in module.measure()]
-    return {"provenance": provenance(machine), "rows": rows}
+    return {
+        "provenance": provenance(machine),
+        "peers_not_installed": missing_peers(),
+        "rows": rows,
+    }

@@ -1,81 +1,112 @@
-"""Blur and noise of a batch with a different level for each image, against what others offer."""
+"""Every distortion on a batch with a level for each image, against other libraries' versions.
 
-import importlib.metadata
-import importlib.util
+Where another library has the same work, levels are uniform from none to a strong one. Where only
+imagecorruptions has it, or something alike, ImageNet-C's severities 1 to 5 are mixed.
+"""
 
-import numpy as np
+from collections.abc import Callable
+
 import torch
-from scipy.ndimage import gaussian_filter
+from torch import Tensor
 
+from mixqual.bench.peers import peers
 from mixqual.bench.timing import Ratio, compare
-from mixqual.distortions import distortion
+from mixqual.distortions import Distortion, distortion
+from mixqual.distortions.fractal_field import fractal_fields
+from mixqual.evaluation.severities import Severities
+from mixqual.imagenet_c import CORRUPTIONS, SEVERITIES, at_size
 
 _BATCH, _SIDE = 32, 224
+_CORRUPTED = 5  # images, as imagecorruptions needs up to half a second for one
+_STRONGEST = {
+    "brightness": 120.0,
+    "contrast": 0.05,
+    "defocus_blur": 10.0,
+    "desaturation": 0.0,
+    "downsampling": 8.0,
+    "elastic": 8.0,
+    "exposure": 2.5,
+    "gaussian_blur": 10.0,
+    "gaussian_noise": 100.0,
+    "impulse_noise": 0.4,
+    "jpeg": 5.0,
+    "low_light": 6.0,
+    "motion_blur": 30.0,
+    "oversaturation": 10.0,
+    "shot_noise": 100.0,
+    "speckle_noise": 0.6,
+    "zoom_blur": 0.3,
+}
 
 
 def measure() -> list[Ratio]:
-    """Compare on a batch of 32 at 3x224x224, on one thread, as the peers run on one."""
+    """Compare on 3x224x224, on one thread, as the peers run on one."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return _measure()
+        return [*_against_libraries(), *_against_a_draw(), *_against_imagecorruptions()]
     finally:
         torch.set_num_threads(threads)
 
 
-def _measure() -> list[Ratio]:
-    generator = torch.Generator().manual_seed(0)
-    images_BCHW = torch.rand((_BATCH, 3, _SIDE, _SIDE), generator=generator) * 255
-    images_BCHW = images_BCHW.contiguous(memory_format=torch.channels_last)
-    images_BHWC = images_BCHW.permute(0, 2, 3, 1).numpy()
-    sigmas_B = 10 * (1 - torch.rand(_BATCH, generator=generator, dtype=torch.float64))
-    blur, noise = distortion("gaussian_blur"), distortion("gaussian_noise")
-    settings = f"batch {_BATCH}, 3x{_SIDE}x{_SIDE}, float32, one thread, a level for each image"
-
-    def by_scipy() -> list[np.ndarray]:
-        return [
-            gaussian_filter(image, (sigma, sigma, 0), mode="reflect", truncate=4)
-            for image, sigma in zip(images_BHWC, sigmas_B.tolist(), strict=True)
-        ]
-
-    scales_B = sigmas_B.numpy().astype(np.float32)[:, None, None, None]
-
-    def by_numpy() -> np.ndarray:
-        draws = np.random.default_rng(0).standard_normal(images_BHWC.shape, dtype=np.float32)
-        noisy_BHWC: np.ndarray = images_BHWC + draws * scales_B
-        return noisy_BHWC
-
-    def one_draw() -> torch.Tensor:
-        return torch.randn(images_BCHW.shape)
-
-    def blurred() -> torch.Tensor:
-        return blur(images_BCHW, sigmas_B)
-
-    def noisy() -> torch.Tensor:
-        return noise(images_BCHW, sigmas_B)
-
-    rows = [
-        compare(
-            "gaussian_blur", blurred, f"scipy {_version('scipy')}", by_scipy, settings=settings
-        ),
-        compare("gaussian_noise", noisy, f"numpy {_version('numpy')}", by_numpy, settings=settings),
-        compare("gaussian_noise", noisy, "floor: one normal draw", one_draw, settings=settings),
-    ]
-    if importlib.util.find_spec("cv2"):  # the bench extra
-        import cv2
-
-        cv2.setNumThreads(1)
-
-        def by_opencv() -> list[np.ndarray]:
-            return [
-                cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT, sigmaY=sigma)
-                for image, sigma in zip(images_BHWC, sigmas_B.tolist(), strict=True)
-            ]
-
-        against = f"opencv {_version('opencv-python-headless')}"
-        rows.append(compare("gaussian_blur", blurred, against, by_opencv, settings=settings))
+def _against_libraries() -> list[Ratio]:
+    photographs_BCHW = _photographs(_BATCH)
+    shares_B = 1 - torch.rand(_BATCH, generator=_generator(), dtype=torch.float64)
+    rows = []
+    for name, strongest in _STRONGEST.items():
+        kind = distortion(name)
+        images_BCHW = photographs_BCHW.byte() if name == "jpeg" else photographs_BCHW
+        levels_B = kind.clean_level + shares_B * (strongest - kind.clean_level)
+        levels = f"levels {kind.clean_level:g} to {strongest:g}"
+        rows += _rows(name, kind, images_BCHW, levels_B, levels, peers(name, images_BCHW, levels_B))
     return rows
 
 
-def _version(package: str) -> str:
-    return importlib.metadata.version(package)
+def _against_a_draw() -> list[Ratio]:
+    images_BCHW = _photographs(_BATCH)
+    levels_B = torch.linspace(1, 100, _BATCH, dtype=torch.float64)
+    kind = distortion("gaussian_noise")
+    draw = ("floor: one normal draw a value", lambda: torch.randn(images_BCHW.shape))
+    return _rows(kind.name, kind, images_BCHW, levels_B, "levels 1 to 100", [draw])
+
+
+def _against_imagecorruptions() -> list[Ratio]:
+    images_BCHW = _photographs(_CORRUPTED).byte()
+    severities_B = torch.tensor(SEVERITIES[:_CORRUPTED], dtype=torch.float64)
+    rows = []
+    for name in CORRUPTIONS:
+        kind = Severities(name, [at_size(name, severity, _SIDE) for severity in SEVERITIES])
+        others = peers(f"imagenet_c:{name}", images_BCHW, severities_B)
+        rows += _rows(f"ImageNet-C's {name}", kind, images_BCHW, severities_B, "severities", others)
+    return rows
+
+
+def _rows(
+    what: str,
+    kind: Distortion,
+    images_BCHW: Tensor,
+    levels_B: Tensor,
+    levels: str,
+    others: list[tuple[str, Callable[[], object]]],
+) -> list[Ratio]:
+    settings = f"batch {len(images_BCHW)}, 3x{_SIDE}x{_SIDE}, {images_BCHW.dtype}, one thread"
+
+    def distort() -> Tensor:
+        return kind(images_BCHW, levels_B, seed=1)
+
+    return [
+        compare(what, distort, library, other, settings=f"{settings}, mixed {levels}")
+        for library, other in others
+    ]
+
+
+def _generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def _photographs(count: int) -> Tensor:
+    """Colour fields whose spectrum falls as that of photographs, which JPEG's speed depends on."""
+    keys_B = torch.arange(count)
+    fields = [fractal_fields(seed, keys_B, _SIDE, _SIDE, exponent=2.0) for seed in range(3)]
+    images_BCHW = (128 + 50 * torch.stack(fields, 1)).clamp_(0, 255)
+    return images_BCHW.contiguous(memory_format=torch.channels_last)

@@ -11,4 +11,6 @@ def as_averages(averages_BCHW: Tensor, images_BCHW: Tensor) -> Tensor:
     """
     low_B111 = images_BCHW.amin((1, 2, 3), keepdim=True)
     high_B111 = images_BCHW.amax((1, 2, 3), keepdim=True)
-    return torch.clamp(averages_BCHW, low_B111, high_B111, out=torch.empty_like(images_BCHW))
+    # One bound at a time: PyTorch has vector instructions for two operands, not for three.
+    limited_BCHW = torch.maximum(averages_BCHW, low_B111, out=torch.empty_like(images_BCHW))
+    return torch.minimum(limited_BCHW, high_B111, out=limited_BCHW)

@@ -5,6 +5,7 @@ A distortion lives in one file of this package: a final subclass of `Distortion`
 """
 
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -137,6 +138,8 @@ def check_images(images_BCHW: Tensor) -> None:
         raise InvalidImageError(f"images must be uint8 or floating point, not {images_BCHW.dtype}")
     if images_BCHW.numel() == 0:
         return
+    if not images_BCHW.is_contiguous():  # `aminmax` would copy channels_last
+        images_BCHW = images_BCHW.permute(0, 2, 3, 1)
     low, high = (bound.item() for bound in torch.aminmax(images_BCHW))
     if low != low or high != high:
         raise InvalidImageError("images hold NaN")
@@ -153,20 +156,28 @@ def image_keys(images_BCHW: Tensor) -> Tensor:
     The hash depends on the values and their places only: not on the device, the memory format, or
     whether the image is uint8 or floating point.
     """
-    places_N = torch.arange(1, images_BCHW[:1].numel() + 1, device=images_BCHW.device) * _GOLDEN
-    places_N = (places_N ^ (places_N >> 29)) * _GOLDEN | 1
     keys_B = torch.empty(len(images_BCHW), dtype=torch.int64, device=images_BCHW.device)
+    # In the memory format of the images.
+    factors_1CHW = torch.empty_like(images_BCHW[:1], dtype=torch.int64)
+    factors_1CHW.copy_(_factors(factors_1CHW.numel()).view_as(factors_1CHW))
     for index, image_CHW in enumerate(images_BCHW):  # one at a time stays in the cache
         # Adding zero turns -0.0 into 0.0.
-        words_N = (image_CHW.to(torch.float32) + 0.0).contiguous().flatten().view(torch.int32)
+        words_CHW = (image_CHW.to(torch.float32) + 0.0).view(torch.int32)
         # Multilinear hash modulo 2^64: exact in any order of summation, hence on any device.
-        keys_B[index] = (words_N * places_N).sum()
+        keys_B[index] = (words_CHW * factors_1CHW).sum()
     return keys_B
+
+
+@lru_cache(maxsize=1)
+def _factors(count: int) -> Tensor:
+    """The odd factors of an image's numbers, by their place."""
+    places_N = torch.arange(1, count + 1) * _GOLDEN
+    return (places_N ^ (places_N >> 29)) * _GOLDEN | 1
 
 
 def _to_kind(images_BCHW: Tensor, dtype: torch.dtype) -> Tensor:
     if dtype == torch.uint8:
-        return images_BCHW.round().clamp(0, 255).to(torch.uint8)
+        return images_BCHW.round().clamp_(0, 255).to(torch.uint8)
     return images_BCHW.to(dtype)
 
 

@@ -1,11 +1,14 @@
-"""Loss of contrast: every channel is drawn towards its mean, in a few passes over the pixels."""
+"""Loss of contrast: every channel is drawn towards its mean.
+
+Two passes over the pixels: one for the means, one for the interpolation, both along whole rows of
+memory, whatever the order of the channels.
+"""
 
 from typing import final
 
 import torch
 from torch import Tensor
 
-from mixqual.distortions.averages import as_averages
 from mixqual.distortions.base import Distortion, register
 
 
@@ -28,7 +31,6 @@ class Contrast(Distortion):
         self, images_BCHW: Tensor, levels_B: Tensor, *, seed: int, keys_B: Tensor | None
     ) -> Tensor:
         levels_B111 = levels_B.to(images_BCHW)[:, None, None, None]
-        means_BC11 = images_BCHW.mean((2, 3), keepdim=True)
-        # Spread over a row: the sum then runs along memory, whatever the order of the channels.
-        offsets_BC1W = torch.empty_like(images_BCHW[:, :, :1]).copy_(means_BC11 * (1 - levels_B111))
-        return as_averages((images_BCHW * levels_B111).add_(offsets_BC1W), images_BCHW)
+        means_BC11 = images_BCHW.mean(2, keepdim=True).mean(3, keepdim=True)
+        means_BC1W = torch.empty_like(images_BCHW[:, :, :1]).copy_(means_BC11)
+        return torch.lerp(means_BC1W, images_BCHW, levels_B111)

@@ -1,8 +1,8 @@
 """Loss of resolution: an image made smaller and enlarged again.
 
 Every row of a resized image is a sum of a few weighted rows, and so are its columns. That is what
-an embedding bag computes, at one product a pixel and neighbour; between both axes only the small
-image has to be transposed.
+an embedding bag computes, at one product a pixel and neighbour; between both axes only an image
+that is small along one of them has to be turned.
 
 PyTorch's own antialiased `interpolate` is not used, as it cannot reduce by large factors on GPUs
 and, up to 2.14, is wrong on the CPU for results of one column.
@@ -65,33 +65,44 @@ class Downsampling(Distortion):
         return as_averages(coarse_BCHW, images_BCHW)
 
     def _there_and_back(self, images_BCHW: Tensor, small_height: int, small_width: int) -> Tensor:
-        height, width = images_BCHW.shape[2:]
+        batch, channels, height, width = images_BCHW.shape
         enlarged = _repeated if self.enlarge == "nearest" else _resized
-        low_BHWC = _resized(images_BCHW.permute(0, 2, 3, 1), small_height)
-        small_BWHC = _resized(low_BHWC.transpose(1, 2), small_width)
-        low_BHWC = enlarged(small_BWHC, width).transpose(1, 2)
-        return enlarged(low_BHWC, height).permute(0, 3, 1, 2)
+        # All numbers of a row, or of a column, are one line.
+        rows_BHX = images_BCHW.permute(0, 2, 3, 1).reshape(batch, height, width * channels)
+        columns_BWX = _turned(_resized(rows_BHX, small_height)).view(batch, width, -1)
+        columns_BWX = enlarged(_resized(columns_BWX, small_width), width)
+        rows_BHX = enlarged(_turned(columns_BWX.view(batch, width * channels, -1)), height)
+        return rows_BHX.view(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
-def _resized(lines_BSYC: Tensor, side: int) -> Tensor:
+def _turned(lines_BSX: Tensor) -> Tensor:
+    """Turn each matrix: PyTorch does so in blocks that stay in the cache, but not for a batch."""
+    batch, side, numbers = lines_BSX.shape
+    turned_BXS = lines_BSX.new_empty(batch, numbers, side)
+    for turned_XS, lines_SX in zip(turned_BXS, lines_BSX, strict=True):
+        turned_XS.copy_(lines_SX.t())
+    return turned_BXS
+
+
+def _resized(lines_BSX: Tensor, side: int) -> Tensor:
     """Resize the second axis, whose lines lie along the third, by the weights of `_triangles`."""
-    batch, old_side, *line = lines_BSYC.shape
+    batch, old_side, numbers = lines_BSX.shape
     places_ST, weights_ST = _triangles(old_side, side)
     places_BST = places_ST + old_side * torch.arange(batch)[:, None, None]
-    lines_RX = embedding_bag(  # R: the lines of all images, X: the numbers of a line
-        places_BST.flatten(0, 1).to(lines_BSYC.device),
-        lines_BSYC.reshape(batch * old_side, -1),
-        per_sample_weights=weights_ST.repeat(batch, 1).to(lines_BSYC),
+    lines_RX = embedding_bag(  # R: the lines of all images
+        places_BST.flatten(0, 1).to(lines_BSX.device),
+        lines_BSX.reshape(batch * old_side, numbers),
+        per_sample_weights=weights_ST.repeat(batch, 1).to(lines_BSX),
         mode="sum",
     )
-    return lines_RX.view(batch, side, *line)
+    return lines_RX.view(batch, side, numbers)
 
 
-def _repeated(lines_BSYC: Tensor, side: int) -> Tensor:
+def _repeated(lines_BSX: Tensor, side: int) -> Tensor:
     """Enlarge the second axis by repeating each line, the nearest to its centre."""
-    old_side = lines_BSYC.shape[1]
+    old_side = lines_BSX.shape[1]
     places_S = (2 * torch.arange(side) + 1) * old_side // (2 * side)
-    return lines_BSYC.index_select(1, places_S.to(lines_BSYC.device))
+    return lines_BSX.index_select(1, places_S.to(lines_BSX.device))
 
 
 @lru_cache(maxsize=1024)

@@ -1,20 +1,24 @@
-"""Gaussian blur (paper, Section 2): a banded matrix product along each axis.
+"""Gaussian blur (paper, Section 2): the same filter along each axis.
 
-Blurring a row with a reflecting border is linear in the row, so it is a product with a band of
-width 2R + 1 whose corners hold the reflected part. Building that matrix for each image of a batch
-is cheap, and a batched product then blurs every image with a deviation of its own.
+Blurring a row with a reflecting border is linear in the row. Images of some size are filtered one
+after the other, as each has a kernel of its own: the filter runs down the image as a depthwise
+convolution whose channels are all numbers of a row, so that the vectors of a processor hold
+neighbours in memory; the image is turned, and filtered again. For small images, and for kernels
+wider than the image, a batched product with the matrices of the filter does all at once.
 Reference: `scipy.ndimage.gaussian_filter(mode="reflect", truncate=4)`.
 """
 
 from typing import final
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from mixqual.distortions.base import Distortion, register
 
-# Rows of the band multiplied at once: small enough to skip most zeros, large enough for one GEMM.
-_BLOCK = 32
+# Sides below are blurred by matrices: the calls of a convolution take longer there.
+_SMALL = 64
 
 
 @final
@@ -31,23 +35,15 @@ class GaussianBlur(Distortion):
     def apply(
         self, images_BCHW: Tensor, levels_B: Tensor, *, seed: int, keys_B: Tensor | None
     ) -> Tensor:
-        batch, channels, height, width = images_BCHW.shape
-        radius = int(_radii(levels_B).max())
-        down_BHH = blur_matrices(levels_B, height).to(images_BCHW)
-        across_BWW = down_BHH if width == height else blur_matrices(levels_B, width).to(images_BCHW)
-        if channels > 1 and images_BCHW.is_contiguous(memory_format=torch.channels_last):
-            # Channels lie innermost: rows of W*C, then, per image row, columns of C.
-            rows_BHX = images_BCHW.permute(0, 2, 3, 1).reshape(batch, height, width * channels)
-            rows_BHX = _band_product(down_BHH, rows_BHX, radius)
-            columns_BWX = rows_BHX.view(batch, height, width, channels).transpose(1, 2).flatten(2)
-            columns_BWX = _band_product(across_BWW, columns_BWX, radius)
-            blurred_BWHC = columns_BWX.view(batch, width, height, channels)
-            return blurred_BWHC.permute(0, 3, 2, 1).contiguous(memory_format=torch.channels_last)
-        columns_BWX = images_BCHW.permute(0, 3, 1, 2).reshape(batch, width, channels * height)
-        columns_BWX = _band_product(across_BWW, columns_BWX, radius)
-        rows_BHX = columns_BWX.view(batch, width, channels, height).permute(0, 3, 2, 1).flatten(2)
-        rows_BHX = _band_product(down_BHH, rows_BHX, radius)
-        return rows_BHX.view(batch, height, channels, width).transpose(1, 2).contiguous()
+        side = min(images_BCHW.shape[2:])
+        convolved = (
+            side >= _SMALL
+            and images_BCHW.dtype == torch.float32
+            and int(_radii(levels_B).max()) <= side
+            # Elsewhere a depthwise convolution of a CPU goes channel by channel.
+            and (images_BCHW.is_cuda or torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+        )
+        return (_by_convolution if convolved else _by_matrices)(images_BCHW, levels_B)
 
 
 def blur_matrices(levels_B: Tensor, side: int) -> Tensor:
@@ -74,16 +70,51 @@ def _radii(levels_B: Tensor) -> Tensor:
     return (4.0 * levels_B + 0.5).long()
 
 
-def _band_product(band_BSS: Tensor, columns_BSX: Tensor, radius: int) -> Tensor:
-    """Multiply, skipping the blocks beyond the band."""
-    side = band_BSS.shape[1]
-    result_BSX = torch.empty_like(columns_BSX)
-    for start in range(0, side, _BLOCK):
-        stop = min(start + _BLOCK, side)
-        low, high = max(0, start - radius), min(side, stop + radius)
-        torch.bmm(
-            band_BSS[:, start:stop, low:high],
-            columns_BSX[:, low:high],
-            out=result_BSX[:, start:stop],
-        )
-    return result_BSX
+def _by_matrices(images_BCHW: Tensor, levels_B: Tensor) -> Tensor:
+    height, width = images_BCHW.shape[2:]
+    down_BHH = blur_matrices(levels_B, height).to(images_BCHW)
+    across_BWW = down_BHH if width == height else blur_matrices(levels_B, width).to(images_BCHW)
+    blurred_BCHW = down_BHH[:, None] @ images_BCHW @ across_BWW[:, None]  # which are symmetric
+    return torch.empty_like(images_BCHW).copy_(blurred_BCHW)
+
+
+def _by_convolution(images_BCHW: Tensor, levels_B: Tensor) -> Tensor:
+    batch, channels, height, width = images_BCHW.shape
+    rows_BHX = images_BCHW.permute(0, 2, 3, 1).reshape(batch, height, width * channels)
+    blurred_BHX = rows_BHX.clone()
+    for rows_HX, blurred_HX, level in zip(rows_BHX, blurred_BHX, levels_B.tolist(), strict=True):
+        kernel_D = _kernel(level)
+        reach = len(kernel_D) // 2
+        if reach == 0:  # too weak to reach the next pixel
+            continue
+        kernel_D = kernel_D.to(images_BCHW.device)
+        padded_YX = rows_HX.new_empty(height + 2 * reach, width * channels)
+        padded_YX[reach:-reach] = rows_HX
+        down_HX = _filtered(padded_YX, kernel_D)
+        padded_YX = rows_HX.new_empty(width + 2 * reach, channels * height)
+        padded_YX[reach:-reach].view(width * channels, height).copy_(down_HX.t())
+        across_WX = _filtered(padded_YX, kernel_D)
+        blurred_HX.copy_(across_WX.view(width * channels, height).t())
+    blurred_BCHW = blurred_BHX.view(batch, height, width, channels).permute(0, 3, 1, 2)
+    if images_BCHW.is_contiguous(memory_format=torch.channels_last):
+        return blurred_BCHW
+    return blurred_BCHW.contiguous()
+
+
+def _kernel(level: float) -> Tensor:
+    radius = int(_radii(torch.tensor(level, dtype=torch.float64)))
+    weights_D = np.exp(-0.5 * (np.arange(-radius, radius + 1) / level) ** 2)
+    return torch.from_numpy((weights_D / weights_D.sum()).astype(np.float32))
+
+
+def _filtered(padded_YX: Tensor, kernel_D: Tensor) -> Tensor:
+    """Filter down the rows, having mirrored them at both ends of `padded_YX`, in place."""
+    lines, numbers = padded_YX.shape
+    reach = len(kernel_D) // 2
+    padded_YX[:reach] = padded_YX[reach : 2 * reach].flip(0)
+    padded_YX[-reach:] = padded_YX[-2 * reach : -reach].flip(0)
+    # One image of one row whose pixels are our rows, channels innermost.
+    image = lines * numbers
+    row_1X1Y = padded_YX.as_strided((1, numbers, 1, lines), (image, 1, image, numbers))
+    filtered_1X1H = functional.conv2d(row_1X1Y, kernel_D.expand(numbers, 1, 1, -1), groups=numbers)
+    return filtered_1X1H.permute(0, 2, 3, 1).reshape(-1, numbers)

@@ -6,6 +6,7 @@ white, the highest black. So a single draw and two comparisons are all the work.
 
 from typing import final
 
+import torch
 from torch import Tensor
 
 from mixqual.distortions.base import Distortion, register
@@ -42,6 +43,9 @@ class ImpulseNoise(Distortion):
     ) -> Tensor:
         assert keys_B is not None
         draws_BCHW = uniform_fields(images_BCHW, keys_B, seed=seed, gray=self.gray)
+        draws_BCHW = torch.empty_like(images_BCHW, dtype=draws_BCHW.dtype, device="cpu").copy_(
+            draws_BCHW
+        )
         levels_B111 = levels_B[:, None, None, None]
         salt_B111 = self.salt * levels_B111
         # Written so that at level 1 both bounds are the same number.
