@@ -58,7 +58,12 @@ def test_every_answer_is_written_below_its_image() -> None:
     assert lines[0][1].endswith("a dog 0.60")
     assert [line[0] for line in lines[1]] == ["✗", "✗", "✓"]
     assert [line[0] for line in lines[2]] == ["✓", "✓", "✓"]
-    assert [axes.get_title() for axes in images] == ["Clean", "Noise: σ = 50 (grey levels)", "", ""]
+    assert [axes.get_title() for axes in images] == [
+        "Clean",
+        "Noise: σ = 50\n(grey levels)",
+        "",
+        "",
+    ]
     assert images[2].get_ylabel() == r"\$10"
     assert "CC BY 4.0" in figure.get_supxlabel()
 

@@ -32,7 +32,7 @@ def figure_1(results: Results, examples: Examples) -> Figure:
     """
     rows, columns = len(examples["examples"]), len(examples["cells"])
     models = list(examples["examples"][0]["cells"][0]["answers"])
-    height = rows * (_WIDTH + _LINE * (len(models) + 1)) + 0.8
+    height = rows * (0.97 * _WIDTH + _LINE * (len(models) + 0.8)) + 0.6
     figure = Figure(
         figsize=(columns * (_WIDTH + 0.1), height),
         layout=ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.04),
@@ -53,7 +53,8 @@ def figure_1(results: Results, examples: Examples) -> Figure:
             if column == 0:
                 axes.set_ylabel(_named(classes[example["label"]]), fontsize=8.5)
             _write_answers(axes, example["label"], shown["answers"], classes)
-    figure.supxlabel(textwrap.fill(f"Images: {examples['credit']}", _CREDIT), fontsize=5.5)
+    if examples["credit"]:
+        figure.supxlabel(textwrap.fill(f"Images: {examples['credit']}", _CREDIT), fontsize=5.5)
     return figure
 
 
@@ -89,7 +90,7 @@ def _column_title(results: Results, place: Mapping[str, Any]) -> str:
         return "Clean"
     name = distortion_title(place["distortion"])
     quantity, _, unit = level_title(results, place["distortion"]).partition(" (")
-    return f"{name}: {quantity.removeprefix(name).strip()} = {place['level']:g} ({unit}"
+    return f"{name}: {quantity.removeprefix(name).strip()} = {place['level']:.3g}\n({unit}"
 
 
 def _named(class_name: str) -> str:
