@@ -13,12 +13,14 @@ from mixqual.evaluation import (
     Cell,
     ErrorRates,
     auc_weights,
+    confusion_matrix,
     corruption_error_results,
 )
-from mixqual.fusion import Correct, level_rows
+from mixqual.fusion import Answers, Correct, level_rows
 from mixqual.report import AVERAGE, HELD_OUT, level_key
 
 _DIGITS = 6
+_MOST_CLASSES = 30
 
 
 @final
@@ -107,6 +109,32 @@ def metric_tables(
                 for level, row in zip(levels, level_rows(scored.cells, name, levels), strict=True)
             }
     return tables
+
+
+def confusion_tables(
+    scored: Scored, by_seed: Mapping[int, Answers], labels_N: NDArray[np.int64], classes: int
+) -> dict[str, Any]:
+    """The `confusion` table: model, distortion, level, then counts (true class, answer).
+
+    Counts are summed over seeds. It is empty above 30 classes, which are too many to look at.
+    """
+    if classes > _MOST_CLASSES:
+        return {}
+
+    def counts(model: str, row: int) -> list[list[int]]:
+        each = [confusion_matrix(a[model][row], labels_N, classes) for a in by_seed.values()]
+        return np.sum(each, axis=0).tolist()  # type: ignore[no-any-return]
+
+    return {
+        model: {
+            name: {
+                level_key(level): counts(model, row)
+                for level, row in zip(levels, level_rows(scored.cells, name, levels), strict=True)
+            }
+            for name, levels in scored.levels.items()
+        }
+        for model in next(iter(by_seed.values()))
+    }
 
 
 def corruption_errors(scored: Scored, baseline: str, bootstrap: Bootstrap) -> dict[str, Any]:

@@ -18,16 +18,27 @@ from mixqual.config import StudyConfig
 from mixqual.costs import costs
 from mixqual.data import ImageIndex, ImageSet, find_leaks, index_images
 from mixqual.evaluation import METRICS, Bootstrap, Cube
-from mixqual.fusion import CEILINGS, ENSEMBLES, Correct, Measured, Scores, level_rows, score
+from mixqual.examples import Tested, choose_examples
+from mixqual.fusion import (
+    CEILINGS,
+    ENSEMBLES,
+    Answers,
+    Correct,
+    Measured,
+    Scores,
+    level_rows,
+    score,
+)
 from mixqual.level_grids import grid_facts
 from mixqual.networks import check_backbone
 from mixqual.plan import Plan
 from mixqual.provenance import provenance
-from mixqual.report import level_key, write_report
+from mixqual.report import level_key, write_examples, write_report
 from mixqual.results import (
     Scored,
     accuracy_tables,
     comparisons,
+    confusion_tables,
     corruption_errors,
     metric_tables,
 )
@@ -73,13 +84,15 @@ class Study:
         machine = set_up_machine(self.config.runtime)
         bench = Workbench.open(plan, Path(out), machine, [Path(run) for run in earlier])
         if not bench.accelerator.is_main_process:
-            return self._run(bench, index)
+            return self._run(bench, index)[0]
         with exclusive(Path(out)):
-            results = self._run(bench, index)
+            results, examples = self._run(bench, index)
             write_report(results, Path(out))
+            write_examples(results, examples, Path(out))
         return results
 
-    def _run(self, bench: Workbench, index: ImageIndex) -> dict[str, Any]:
+    def _run(self, bench: Workbench, index: ImageIndex) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the contents of `results.json` and `examples.json`, empty but in one process."""
         sets = stages.prepare_images(bench, index)
         trees = trees_of(bench.plan)
         training: dict[str, Any] = {}
@@ -97,7 +110,7 @@ class Study:
             training[str(seed)] |= shared[seed].training
             unseen[seed] = leave_one_out(bench, sets, seed)
         if not bench.accelerator.is_main_process:
-            return {}
+            return {}, {}
         fused = {seed: fuse(bench.plan, *tests[seed]) for seed in tests}
         scores = {seed: fused[seed].right | shared[seed].right for seed in tests}
         bootstrap = Bootstrap.draw(
@@ -106,8 +119,11 @@ class Study:
             derive_seed(self.config.split.seed, "bootstrap"),
         )
         measured = {seed: found.measured for seed, found in fused.items()}
-        return {
-            **summarise(bench, sets, scores, measured, bootstrap),
+        answers = {seed: found.answers for seed, found in fused.items()}
+        first = self.config.seeds[0]
+        seen = Tested(tests[first][0], answers[first], derive_seed(first, "sweep", "test"))
+        results = {
+            **summarise(bench, sets, scores, measured, answers, bootstrap),
             "unseen": unseen_rows(bench.plan, unseen, scores, bootstrap),
             **weight_tables(bench.plan, tests),
             "trees": tree_rows(trees, shared),
@@ -116,6 +132,7 @@ class Study:
             "largest_gap": max(weights.largest_gap for _, weights in tests.values()),
             "training": training,
         }
+        return results, choose_examples(bench.plan, sets["test"], seen)
 
 
 def fine_tune(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> dict[str, Any]:
@@ -170,6 +187,7 @@ def summarise(
     sets: Mapping[str, ImageSet],
     scores: Mapping[int, Correct],
     measured: Mapping[int, Measured],
+    answers: Mapping[int, Answers],
     bootstrap: Bootstrap,
 ) -> dict[str, Any]:
     """Provenance, and the accuracies, areas and comparisons of all models."""
@@ -207,6 +225,9 @@ def summarise(
         },
         **accuracy_tables(scored, bootstrap),
         "metrics": metric_tables(scored, measured),
+        "confusion": confusion_tables(
+            scored, answers, sets["test"].labels_N.numpy(), len(images.classes)
+        ),
         "metric_info": {name: asdict(info) for name, info in METRICS.items()},
         "corruption_error": corruption_errors(scored, plan.start or scored.models[0], bootstrap),
         "comparisons": comparisons(scored, bootstrap),

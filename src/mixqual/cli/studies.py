@@ -35,7 +35,14 @@ def run(
 ) -> None:
     """Train, evaluate and report a study; run it again to go on where it stopped."""
     from mixqual.forecast import forecast
-    from mixqual.report import headline, report_tables, to_rich, write_report
+    from mixqual.report import (
+        headline,
+        read_examples,
+        report_tables,
+        to_rich,
+        write_examples,
+        write_report,
+    )
     from mixqual.study import Study
 
     loaded = Study.load(study, set_ or [])
@@ -53,6 +60,7 @@ def run(
     console.print(f"results and figures: {folder}", highlight=False)
     if publish:
         write_report(results, publish)
+        write_examples(results, read_examples(folder), publish)
         console.print(f"published: {publish}", highlight=False)
 
 

@@ -1,11 +1,12 @@
 """The sweep and its cube; curves, areas and intervals; cost."""
 
+from mixqual.evaluation.confusion import confusion_matrix
 from mixqual.evaluation.corruption_error import ErrorRates, corruption_error_results
 from mixqual.evaluation.cost import Cost, count, count_parts, latency_ms
 from mixqual.evaluation.cube import CLEAN, CLEAN_CELL, Cell, Cube, OutputArray, grid_cells
 from mixqual.evaluation.curves import AccuracyCurve, Bootstrap, auc, auc_weights
 from mixqual.evaluation.metrics import METRICS, measure
-from mixqual.evaluation.sweep import Predictor, distort_cell, sweep
+from mixqual.evaluation.sweep import Predictor, distort_cell, draw_seed, sweep
 
 __all__ = [
     "CLEAN",
@@ -21,10 +22,12 @@ __all__ = [
     "Predictor",
     "auc",
     "auc_weights",
+    "confusion_matrix",
     "corruption_error_results",
     "count",
     "count_parts",
     "distort_cell",
+    "draw_seed",
     "grid_cells",
     "latency_ms",
     "measure",

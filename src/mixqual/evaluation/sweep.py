@@ -63,13 +63,18 @@ def sweep(
                 arrays[names[0]].block(block),
                 cell,
                 distortions,
-                seed=derive_seed(seed, "draw", cell.draw),
+                seed=draw_seed(seed, cell),
                 batch_size=batch_size,
                 device=device,
             )
             for name, values_NK in outputs.items():
                 arrays[name].write(cell, block, values_NK)
             advance(len(names), f"{cell.distortion} {cell.level:g}")
+
+
+def draw_seed(seed: int, cell: Cell) -> int:
+    """The seed of a cell's noise, in a sweep with that seed."""
+    return derive_seed(seed, "draw", cell.draw)
 
 
 def _predict_block(

@@ -12,6 +12,7 @@ from mixqual.fusion.rules import average, hard_mix, maximum, mix
 from mixqual.fusion.scores import (
     CEILINGS,
     ENSEMBLES,
+    Answers,
     Correct,
     Measured,
     Scores,
@@ -22,6 +23,7 @@ from mixqual.fusion.scores import (
 __all__ = [
     "CEILINGS",
     "ENSEMBLES",
+    "Answers",
     "Correct",
     "Measured",
     "Scores",

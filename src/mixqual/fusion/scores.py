@@ -13,6 +13,9 @@ from mixqual.fusion.rules import average, hard_mix, maximum, mix
 Correct = dict[str, NDArray[np.bool_]]
 """Model to (cell, image): whether the class with the highest score is the true one."""
 
+Answers = dict[str, NDArray[np.int64]]
+"""Model to (cell, image): the class with the highest score, the first of equal ones."""
+
 Measured = dict[str, list[dict[str, float]]]
 """Model to what `measure` says of its probabilities, cell by cell."""
 
@@ -30,6 +33,8 @@ class Scores:
     measured: Measured
     """Of the models that give probabilities: not of M_max, whose scores are none, nor of ceilings.
     """
+    answers: Answers
+    """Of all models but the best expert, which is another one in each cell."""
 
 
 def score(
@@ -46,6 +51,8 @@ def score(
     rows: dict[str, list[NDArray[np.bool_]]] = {
         name: [] for name in (*experts, *baselines, *ENSEMBLES, *CEILINGS)
     }
+    answers: dict[str, list[NDArray[np.int64]]] = {name: [] for name in rows}
+    del answers["best_expert"]
     measured: Measured = {}
     for cell in cube.cells:
         p_EBK = cube.read(cell, experts)
@@ -61,11 +68,18 @@ def score(
         for name, values in probabilities.items():
             measured.setdefault(name, []).append(measure(values, cube.labels_N))
         scores = probabilities | {"max": maximum(p_EBK), "mix_true": mix(p_EBK, true_BE)}
-        right = {name: values.argmax(1) == cube.labels_N for name, values in scores.items()}
+        answered = {name: values.argmax(1) for name, values in scores.items()}
+        right = {name: answer_N == cube.labels_N for name, answer_N in answered.items()}
         right["best_expert"] = max((right[name] for name in experts), key=np.sum)
-        for name, values in right.items():
-            rows[name].append(values)
-    return Scores({name: np.stack(values) for name, values in rows.items()}, measured)
+        for name, right_N in right.items():
+            rows[name].append(right_N)
+        for name, answer_N in answered.items():
+            answers[name].append(answer_N)
+    return Scores(
+        {name: np.stack(values) for name, values in rows.items()},
+        measured,
+        {name: np.stack(values) for name, values in answers.items()},
+    )
 
 
 def level_rows(cells: Sequence[Cell], distortion: str, levels: Sequence[float]) -> list[int]:

@@ -3,6 +3,7 @@
 from mixqual.report.cost_figure import figure_costs
 from mixqual.report.data_check import data_check_tables
 from mixqual.report.differences import Difference, difference
+from mixqual.report.example_figure import figure_1
 from mixqual.report.figures import draw_figures, figure_2, figure_4, figure_5
 from mixqual.report.floors import check_floors, missed_floors, parse_floors
 from mixqual.report.headline import headline
@@ -20,7 +21,7 @@ from mixqual.report.tables import (
 from mixqual.report.trees import tree_tables
 from mixqual.report.unseen import UNSEEN
 from mixqual.report.variants import cost_table
-from mixqual.report.writer import report_tables, write_report
+from mixqual.report.writer import read_examples, report_tables, write_examples, write_report
 
 __all__ = [
     "AVERAGE",
@@ -40,6 +41,7 @@ __all__ = [
     "distortions_table",
     "draw_figures",
     "draw_resilience",
+    "figure_1",
     "figure_2",
     "figure_4",
     "figure_5",
@@ -48,6 +50,7 @@ __all__ = [
     "level_key",
     "missed_floors",
     "parse_floors",
+    "read_examples",
     "report_tables",
     "resilience_table",
     "to_csv",
@@ -56,5 +59,6 @@ __all__ = [
     "tree_tables",
     "weights_csv",
     "write_csv",
+    "write_examples",
     "write_report",
 ]

@@ -82,14 +82,20 @@ def draw_figures(results: Results, directory: Path) -> list[Path]:
     if results.get("trees"):
         figures["costs"] = figure_costs
     for name, make in figures.items():
-        figure = make(results)
-        # A date or a version in the file would make every drawing differ.
-        for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
-            content = io.BytesIO()
-            figure.savefig(content, format=kind, dpi=_DPI, metadata=metadata)
-            path = directory / f"{name}.{kind}"
-            write_atomically(path, content.getvalue())
-            paths.append(path)
+        paths += save_figure(make(results), directory / name)
+    return paths
+
+
+@house_style()
+def save_figure(figure: Figure, path: Path) -> list[Path]:
+    """Write a figure as SVG and PNG, and return the paths; equal figures give equal bytes."""
+    paths = []
+    # A date or a version in the file would make every drawing differ.
+    for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
+        content = io.BytesIO()
+        figure.savefig(content, format=kind, dpi=_DPI, metadata=metadata)
+        paths.append(path.with_name(f"{path.name}.{kind}"))
+        write_atomically(paths[-1], content.getvalue())
     return paths
 
 

@@ -1,9 +1,12 @@
 """A report as files."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from mixqual.artifacts import refusing_full_disk, write_atomically, write_json
-from mixqual.report.figures import draw_figures
+from mixqual.report.example_figure import Examples, figure_1
+from mixqual.report.figures import draw_figures, save_figure
 from mixqual.report.headline import headline
 from mixqual.report.labels import Results
 from mixqual.report.layout import Table, csv_text, to_csv, to_markdown
@@ -39,6 +42,21 @@ def report_tables(results: Results) -> list[Table]:
         unseen_table(results),
     ]
     return [table for table in tables if table]
+
+
+def write_examples(results: Results, examples: Examples, directory: Path) -> list[Path]:
+    """Write examples.json and Figure 1 into the folder of a report, and return their paths."""
+    path = directory / "examples.json"
+    with refusing_full_disk(directory):
+        (directory / "figures").mkdir(parents=True, exist_ok=True)
+        write_json(path, examples)
+        return [path, *save_figure(figure_1(results, examples), directory / "figures" / "fig1")]
+
+
+def read_examples(directory: Path) -> dict[str, Any]:
+    """Read the examples.json of a run's folder."""
+    examples: dict[str, Any] = json.loads((directory / "examples.json").read_text("utf-8"))
+    return examples
 
 
 def write_report(results: Results, directory: Path) -> list[Path]:
