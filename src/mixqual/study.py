@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mixqual import stages
 from mixqual.artifacts import exclusive, key_of
 from mixqual.config import StudyConfig
-from mixqual.costs import costs
+from mixqual.costs import costs, stage_costs
 from mixqual.data import ImageIndex, ImageSet, find_leaks, index_images
 from mixqual.evaluation import METRICS, Bootstrap, Cube
 from mixqual.fusion import CEILINGS, ENSEMBLES, Correct, Measured, Scores, level_rows, score
@@ -112,6 +112,7 @@ class Study:
             **weight_tables(bench.plan, tests),
             "trees": tree_rows(trees, shared),
             "cost": costs(bench, trees, len(index.classes)),
+            "stages": stage_costs(bench, len(index.classes)),
             "gate": gates,
             "largest_gap": max(weights.largest_gap for _, weights in tests.values()),
             "training": training,
@@ -188,6 +189,7 @@ def summarise(
             "processes": bench.accelerator.num_processes,
             "seeds": list(config.seeds),
             "config_hash": key_of(config.model_dump(mode="json", exclude={"runtime"})),
+            "study_hash": key_of(config.model_dump(mode="json", exclude={"runtime", "seeds"})),
             "images": {name: len(part) for name, part in sets.items()},
             "left_out": len(images.left_out),
             "size": config.data.size,

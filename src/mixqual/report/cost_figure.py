@@ -24,8 +24,13 @@ _KINDS = {
 
 
 @house_style()
-def figure_costs(results: Results) -> Figure:
-    """Average AUC against parameters and against MACs; bars are 95 % intervals."""
+def figure_costs(results: Results) -> Figure | None:
+    """Average AUC against parameters and against MACs; bars are 95 % intervals.
+
+    None if the run has no trees.
+    """
+    if not results.get("trees"):
+        return None
     kinds = [kind for kind in _KINDS if _trees(results, kind)]
     figure = Figure(figsize=(7.2, 3.4), layout=ConstrainedLayoutEngine(w_pad=0.06))
     FigureCanvasAgg(figure)
