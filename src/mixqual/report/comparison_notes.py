@@ -10,7 +10,7 @@ from mixqual.report.notes import auc_warnings
 _ORIGIN: tuple[tuple[str, str], ...] = (
     ("backbone", "Backbone"),
     ("weights", "First weights"),
-    ("size", "Size of the images in pixels"),
+    ("size", "Size of the images in pixels, with which levels in pixels are scaled,"),
     ("version", "Version of mixqual"),
     ("device", "Device"),
 )

@@ -39,6 +39,7 @@ def comparison_table(runs: Sequence[Run]) -> Table:
         rules=tuple(i for i in range(1, len(rows)) if labels[i] != labels[i - 1]),
         notes=(*comparison_notes(runs, columns), *left),
         warnings=comparison_warnings(runs),
+        keys=2,  # run and model
     )
 
 

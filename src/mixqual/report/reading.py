@@ -6,6 +6,7 @@ from mixqual.artifacts import read_json
 from mixqual.errors import RunError
 from mixqual.report.labels import Results
 
+_NAME = "results.json"
 _NEEDED = (
     *("name", "provenance", "experts", "baselines", "models", "distortions", "auc", "accuracy"),
     *("accuracy_ci95", "comparisons", "left_out", "weights", "gate_weights", "gate_weights_std"),
@@ -15,10 +16,10 @@ _NEEDED = (
 
 
 def read_results(run: Path) -> Results:
-    """The results in a folder, or in a file; raises `RunError` if there are none."""
-    path = run if run.is_file() else run / "results.json"
+    """The results of a folder, or of its results.json; raises `RunError` if there are none."""
+    path = run if run.name == _NAME else run / _NAME
     if not path.is_file():
-        raise RunError(f"{run} holds no results.json; name the folder of a run that has ended")
+        raise RunError(f"{run} holds no {_NAME}; name the folder of a run that has ended")
     results = read_json(path)
     found = results if isinstance(results, dict) else {}
     lacking = [key for key in _NEEDED if key not in found]

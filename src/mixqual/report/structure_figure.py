@@ -88,7 +88,9 @@ def figure_6(results: Results) -> Figure:
 
 def count_text(params: int) -> str:
     """A number of parameters in millions, as in the tables, or in thousands if it is small."""
-    return f"{params / 1e6:.2f} M" if params >= 1e6 else f"{params / 1e3:.1f} k"
+    if params >= 1e6:
+        return f"{params / 1e6:.2f} M"
+    return f"{params / 1e3:.0f} k" if params >= 1e5 else f"{params / 1e3:.1f} k"
 
 
 def _places(found: Sequence[Structure], beside: int) -> list[tuple[int, int]]:
@@ -105,10 +107,11 @@ def _draw(
     axes: Axes, results: Results, structure: Structure, panel: _Panel, left: float, top: float
 ) -> None:
     """One mixture; what an image goes through stands below each other."""
-    for line, text, size, weight in zip(
-        (0, 1), _titles(structure), (_TITLE, _TEXT), ("bold", "normal"), strict=True
-    ):
-        axes.text(left, top - 0.17 * line, text, fontsize=size, fontweight=weight, va="top")
+    title, where, count = _titles(structure)
+    axes.text(left, top, title, fontsize=_TITLE, fontweight="bold", va="top")
+    below = {"y": top - 0.18, "fontsize": _TEXT, "va": "top"}
+    axes.text(left, s=where, **below)
+    axes.text(left + panel.width, s=count, ha="right", gid=f"{structure.model}:all", **below)
     y, x = top - _HEAD - _BAR, left + panel.gate + _GAP
     centres = [x + panel.column / 2 + n * (panel.column + _EDGE) for n in range(panel.experts)]
     middle, gate = [x + panel.columns / 2], left + panel.gate / 2
@@ -142,11 +145,8 @@ def _panel_for(results: Results, found: Sequence[Structure]) -> _Panel:
     wide += [_width(f"mix {structure.mixes}") for structure in found]
     gate = max(_width(text) for structure in found for text in _gate_words(structure))
     heads = [
-        _width(text, size, weight) - gate - _GAP
-        for structure in found
-        for text, size, weight in zip(
-            _titles(structure), (_TITLE, _TEXT), ("bold", "normal"), strict=True
-        )
+        max(_width(title, _TITLE, "bold"), _width(where) + _width(count) + _GAP) - gate - _GAP
+        for title, where, count in map(_titles, found)
     ]
     across = (max(*wide, *heads) + 0.1 + _EDGE) / experts - _EDGE
     return _Panel(gate + 0.14, max(0.5, across, *(width + 0.14 for width in columns)), experts)
@@ -158,17 +158,18 @@ def _width(text: str, size: float = _TEXT, weight: str = "normal") -> float:
     return float(TextPath((0, 0), text, size=size, prop=font).get_extents().width) / 72
 
 
-def _titles(structure: Structure) -> tuple[str, str]:
+def _titles(structure: Structure) -> tuple[str, str, str]:
+    """Its kind, what is shared, and how many parameters it has in all."""
+    kinds = {
+        "independent": figure_label("mix"),
+        "treenet": "TreeNet",
+        "inverted": "Inverted-TreeNet",
+        "both": "Both ends shared",
+    }
     places = [structure.until and f"until {structure.until}"]
     places += [structure.start and f"from {structure.start}"]
-    where = ", ".join(place for place in places if place)
-    shares = {
-        "independent": f"{figure_label('mix')}: nothing shared",
-        "treenet": f"TreeNet {where}",
-        "inverted": f"Inverted-TreeNet {where}",
-        "both": f"Shared {where}",
-    }
-    return shares[structure.kind], f"{count_text(structure.params)} parameters"
+    where = ", ".join(place for place in places if place) or "nothing shared"
+    return kinds[structure.kind], where, f"{count_text(structure.params)} parameters"
 
 
 def _shared_parts(structure: Structure) -> Iterator[tuple[str, Part]]:
