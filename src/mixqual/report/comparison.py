@@ -93,10 +93,9 @@ def columns_of(runs: Sequence[Run]) -> list[Column]:
     for run in runs:
         for name, grid in _areas(run.results):
             owners.setdefault((name, grid), []).append(run.label)
-    order = {name: place for place, (name, _) in enumerate(reversed(owners))}
-    distortions = [key for key in owners if key[0] not in (AVERAGE, HELD_OUT)]
-    means = sorted(owners.keys() - set(distortions), key=lambda key: (key[0], order[key[0]]))
-    return [Column(*key, tuple(owners[key])) for key in (*distortions, *means)]
+    place = {AVERAGE: 1, HELD_OUT: 2}
+    order = sorted(owners, key=lambda key: place.get(key[0], 0))
+    return [Column(*key, tuple(owners[key])) for key in order]
 
 
 def rows_of(runs: Sequence[Run], columns: Sequence[Column]) -> list[Row]:
