@@ -402,6 +402,16 @@ class TestTrees:
         head = counted["treenet", "conv_head"][0] - counted["treenet", "blocks.1"][0]
         assert counted["inverted", "conv_head"][0] + head < found[TREES[2]][0] < found["mix"][0]
         assert all(cost[tree]["experts_run"] == 3 for tree in TREES)
+        # Stages add up to what the trees share and what they do not.
+        stages = tree_run.results["stages"]
+        assert [stage["name"] for stage in stages[:2]] == [None, "blocks.0"]
+        names = [stage["name"] for stage in stages]
+        for field in ("params", "macs"):
+            counts = [stage[field] for stage in stages]
+            assert sum(counts) == cost["clean"][field]
+            cut, gate = names.index("blocks.2"), cost["mix"][field] - 3 * sum(counts)
+            assert cost[TREES[0]][field] == sum(counts[:cut]) + 3 * sum(counts[cut:]) + gate
+            assert cost[TREES[1]][field] == 3 * sum(counts[:cut]) + sum(counts[cut:]) + gate
         assert all(row["latency_ms"] > 0 for row in cost.values())
 
     def test_report_has_their_table(self, tree_run: Run) -> None:

@@ -1,4 +1,4 @@
-"""The cost of every model of a study: parameters, MACs and latency, for one image at a time."""
+"""The cost of every model of a study and of every stage of its backbone, one image at a time."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -6,8 +6,9 @@ from typing import Any
 
 from torch import Tensor
 
-from mixqual.evaluation import count, latency_ms
-from mixqual.networks import Mixture
+from mixqual.errors import BackboneError
+from mixqual.evaluation import count, count_parts, latency_ms
+from mixqual.networks import Mixture, Stages
 from mixqual.tree_plan import Tree
 from mixqual.trees import load_tree
 from mixqual.workbench import Workbench, load_gate, load_network
@@ -50,6 +51,23 @@ def costs(bench: Workbench, trees: Sequence[Tree], classes: int) -> dict[str, di
         "mix": mix,
         **{tree.name: _tree_cost(bench, tree, classes) for tree in trees},
     }
+
+
+def stage_costs(bench: Workbench, classes: int) -> list[dict[str, Any]]:
+    """Name, params and macs of every stage of one network; none if it cannot be cut into stages.
+
+    A stage has the name of the branch point where it begins; the first, which begins with the
+    image, has None.
+    """
+    config = bench.plan.config
+    network = load_network(bench, classes, next(iter(config.experts)), config.seeds[0])
+    try:
+        stages = Stages(network, config.backbone.name)
+    except BackboneError:
+        return []
+    names = [None, *(point.name for point in stages.points)]
+    counted = count_parts(stages.split(), config.data.size)
+    return [{"name": name, **asdict(cost)} for name, cost in zip(names, counted, strict=True)]
 
 
 def _tree_cost(bench: Workbench, tree: Tree, classes: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mixqual import stages
 from mixqual.artifacts import exclusive, key_of
 from mixqual.config import StudyConfig
-from mixqual.costs import costs
+from mixqual.costs import costs, stage_costs
 from mixqual.data import ImageIndex, ImageSet, find_leaks, index_images
 from mixqual.evaluation import METRICS, Bootstrap, Cube
 from mixqual.examples import Tested, choose_examples
@@ -33,7 +33,7 @@ from mixqual.level_grids import grid_facts
 from mixqual.networks import check_backbone
 from mixqual.plan import Plan
 from mixqual.provenance import provenance
-from mixqual.report import level_key, write_examples, write_report
+from mixqual.report import level_key, write_report
 from mixqual.results import (
     Scored,
     accuracy_tables,
@@ -87,8 +87,7 @@ class Study:
             return self._run(bench, index)[0]
         with exclusive(Path(out)):
             results, examples = self._run(bench, index)
-            write_report(results, Path(out))
-            write_examples(results, examples, Path(out))
+            write_report(results, Path(out), examples)
         return results
 
     def _run(self, bench: Workbench, index: ImageIndex) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -128,6 +127,7 @@ class Study:
             **weight_tables(bench.plan, tests),
             "trees": tree_rows(trees, shared),
             "cost": costs(bench, trees, len(index.classes)),
+            "stages": stage_costs(bench, len(index.classes)),
             "gate": gates,
             "largest_gap": max(weights.largest_gap for _, weights in tests.values()),
             "training": training,
@@ -206,6 +206,7 @@ def summarise(
             "processes": bench.accelerator.num_processes,
             "seeds": list(config.seeds),
             "config_hash": key_of(config.model_dump(mode="json", exclude={"runtime"})),
+            "study_hash": key_of(config.model_dump(mode="json", exclude={"runtime", "seeds"})),
             "images": {name: len(part) for name, part in sets.items()},
             "left_out": len(images.left_out),
             "size": config.data.size,

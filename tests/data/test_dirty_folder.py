@@ -15,9 +15,9 @@ from rich.console import Console
 
 from mixqual.config import DataConfig
 from mixqual.data import DecodedImages, decode_images
-from mixqual.data.names import printable
 from mixqual.data_check import check_data
 from mixqual.errors import DataError
+from mixqual.file_names import printable
 from mixqual.report.data_check import data_check_tables
 from mixqual.report.layout import to_markdown, to_rich
 

@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from report_samples import sample_results
 
-from mixqual.report import figure_1, read_examples, write_examples
+from mixqual.errors import RunError
+from mixqual.report import figure_1, make, read_examples, write_report
 from mixqual.report.example_figure import pixels_of
 
 
@@ -69,11 +72,19 @@ def test_every_answer_is_written_below_its_image() -> None:
 
 
 def test_files_are_the_same_each_time(tmp_path: Path) -> None:
-    first = write_examples(sample_results(), sample_examples(), tmp_path / "a")
-    second = write_examples(sample_results(), sample_examples(), tmp_path / "b")
-    assert [path.name for path in first] == ["examples.json", "fig1.svg", "fig1.png"]
+    first = write_report(sample_results(), tmp_path / "a", sample_examples())
+    second = write_report(sample_results(), tmp_path / "b", sample_examples())
+    assert {"examples.json", "fig1.svg", "fig1.png"} <= {path.name for path in first}
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     assert read_examples(tmp_path / "a") == sample_examples()
+    write_report(sample_results(), tmp_path / "a")
+    assert read_examples(tmp_path / "a") is None  # an earlier report leaves nothing behind
+
+
+def test_it_is_made_alone_where_there_are_examples() -> None:
+    assert isinstance(make(sample_results(), "fig1", sample_examples()), Figure)
+    with pytest.raises(RunError, match=r"no fig1: its folder has no examples\.json"):
+        make(sample_results(), "fig1")
 
 
 def test_pixels_come_back() -> None:

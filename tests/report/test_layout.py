@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 from report_samples import sample_results
@@ -89,3 +90,15 @@ def test_a_warning_is_drawn_before_the_table() -> None:
     table = auc_table(sample_results(gate_works=False))
     for text in (to_markdown(table), drawn(table, 80)):
         assert text.index("THE GATE HAS FAILED") < text.index("M_clean")
+
+
+def test_key_columns_are_repeated_where_a_terminal_is_too_narrow() -> None:
+    table = replace(SMALL, header=("Run", "Model", "AUC", "Cost"), keys=2, align=("left",) * 4)
+    table = replace(table, rows=(("one", "M_a", "0.123456", "1"), ("two", "M_b", "0.2", "22")))
+    rows = [line.split() for line in drawn(table, 20).splitlines() if "M_" in line]
+    assert rows == [
+        ["one", "M_a", "0.123456"],
+        ["two", "M_b", "0.2"],
+        ["one", "M_a", "1"],
+        ["two", "M_b", "22"],
+    ]

@@ -6,10 +6,18 @@ from report_samples import sample_results
 from mixqual.report import (
     accuracy_csv,
     auc_table,
+    comparison_table,
     headline,
+    label_runs,
+    latex_page,
+    make,
+    report_tables,
     to_csv,
+    to_latex,
     to_markdown,
     tree_tables,
+    write_comparison,
+    write_one,
     write_report,
 )
 from mixqual.report.trees import trees_csv
@@ -22,7 +30,8 @@ FILES = {
     "comparisons.csv",
     "left_out.csv",
     "table.md",
-    *(f"figures/fig{number}.{kind}" for number in (2, 4, 5) for kind in ("svg", "png")),
+    "tables.tex",
+    *(f"figures/fig{number}.{kind}" for number in (2, 4, 5, 6) for kind in ("svg", "png")),
 }
 
 
@@ -47,6 +56,7 @@ def test_writes_all_files_and_nothing_else(tmp_path: Path) -> None:
     page = written["table.md"].decode()
     assert page.startswith(f"# sample\n\n{headline(results)}\n\n## sample: area")
     assert page.count("\n## ") == 2
+    assert written["tables.tex"].decode() == latex_page(report_tables(results))
     # A report made again from the written results, as `mixqual report` does, is the same.
     write_report(json.loads(written["results.json"]), tmp_path / "again")
     assert contents(tmp_path / "again") == written
@@ -77,3 +87,31 @@ def test_a_report_without_trees_leaves_nothing_of_one_with_them(tmp_path: Path) 
     write_report(sample_results(trees=True), tmp_path)
     write_report(sample_results(), tmp_path)
     assert contents(tmp_path).keys() == FILES
+
+
+def test_one_table_is_written_in_the_format_asked_for(tmp_path: Path) -> None:
+    results = sample_results()
+    table = auc_table(results)
+    texts = {"markdown": to_markdown, "csv": to_csv, "latex": to_latex}
+    for form, ending in (("markdown", "md"), ("csv", "csv"), ("latex", "tex")):
+        assert write_one(table, tmp_path, "table2", form) == [tmp_path / f"table2.{ending}"]
+        assert (tmp_path / f"table2.{ending}").read_text() == texts[form](table)
+
+
+def test_one_figure_is_that_of_the_whole_report(tmp_path: Path) -> None:
+    results = sample_results(1)
+    write_report(results, tmp_path)
+    paths = write_one(make(results, "fig6"), tmp_path / "alone", "fig6", "")
+    assert [path.name for path in paths] == ["fig6.svg", "fig6.png"]
+    for path in paths:
+        assert path.read_bytes() == (tmp_path / "figures" / path.name).read_bytes()
+
+
+def test_a_comparison_has_its_table_in_every_format_and_a_figure(tmp_path: Path) -> None:
+    runs = label_runs([(tmp_path / name, sample_results(1)) for name in ("a", "b")])
+    paths = write_comparison(runs, tmp_path / "first")
+    endings = ("md", "csv", "tex", "svg", "png")
+    assert [path.name for path in paths] == [f"comparison.{ending}" for ending in endings]
+    assert paths[0].read_text() == to_markdown(comparison_table(runs))
+    write_comparison(runs, tmp_path / "second")
+    assert contents(tmp_path / "first") == contents(tmp_path / "second")

@@ -35,14 +35,7 @@ def run(
 ) -> None:
     """Train, evaluate and report a study; run it again to go on where it stopped."""
     from mixqual.forecast import forecast
-    from mixqual.report import (
-        headline,
-        read_examples,
-        report_tables,
-        to_rich,
-        write_examples,
-        write_report,
-    )
+    from mixqual.report import headline, read_examples, report_tables, to_rich, write_report
     from mixqual.study import Study
 
     loaded = Study.load(study, set_ or [])
@@ -59,8 +52,7 @@ def run(
     console.print(headline(results))
     console.print(f"results and figures: {folder}", highlight=False)
     if publish:
-        write_report(results, publish)
-        write_examples(results, read_examples(folder), publish)
+        write_report(results, publish, read_examples(folder))
         console.print(f"published: {publish}", highlight=False)
 
 

@@ -22,9 +22,9 @@ from mixqual.data.file_facts import Known, Memory, recalling, remembering, stamp
 from mixqual.data.image_set import DecodedImages, ImageSet
 from mixqual.data.in_order import in_order
 from mixqual.data.index import ImageIndex, Item, LeftOut
-from mixqual.data.names import printable
 from mixqual.data.opening import Unreadable, many_files
 from mixqual.errors import DataError, RunError
+from mixqual.file_names import printable
 from mixqual.progress import progress
 
 __all__ = ["DecodedImages", "ImageSet", "decode_images", "open_images"]

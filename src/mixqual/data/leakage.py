@@ -15,8 +15,8 @@ from rich.console import Console
 
 from mixqual.data.image_set import DecodedImages
 from mixqual.data.index import SPLITS
-from mixqual.data.names import printable
 from mixqual.errors import DataError
+from mixqual.file_names import printable
 
 LISTED = 5
 """Pairs that a message names; it counts the rest."""

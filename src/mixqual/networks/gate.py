@@ -5,6 +5,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from mixqual.gate_layers import gate_layers
 from mixqual.networks.preprocessing import Preprocessing
 
 
@@ -25,28 +26,18 @@ class Gate(nn.Module):
         self.register_buffer("std", preprocessing.std_tensor(), persistent=False)
         layers: list[nn.Module] = []
         channels = 3
-        for filters, kernel, pool in _TABLE_1:
-            layers += [nn.Conv2d(channels, filters, kernel, padding=kernel // 2), nn.ReLU()]
-            layers += [nn.MaxPool2d(2)] if pool else []
-            channels = filters
-        self.layers = nn.Sequential(*layers, nn.Conv2d(channels, experts, 1))
+        for layer in gate_layers(experts):
+            padding = layer.kernel // 2
+            layers += [nn.Conv2d(channels, layer.filters, layer.kernel, padding=padding), nn.ReLU()]
+            layers += [nn.MaxPool2d(2)] if layer.pool else []
+            channels = layer.filters
+        self.layers = nn.Sequential(*layers[:-1])  # no ReLU after the last
         _initialise(self, seed)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """Return weights_BE of float images_BCHW in 0...255: at least 0, rows sum to one."""
         maps_BEHW: Tensor = self.layers((images_BCHW - self.mean) / self.std)
         return maps_BEHW.mean((2, 3)).softmax(1)
-
-
-# Filters, kernel side, and whether a 2x2 max pooling follows, of Conv-1 to Conv-6.
-_TABLE_1 = (
-    (16, 3, True),
-    (32, 3, True),
-    (64, 3, True),
-    (64, 3, True),
-    (64, 3, False),
-    (16, 1, False),
-)
 
 
 def _initialise(gate: nn.Module, seed: int) -> None:

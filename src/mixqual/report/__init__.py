@@ -1,16 +1,23 @@
 """Reports: tables and figures as pure functions of a run's `results.json`, and their files."""
 
+from mixqual.report.catalogue import make, names, report_tables
+from mixqual.report.comparison import label_runs
+from mixqual.report.comparison_figure import comparison_figure
+from mixqual.report.comparison_table import comparison_table
 from mixqual.report.cost_figure import figure_costs
 from mixqual.report.data_check import data_check_tables
 from mixqual.report.differences import Difference, difference
 from mixqual.report.example_figure import figure_1
-from mixqual.report.figures import draw_figures, figure_2, figure_4, figure_5
+from mixqual.report.figures import figure_2, figure_4, figure_5
 from mixqual.report.floors import check_floors, missed_floors, parse_floors
 from mixqual.report.headline import headline
 from mixqual.report.labels import AVERAGE, HELD_OUT, level_key
+from mixqual.report.latex import latex_page, to_latex
 from mixqual.report.layout import Table, to_csv, to_markdown, to_rich
+from mixqual.report.reading import read_examples, read_results
 from mixqual.report.resilience import corruption_table, resilience_table, write_csv
 from mixqual.report.resilience_figure import check_figure_path, draw_resilience
+from mixqual.report.structure_figure import figure_6
 from mixqual.report.tables import (
     accuracy_csv,
     auc_table,
@@ -21,11 +28,18 @@ from mixqual.report.tables import (
 from mixqual.report.trees import tree_tables
 from mixqual.report.unseen import UNSEEN
 from mixqual.report.variants import cost_table
-from mixqual.report.writer import read_examples, report_tables, write_examples, write_report
+from mixqual.report.writer import (
+    TABLE_FORMATS,
+    draw_figures,
+    write_comparison,
+    write_one,
+    write_report,
+)
 
 __all__ = [
     "AVERAGE",
     "HELD_OUT",
+    "TABLE_FORMATS",
     "UNSEEN",
     "Difference",
     "Table",
@@ -33,6 +47,8 @@ __all__ = [
     "auc_table",
     "check_figure_path",
     "check_floors",
+    "comparison_figure",
+    "comparison_table",
     "comparisons_table",
     "corruption_table",
     "cost_table",
@@ -45,20 +61,28 @@ __all__ = [
     "figure_2",
     "figure_4",
     "figure_5",
+    "figure_6",
     "figure_costs",
     "headline",
+    "label_runs",
+    "latex_page",
     "level_key",
+    "make",
     "missed_floors",
+    "names",
     "parse_floors",
     "read_examples",
+    "read_results",
     "report_tables",
     "resilience_table",
     "to_csv",
+    "to_latex",
     "to_markdown",
     "to_rich",
     "tree_tables",
     "weights_csv",
+    "write_comparison",
     "write_csv",
-    "write_examples",
+    "write_one",
     "write_report",
 ]

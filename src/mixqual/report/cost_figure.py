@@ -14,8 +14,12 @@ from mixqual.report.labels import AVERAGE, Results, figure_label, kind_of
 from mixqual.report.style import LineStyle, house_style, line_styles
 from mixqual.report.trees import branch_point
 
-# Field of the costs, label, divisor.
-_AXES = (("params", "Parameters (millions)", 1e6), ("macs", "MACs an image (billions)", 1e9))
+COST_AXES = (
+    ("params", "Parameters (millions)", 1e6),
+    ("macs", "MACs an image (billions)", 1e9),
+)
+"""Field of the costs, label, divisor."""
+
 _KINDS = {
     "treenet": ("TreeNets", LineStyle("#7a7a7a", "^", (4, 1.5))),
     "inverted": ("Inverted-TreeNets", LineStyle("#1a1a1a", "v")),
@@ -24,25 +28,19 @@ _KINDS = {
 
 
 @house_style()
-def figure_costs(results: Results) -> Figure:
-    """Average AUC against parameters and against MACs; bars are 95 % intervals."""
-    kinds = [kind for kind in _KINDS if _trees(results, kind)]
+def figure_costs(results: Results) -> Figure | None:
+    """Average AUC against parameters and against MACs; bars are 95 % intervals.
+
+    None if the run has no trees.
+    """
+    if not results.get("trees"):
+        return None
     figure = Figure(figsize=(7.2, 3.4), layout=ConstrainedLayoutEngine(w_pad=0.06))
     FigureCanvasAgg(figure)
-    styles, legend = line_styles(results), dict[str, Artist]()
-    for column, (field, label, divisor) in enumerate(_AXES):
+    legend = dict[str, Artist]()
+    for column, (field, label, divisor) in enumerate(COST_AXES):
         axes = figure.add_subplot(1, 2, column + 1)
-        for kind in kinds:
-            title, style = _KINDS[kind]
-            trees = _trees(results, kind)
-            look = _hollow(style)
-            _draw(axes, results, [t["model"] for t in trees], field, divisor, look)
-            _annotate(axes, results, trees, field, divisor, above=kind != "treenet")
-            legend[title] = Line2D([], [], **_hollow(style))
-        for model in _models(results):
-            look = _filled(styles[model])
-            _draw(axes, results, [model], field, divisor, look)
-            legend[figure_label(model)] = Line2D([], [], **look)
+        legend |= draw_costs(axes, results, line_styles(results), field, divisor)
         axes.set_xlabel(label)
         axes.set_xlim(left=0)
         axes.margins(x=0.08, y=0.12)
@@ -56,13 +54,32 @@ def figure_costs(results: Results) -> Figure:
     return figure
 
 
+def draw_costs(
+    axes: Axes, results: Results, styles: Mapping[str, LineStyle], field: str, divisor: float
+) -> dict[str, Artist]:
+    """Draw the models of a run against one cost, and return what a legend says of them."""
+    legend = dict[str, Artist]()
+    for kind, (title, style) in _KINDS.items():
+        trees = _trees(results, kind)
+        if trees:
+            _draw(axes, results, [t["model"] for t in trees], field, divisor, _hollow(style))
+            _annotate(axes, results, trees, field, divisor, above=kind != "treenet")
+            legend[title] = Line2D([], [], **_hollow(style))
+    for model in cost_models(results):
+        look = _filled(styles[model])
+        _draw(axes, results, [model], field, divisor, look)
+        legend[figure_label(model)] = Line2D([], [], **look)
+    return legend
+
+
 def _trees(results: Results, kind: str) -> list[Mapping[str, Any]]:
     """The trees of a kind, the cheapest first."""
-    trees = [tree for tree in results["trees"] if tree["kind"] == kind]
+    trees = [tree for tree in results.get("trees", []) if tree["kind"] == kind]
     return sorted(trees, key=lambda tree: int(results["cost"][tree["model"]]["params"]))
 
 
-def _models(results: Results) -> list[str]:
+def cost_models(results: Results) -> list[str]:
+    """The models that are drawn beside trees."""
     single = [m for m in results["models"] if kind_of(results, m) in ("expert", "baseline")]
     return [*single, "hardmix", "mix"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mixqual.data.names import printable
+from mixqual.file_names import printable
 from mixqual.report.layout import Align, Table, Value
 
 _ROWS = 40  # of classes

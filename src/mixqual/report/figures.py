@@ -1,8 +1,6 @@
 """The paper's Figures 2, 4 and 5 for a run, one panel per distortion."""
 
-import io
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from matplotlib.artist import Artist
@@ -14,13 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
-from mixqual.artifacts import write_atomically
-from mixqual.report.cost_figure import figure_costs
 from mixqual.report.labels import Results, figure_label, level_key, level_title, main_baseline
 from mixqual.report.style import LineStyle, house_style, line_styles
 
 _COLUMNS = 3
-_DPI = 150
 _TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _GREY = "#4d4d4d"
 _BAND = 0.14
@@ -71,32 +66,6 @@ def figure_4(results: Results) -> Figure:
     legend["gate, mean"] = Line2D([], [], color=_GREY)
     legend["± std over images"] = _sample_of_band()
     return _panels(results, draw, "Weight in the mixture", legend)
-
-
-@house_style()
-def draw_figures(results: Results, directory: Path) -> list[Path]:
-    """Write every figure of a run as SVG and PNG; equal results give equal bytes."""
-    directory.mkdir(parents=True, exist_ok=True)
-    paths = []
-    figures = {"fig2": figure_2, "fig4": figure_4, "fig5": figure_5}
-    if results.get("trees"):
-        figures["costs"] = figure_costs
-    for name, make in figures.items():
-        paths += save_figure(make(results), directory / name)
-    return paths
-
-
-@house_style()
-def save_figure(figure: Figure, path: Path) -> list[Path]:
-    """Write a figure as SVG and PNG, and return the paths; equal figures give equal bytes."""
-    paths = []
-    # A date or a version in the file would make every drawing differ.
-    for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
-        content = io.BytesIO()
-        figure.savefig(content, format=kind, dpi=_DPI, metadata=metadata)
-        paths.append(path.with_name(f"{path.name}.{kind}"))
-        write_atomically(paths[-1], content.getvalue())
-    return paths
 
 
 def _accuracy_figure(results: Results, models: Sequence[str]) -> Figure:

@@ -42,6 +42,8 @@ class Table:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     """What must be read before the table."""
+    keys: int = 1
+    """The first columns, which say what a row is about."""
 
 
 def to_csv(table: Table) -> str:
@@ -100,17 +102,19 @@ def to_rich(table: Table) -> RenderableType:
 @final
 @dataclass(frozen=True)
 class _Grid:
-    """The cells of a table; what is too wide goes on below, with the first column repeated."""
+    """The cells of a table; what is too wide goes on below, with the key columns repeated."""
 
     table: Table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        columns = [0]
-        for column in range(1, len(self.table.header)):
-            if len(columns) > 1 and self._width(console, [*columns, column]) > options.max_width:
+        keys = list(range(self.table.keys))
+        columns = keys
+        for column in range(len(keys), len(self.table.header)):
+            wide = self._width(console, [*columns, column]) > options.max_width
+            if wide and len(columns) > len(keys):
                 yield self._draw(columns)
-                columns = [0]
-            columns.append(column)
+                columns = keys
+            columns = [*columns, column]
         yield self._draw(columns)
 
     def _width(self, console: Console, columns: Sequence[int]) -> int:

@@ -1,6 +1,5 @@
 """The curves of `mixqual evaluate` as a figure: one panel a distortion, with its area."""
 
-import io
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -10,13 +9,11 @@ from matplotlib.ticker import PercentFormatter
 
 from mixqual.artifacts import refusing_full_disk, write_atomically
 from mixqual.errors import RunError
+from mixqual.report.figure_files import FORMATS, figure_bytes
 from mixqual.report.labels import Results, distortion_title, level_key, level_title
 from mixqual.report.style import house_style, line_styles
 
-# What makes a drawing differ from another of the same numbers, set to nothing in each format.
-_METADATA = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDate": None}}
 _COLUMNS = 3
-_DPI = 150
 _BAND = 0.14
 
 
@@ -61,21 +58,18 @@ def resilience_figure(results: Results) -> Figure:
 
 def check_figure_path(path: Path) -> None:
     """Raise `RunError` unless a figure's name ends in a format that can be drawn."""
-    if path.suffix.lower().removeprefix(".") not in _METADATA:
-        endings = ", ".join(f".{kind}" for kind in _METADATA)
+    if path.suffix.lower().removeprefix(".") not in FORMATS:
+        endings = ", ".join(f".{kind}" for kind in FORMATS)
         raise RunError(f"figure {str(path)!r}: its name must end in one of {endings}")
 
 
-@house_style()
 def draw_resilience(results: Results, path: Path) -> None:
     """Write the figure as .svg, .png or .pdf; equal results give equal bytes.
 
     Raises `RunError` for another format, or if the file cannot be written.
     """
     check_figure_path(path)
-    kind = path.suffix.lower().removeprefix(".")
-    content = io.BytesIO()
-    resilience_figure(results).savefig(content, format=kind, dpi=_DPI, metadata=_METADATA[kind])
+    content = figure_bytes(resilience_figure(results), path.suffix.lower().removeprefix("."))
     with refusing_full_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content.getvalue())
+        write_atomically(path, content)

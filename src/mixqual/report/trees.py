@@ -28,9 +28,14 @@ _MISSING = "–"
 
 def tree_tables(results: Results) -> list[Table]:
     """One table for each kind of tree in a run; none if it has no trees."""
-    trees = results.get("trees", [])
-    kinds = [kind for kind in _TITLES if any(tree["kind"] == kind for tree in trees)]
-    return [_table(results, kind, [t for t in trees if t["kind"] == kind]) for kind in kinds]
+    tables = [tree_table(results, kind) for kind in _TITLES]
+    return [table for table in tables if table]
+
+
+def tree_table(results: Results, kind: str) -> Table | None:
+    """The table of one kind: "treenet" (the paper's Table 6), "inverted" (Table 7) or "both"."""
+    trees = [tree for tree in results.get("trees", []) if tree["kind"] == kind]
+    return _table(results, kind, trees) if trees else None
 
 
 def trees_csv(results: Results) -> str:

@@ -1,71 +1,53 @@
 """A report as files."""
 
-import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+
+from matplotlib.figure import Figure
 
 from mixqual.artifacts import refusing_full_disk, write_atomically, write_json
+from mixqual.report.catalogue import FIGURES, report_tables
+from mixqual.report.comparison import Run
+from mixqual.report.comparison_figure import comparison_figure
+from mixqual.report.comparison_table import comparison_table
 from mixqual.report.example_figure import Examples, figure_1
-from mixqual.report.figures import draw_figures, save_figure
+from mixqual.report.figure_files import DRAWN, write_figure
 from mixqual.report.headline import headline
 from mixqual.report.labels import Results
+from mixqual.report.latex import latex_page, to_latex
 from mixqual.report.layout import Table, csv_text, to_csv, to_markdown
-from mixqual.report.quality import metrics_csv, quality_table
-from mixqual.report.tables import (
-    accuracy_csv,
-    auc_table,
-    comparisons_table,
-    distortions_table,
-    weights_csv,
-)
-from mixqual.report.trees import tree_tables, trees_csv
+from mixqual.report.quality import metrics_csv
+from mixqual.report.reading import EXAMPLES_FILE
+from mixqual.report.tables import accuracy_csv, auc_table, comparisons_table, weights_csv
+from mixqual.report.trees import trees_csv
 from mixqual.report.unseen import unseen_table
+
+TABLE_FORMATS: Mapping[str, tuple[str, Callable[[Table], str]]] = {
+    "markdown": ("md", to_markdown),
+    "csv": ("csv", to_csv),
+    "latex": ("tex", to_latex),
+}
+"""What a table can be written as, with the ending of its file."""
 
 _SOMETIMES = {
     "trees.csv",
     "leaks.csv",
     "unseen.csv",
-    "figures/costs.svg",
-    "figures/costs.png",
+    EXAMPLES_FILE,
+    *(f"figures/{name}.{kind}" for name in ("fig1", *FIGURES) for kind in DRAWN),
 }
 """What only some reports have."""
 
 
-def report_tables(results: Results) -> list[Table]:
-    """All tables of a run, in the order in which they are read."""
-    tables = [
-        auc_table(results),
-        distortions_table(results),
-        comparisons_table(results),
-        quality_table(results),
-        *tree_tables(results),
-        unseen_table(results),
-    ]
-    return [table for table in tables if table]
-
-
-def write_examples(results: Results, examples: Examples, directory: Path) -> list[Path]:
-    """Write examples.json and Figure 1 into the folder of a report, and return their paths."""
-    path = directory / "examples.json"
-    with refusing_full_disk(directory):
-        (directory / "figures").mkdir(parents=True, exist_ok=True)
-        write_json(path, examples)
-        return [path, *save_figure(figure_1(results, examples), directory / "figures" / "fig1")]
-
-
-def read_examples(directory: Path) -> dict[str, Any]:
-    """Read the examples.json of a run's folder."""
-    examples: dict[str, Any] = json.loads((directory / "examples.json").read_text("utf-8"))
-    return examples
-
-
-def write_report(results: Results, directory: Path) -> list[Path]:
+def write_report(results: Results, directory: Path, examples: Examples | None = None) -> list[Path]:
     """Write results.json, the tables and the figures into a folder, and return their paths.
 
+    With `examples`, the images of a run and what its models say, also examples.json and Figure 1.
     Each file is replaced as a whole. Equal results give equal bytes.
     """
+    tables = report_tables(results)
     page = [f"# {results['name']}\n", f"{headline(results)}\n"]
-    page += [to_markdown(table) for table in report_tables(results)]
+    page += [to_markdown(table) for table in tables]
     trees = results.get("trees")
     texts = {
         "auc.csv": to_csv(auc_table(results)),
@@ -76,6 +58,7 @@ def write_report(results: Results, directory: Path) -> list[Path]:
             ("id", "reason"), [(file["id"], file["reason"]) for file in results["left_out"]]
         ),
         "table.md": "\n".join(page),
+        "tables.tex": latex_page(tables),
     }
     if "metrics" in results:
         texts["metrics.csv"] = metrics_csv(results)
@@ -87,12 +70,46 @@ def write_report(results: Results, directory: Path) -> list[Path]:
     unseen = unseen_table(results)
     if unseen:
         texts["unseen.csv"] = to_csv(unseen)
+    contents = {"results.json": results} | ({EXAMPLES_FILE: examples} if examples else {})
     with refusing_full_disk(directory):
         directory.mkdir(parents=True, exist_ok=True)
-        write_json(directory / "results.json", results)
+        for name, content in contents.items():
+            write_json(directory / name, content)
         for name, text in texts.items():
             write_atomically(directory / name, text)
-        figures = draw_figures(results, directory / "figures")
-        for name in _SOMETIMES - texts.keys() - {f"figures/{figure.name}" for figure in figures}:
-            (directory / name).unlink(missing_ok=True)  # of an earlier report
-    return [directory / "results.json", *(directory / name for name in texts), *figures]
+        figures = draw_figures(results, directory / "figures", examples)
+        made = [*(directory / name for name in (*contents, *texts)), *figures]
+        for path in {directory / name for name in _SOMETIMES} - set(made):
+            path.unlink(missing_ok=True)  # of an earlier report
+    return made
+
+
+def draw_figures(results: Results, directory: Path, examples: Examples | None = None) -> list[Path]:
+    """Write every figure of a run as SVG and PNG; equal results give equal bytes."""
+    made = {"fig1": figure_1(results, examples) if examples else None}
+    made |= {name: draw(results) for name, draw in FIGURES.items()}
+    return [
+        path
+        for name, figure in made.items()
+        if figure
+        for path in write_figure(figure, directory, name)
+    ]
+
+
+def write_one(made: Figure | Table, directory: Path, name: str, form: str) -> list[Path]:
+    """Write one figure, or one table in one of `TABLE_FORMATS`, and return the paths."""
+    with refusing_full_disk(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        if isinstance(made, Figure):
+            return write_figure(made, directory, name)
+        ending, text = TABLE_FORMATS[form]
+        path = directory / f"{name}.{ending}"
+        write_atomically(path, text(made))
+        return [path]
+
+
+def write_comparison(runs: Sequence[Run], directory: Path) -> list[Path]:
+    """Write the table of several runs in every format, and their figure; return the paths."""
+    table = comparison_table(runs)
+    made = [(table, form) for form in TABLE_FORMATS] + [(comparison_figure(runs), "")]
+    return [path for one, form in made for path in write_one(one, directory, "comparison", form)]

@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mixqual.data.names import printable
+from mixqual.file_names import printable
 
 
 def test_names_that_can_be_printed_stay_and_others_are_escaped() -> None:

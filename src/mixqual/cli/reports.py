@@ -1,0 +1,107 @@
+"""The command that writes reports again, and compares runs."""
+
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from mixqual.cli.app import app
+from mixqual.errors import RunError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mixqual.report import Table
+
+
+class Format(StrEnum):
+    """What a table is printed as."""
+
+    MARKDOWN = "markdown"
+    CSV = "csv"
+    LATEX = "latex"
+
+
+@app.command()
+def report(
+    runs: Annotated[
+        list[Path], typer.Argument(help="A run's folder; several are compared.", metavar="RUN...")
+    ],
+    only: Annotated[
+        str | None,
+        typer.Option(help="Make just this one: fig6, table2, costs; an unknown name lists all."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write here; by default into the run's folder.")
+    ] = None,
+    format_: Annotated[
+        Format | None, typer.Option("--format", help="Of tables, instead of a drawn one.")
+    ] = None,
+) -> None:
+    """Write the tables and figures of a run again, or compare several runs."""
+    from mixqual.report import (
+        comparison_table,
+        label_runs,
+        make,
+        read_examples,
+        read_results,
+        report_tables,
+        write_comparison,
+        write_report,
+    )
+
+    found = [(run, read_results(run)) for run in runs]
+    if len(found) > 1:
+        if only:
+            raise RunError("--only makes a table or figure of one run; name one run")
+        compared = label_runs(found)
+        _print([comparison_table(compared)], format_)
+        written = write_comparison(compared, out) if out else []
+        _tell(written or ["nothing is written, and no figure drawn, without --out"])
+        return
+    [(run, results)] = found
+    folder = run.parent if run.is_file() else run
+    examples = read_examples(run)
+    if only:
+        _one(make(results, only, examples), only, folder, out, format_)
+        return
+    _print(report_tables(results), format_)
+    _tell(write_report(results, out or folder, examples))
+
+
+def _one(
+    made: "Figure | Table", name: str, folder: Path, out: Path | None, form: Format | None
+) -> None:
+    """A table is printed, or written where it is asked for; a figure is always written."""
+    from mixqual.report import Table, write_one
+
+    if not isinstance(made, Table):
+        if form:
+            raise RunError(f"{name} is a figure; --format is for tables")
+        _tell(write_one(made, out or folder / "figures", name, ""))
+    elif out:
+        _tell(write_one(made, out, name, form or Format.MARKDOWN))
+    else:
+        _print([made], form)
+
+
+def _print(tables: Sequence["Table"], form: Format | None) -> None:
+    """On a terminal of any width, or as text to be redirected."""
+    from mixqual.report import TABLE_FORMATS, to_rich
+
+    if form:
+        _, text = TABLE_FORMATS[form]
+        print("\n".join(text(table) for table in tables), end="")
+        return
+    for table in tables:
+        Console().print(to_rich(table))
+
+
+def _tell(lines: Sequence[object]) -> None:
+    """Beside the tables, so that these can be redirected."""
+    for line in lines:
+        print(line, file=sys.stderr)

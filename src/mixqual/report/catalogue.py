@@ -1,0 +1,101 @@
+"""Every table and figure of a run, by the name that makes it alone."""
+
+from collections.abc import Callable, Mapping
+
+from matplotlib.figure import Figure
+
+from mixqual.errors import RunError
+from mixqual.report.cost_figure import figure_costs
+from mixqual.report.example_figure import Examples, figure_1
+from mixqual.report.figures import figure_2, figure_4, figure_5
+from mixqual.report.gate_table import gate_table
+from mixqual.report.labels import Results
+from mixqual.report.layout import Table
+from mixqual.report.quality import quality_table
+from mixqual.report.structure_figure import figure_6
+from mixqual.report.tables import auc_table, comparisons_table, distortions_table
+from mixqual.report.trees import tree_table
+from mixqual.report.unseen import unseen_table
+
+FIGURES: Mapping[str, Callable[[Results], Figure | None]] = {
+    "fig2": figure_2,
+    "fig4": figure_4,
+    "fig5": figure_5,
+    "fig6": figure_6,
+    "costs": figure_costs,
+}
+"""Name to what draws it; None of a run that cannot have it."""
+
+TABLES: Mapping[str, Callable[[Results], Table | None]] = {
+    "auc": auc_table,
+    "distortions": distortions_table,
+    "comparisons": comparisons_table,
+    "quality": quality_table,
+    "treenet": lambda results: tree_table(results, "treenet"),
+    "inverted": lambda results: tree_table(results, "inverted"),
+    "both": lambda results: tree_table(results, "both"),
+    "unseen": unseen_table,
+    "gate": gate_table,
+}
+"""Name to what computes it, in the order in which they are read; None as above."""
+
+PAPER = {
+    "table1": "gate",
+    **dict.fromkeys(("table2", "table3", "table4", "table5"), "auc"),
+    "table6": "treenet",
+    "table7": "inverted",
+}
+"""The paper's tables. Its Tables 2 to 5 are one table for four data sets, so any of them is the
+table of the data set that the run has."""
+
+ALIKE = "gate"
+"""The table that is the same in all runs with as many experts: made on request only."""
+
+_ELSEWHERE = {
+    "fig3": "fig3 is drawn from networks, which results.json does not hold; `mixqual neurons` "
+    "makes it",
+}
+_EXAMPLES = "fig1"
+"""The figure that is made of examples.json."""
+
+_TREES = "its study shares no stages this way (see [[sharing]])"
+_WHY_NOT = {
+    "costs": "its study has no trees (see [[sharing]])",
+    _EXAMPLES: "its folder has no examples.json; run its study again with this version",
+    "distortions": "its distortions are few enough to be in the table auc",
+    "quality": "its results are of version 0.1, which measured accuracy alone",
+    "treenet": _TREES,
+    "inverted": _TREES,
+    "both": _TREES,
+    "unseen": "its study has no evaluation.leave_one_out",
+}
+
+
+def names() -> list[str]:
+    """All names, the paper's first."""
+    return [*sorted([_EXAMPLES, *FIGURES, *_ELSEWHERE, *PAPER]), *(name for name in TABLES)]
+
+
+def make(results: Results, name: str, examples: Examples | None = None) -> Figure | Table:
+    """The figure or table of a name; `examples` are those of the run, if it has any.
+
+    Raises `RunError` for an unknown name, and for one that this run cannot have.
+    """
+    if name in _ELSEWHERE:
+        raise RunError(_ELSEWHERE[name])
+    if name not in names():
+        raise RunError(f"there is no {name!r}; there are {', '.join(names())}")
+    own = PAPER.get(name, name)
+    if own == _EXAMPLES:
+        made: Figure | Table | None = figure_1(results, examples) if examples else None
+    else:
+        made = (FIGURES.get(own) or TABLES[own])(results)
+    if made is None:
+        raise RunError(f"{results['name']} has no {name}: {_WHY_NOT[own]}")
+    return made
+
+
+def report_tables(results: Results) -> list[Table]:
+    """All tables of a run, in the order in which they are read."""
+    made = [compute(results) for name, compute in TABLES.items() if name != ALIKE]
+    return [table for table in made if table]
