@@ -8,6 +8,7 @@ from mixqual.report.floors import check_floors, missed_floors, parse_floors
 from mixqual.report.headline import headline
 from mixqual.report.labels import AVERAGE, HELD_OUT, level_key
 from mixqual.report.layout import Table, to_csv, to_markdown, to_rich
+from mixqual.report.neuron_figure import figure_3, neurons_table, write_neurons
 from mixqual.report.resilience import corruption_table, resilience_table, write_csv
 from mixqual.report.resilience_figure import check_figure_path, draw_resilience
 from mixqual.report.tables import (
@@ -41,12 +42,14 @@ __all__ = [
     "draw_figures",
     "draw_resilience",
     "figure_2",
+    "figure_3",
     "figure_4",
     "figure_5",
     "figure_costs",
     "headline",
     "level_key",
     "missed_floors",
+    "neurons_table",
     "parse_floors",
     "report_tables",
     "resilience_table",
@@ -56,5 +59,6 @@ __all__ = [
     "tree_tables",
     "weights_csv",
     "write_csv",
+    "write_neurons",
     "write_report",
 ]

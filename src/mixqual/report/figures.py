@@ -1,6 +1,5 @@
 """The paper's Figures 2, 4 and 5 for a run, one panel per distortion."""
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
-from mixqual.artifacts import write_atomically
 from mixqual.report.cost_figure import figure_costs
+from mixqual.report.figure_files import write_figure
 from mixqual.report.labels import Results, figure_label, level_key, level_title, main_baseline
 from mixqual.report.style import LineStyle, house_style, line_styles
 
 _COLUMNS = 3
-_DPI = 150
 _TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _GREY = "#4d4d4d"
 _BAND = 0.14
@@ -77,19 +75,12 @@ def figure_4(results: Results) -> Figure:
 def draw_figures(results: Results, directory: Path) -> list[Path]:
     """Write every figure of a run as SVG and PNG; equal results give equal bytes."""
     directory.mkdir(parents=True, exist_ok=True)
-    paths = []
+    paths: list[Path] = []
     figures = {"fig2": figure_2, "fig4": figure_4, "fig5": figure_5}
     if results.get("trees"):
         figures["costs"] = figure_costs
     for name, make in figures.items():
-        figure = make(results)
-        # A date or a version in the file would make every drawing differ.
-        for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
-            content = io.BytesIO()
-            figure.savefig(content, format=kind, dpi=_DPI, metadata=metadata)
-            path = directory / f"{name}.{kind}"
-            write_atomically(path, content.getvalue())
-            paths.append(path)
+        paths += write_figure(make(results), directory, name)
     return paths
 
 
