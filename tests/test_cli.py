@@ -19,6 +19,7 @@ from small_elpv import cell, with_trees
 CLASSES = ("mono-defective", "mono-functional", "poly-defective", "poly-functional")
 QUICK = ("--set", "training.max_epochs=1", "--set", "gate.max_epochs=1")
 
+COMMANDS = ("run", "neurons", "evaluate", "cost", "distort", "distortions", "bench")
 NETWORKS = ("clean", "noise", "blur", "all", "all_long")
 
 StudyFile = Callable[..., Path]
@@ -51,10 +52,10 @@ class TestHelp:
     def test_lists_all_commands(self, command: Command) -> None:
         ended = command("--help")
         assert ended.code == 0
-        for name in ("run", "evaluate", "cost", "distort", "distortions", "bench"):
+        for name in COMMANDS:
             assert re.search(rf"\b{name}\b", ended.out)
 
-    @pytest.mark.parametrize("name", ["run", "evaluate", "cost", "distort", "distortions", "bench"])
+    @pytest.mark.parametrize("name", COMMANDS)
     def test_of_each_command(self, command: Command, name: str) -> None:
         ended = command(name, "--help")
         assert ended.code == 0

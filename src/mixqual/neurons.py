@@ -32,8 +32,8 @@ _RATES = {"plain": 4.0, "regularised": 8.0}
 """The root mean square of a step over the pixels of an image, in grey levels."""
 _JITTER = 4
 """The regularised form moves an image by up to this many pixels before each step."""
-_BLUR_EVERY, _BLUR = 4, 1.0
-"""It blurs after so many steps, by this deviation in pixels, but not in the last quarter."""
+_BLUR = 0.7
+"""It blurs an image by this deviation in pixels after each step."""
 
 
 @final
@@ -42,9 +42,10 @@ class Ascent:
     """How images are made; equal settings give equal images.
 
     "plain" is the paper's: each step adds the gradient, divided by its root mean square over the
-    image and times a rate, and limits the pixels to 0...255. "regularised" also moves the image by
-    some random pixels before each step, and blurs it every few steps: what raises the unit at one
-    place only, or by single pixels, does not last, and shapes remain that people can see.
+    image and times 4 grey levels, and limits the pixels to 0...255. "regularised" takes twice as
+    large steps, moves the image by some random pixels before each, and blurs it a little after
+    each: what raises the unit at one place only, or by single pixels, does not last, and shapes
+    remain that people can see.
     """
 
     form: str = "plain"
@@ -150,7 +151,7 @@ def _climb(
     moves = torch.Generator().manual_seed(derive_seed(ascent.seed, "neurons", "moves"))
     images_UCHW = start_1CHW.repeat(count, 1, 1, 1).contiguous(memory_format=torch.channels_last)
     highest_U = torch.full((count,), -torch.inf).to(start_1CHW)
-    for step in range(1, ascent.steps + 1):
+    for _ in range(ascent.steps):
         move = (0, 0)
         if regularised:
             down, right = torch.randint(-_JITTER, _JITTER + 1, (2,), generator=moves).tolist()
@@ -166,7 +167,7 @@ def _climb(
         moved_UCHW = (moved_UCHW.detach() + step_UCHW).clamp(0, 255)
         images_UCHW = moved_UCHW.roll((-move[0], -move[1]), (2, 3))
         highest_U = torch.maximum(highest_U, activation_U.detach())
-        if regularised and step % _BLUR_EVERY == 0 and step <= 0.75 * ascent.steps:
+        if regularised:
             images_UCHW = blur(images_UCHW, deviations_U)
         advance(1)
     with torch.no_grad():

@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mixqual.artifacts import make_folder
 from mixqual.config import RuntimeConfig
 from mixqual.errors import StudyError
 from mixqual.finished_run import FinishedRun
 from mixqual.neurons import FLOOR_SHARE, OFF_GAIN, Ascent, Responses, count_units, respond
 from mixqual.provenance import provenance
+from mixqual.report import write_neurons
 from mixqual.runtime import place, set_up_machine
 from mixqual.seeding import derive_seed
 
@@ -31,6 +33,8 @@ class Visualised(NamedTuple):
     """The content of fig3.json."""
     images: dict[str, NDArray[np.uint8]]
     """Expert to the images (unit, H, W, 3), units in the order of `neurons`."""
+    folder: Path
+    """Where fig3 is."""
 
 
 def visualise(
@@ -40,13 +44,15 @@ def visualise(
     units: str = "8",
     ascent: Ascent | None = None,
     seed_of_run: int | None = None,
+    out: Path | None = None,
 ) -> Visualised:
-    """Raise the same units of every expert of a finished run, all from one noise image.
+    """Raise the same units of every expert of a finished run, all from one noise image, and draw.
 
     `units` are numbers with commas ("0,5,7"; one alone as "5,"), or a count of units to draw
     without replacement with the seed of the ascent. `seed_of_run` names one of the run's trainings,
-    by default the first. Raises `RunError` for a folder without a finished run or the networks
-    asked for, `BackboneError` for an unknown stage, `StudyError` for impossible units.
+    by default the first. The figure and its numbers go to `out`, by default the run's figures.
+    Raises `RunError` for a folder without a finished run or the networks asked for, or where `out`
+    cannot be written; `BackboneError` for an unknown stage, `StudyError` for impossible units.
     """
     ascent = ascent or Ascent()
     machine = set_up_machine(RuntimeConfig())
@@ -59,6 +65,8 @@ def visualise(
         first = next(iter(networks.values()))
         count = count_units(first, backbone, stage, size)
         chosen = draw_units(chosen, count, ascent.seed)
+    folder = out or Path(run) / "figures"
+    make_folder(folder)  # before the long work that it should hold
     found, images = {}, {}
     for name, network in networks.items():
         place(network, machine.device)
@@ -82,7 +90,8 @@ def visualise(
         "neurons": found,
         "provenance": provenance(machine),
     }
-    return Visualised(neurons, images)
+    write_neurons(neurons, images, folder)
+    return Visualised(neurons, images, folder)
 
 
 def parse_units(text: str) -> tuple[int, ...] | int:

@@ -79,17 +79,20 @@ def neurons(
 ) -> None:
     """Draw what single neurons of a run's experts respond to (the paper's Figure 3)."""
     from mixqual.neurons import Ascent
-    from mixqual.report import neurons_table, to_rich, write_neurons
+    from mixqual.report import neurons_table, to_rich
     from mixqual.visualise import visualise
 
     found = visualise(
-        run, stage, units=units, ascent=Ascent(form, steps, seed), seed_of_run=seed_of_run
+        run,
+        stage,
+        units=units,
+        ascent=Ascent(form, steps, seed),
+        seed_of_run=seed_of_run,
+        out=out,
     )
-    folder = out or run / "figures"
-    write_neurons(*found, folder)
     console = Console()
     console.print(to_rich(neurons_table(found.neurons)))
-    console.print(f"figure and numbers: {folder}", highlight=False)
+    console.print(f"figure and numbers: {found.folder}", highlight=False)
 
 
 def _plan_table(steps: list["Step"]) -> Table:

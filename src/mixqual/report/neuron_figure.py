@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
-from mixqual.artifacts import refusing_full_disk, write_atomically, write_json
+from mixqual.artifacts import make_folder, write_atomically, write_json
 from mixqual.report.figure_files import write_figure
 from mixqual.report.labels import figure_label, model_label
 from mixqual.report.layout import Table, numbers, to_csv
@@ -81,11 +81,10 @@ def write_neurons(neurons: Neurons, images: Images, directory: Path) -> list[Pat
 
     Raises `RunError` if the folder cannot be written.
     """
-    with refusing_full_disk(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-        write_json(directory / "fig3.json", neurons)
-        write_atomically(directory / "fig3.csv", to_csv(neurons_table(neurons)))
-        figures = write_figure(figure_3(neurons, images), directory, "fig3")
+    make_folder(directory)
+    write_json(directory / "fig3.json", neurons)
+    write_atomically(directory / "fig3.csv", to_csv(neurons_table(neurons)))
+    figures = write_figure(figure_3(neurons, images), directory, "fig3")
     return [directory / "fig3.json", directory / "fig3.csv", *figures]
 
 
