@@ -20,6 +20,7 @@ CLASSES = ("mono-defective", "mono-functional", "poly-defective", "poly-function
 COMMANDS = ("run", "report", "evaluate", "cost", "distort", "distortions", "bench")
 QUICK = ("--set", "training.max_epochs=1", "--set", "gate.max_epochs=1")
 
+COMMANDS = ("run", "neurons", "evaluate", "cost", "distort", "distortions", "bench")
 NETWORKS = ("clean", "noise", "blur", "all", "all_long")
 
 StudyFile = Callable[..., Path]

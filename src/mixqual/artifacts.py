@@ -138,9 +138,8 @@ class ArtifactStore:
         return done
 
 
-@contextmanager
-def exclusive(root: Path) -> Iterator[None]:
-    """Hold a run folder, so that two runs never write into one; raises `RunError` if it is held."""
+def make_folder(root: Path) -> None:
+    """Make a folder with those above it, unless it is there; raises `RunError` if it cannot be."""
     with refusing_full_disk(root):
         try:
             root.mkdir(parents=True, exist_ok=True)
@@ -148,6 +147,13 @@ def exclusive(root: Path) -> Iterator[None]:
             raise RunError(f"{root} is no folder; choose another with --out") from None
         except FileNotFoundError:  # where nothing can be made, as in /proc
             raise RunError(f"{root} cannot be made; choose another with --out") from None
+
+
+@contextmanager
+def exclusive(root: Path) -> Iterator[None]:
+    """Hold a run folder, so that two runs never write into one; raises `RunError` if it is held."""
+    make_folder(root)
+    with refusing_full_disk(root):
         handle = (root / ".lock").open("w")
     with handle:
         try:

@@ -131,7 +131,7 @@ def _failures(tested: Tested, column: _Column) -> list[int]:
     mixed_NK = column.probabilities["mix"]
     wrong_N = mixed_NK.argmax(1) != tested.cube.labels_N
     order_N = np.argsort(np.where(wrong_N, -mixed_NK.max(1), 1.0), kind="stable")
-    return order_N[: min(_FAILURES, int(wrong_N.sum()))].tolist()
+    return [int(number) for number in order_N[: min(_FAILURES, int(wrong_N.sum()))]]
 
 
 def _place(cell: Cell) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def train_network(bench: Workbench, sets: Mapping[str, ImageSet], name: str, see
     classes = len(sets["train"].classes)
 
     def train(directory: Path) -> None:
-        network = untrained_network(bench, classes, seed)
+        network = untrained_network(bench, classes)
         if first != name and bench.accelerator.is_main_process:
             _copy_state(network_folder(bench, first, seed), directory)
         elif plan.start is not None and name != plan.start:

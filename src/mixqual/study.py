@@ -138,7 +138,9 @@ class Study:
 def fine_tune(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> dict[str, Any]:
     """Section 2: the experts, each on its own distortion, and the baselines on all of them."""
     return {
-        name: asdict(stages.train_network(bench, sets, name, seed)) for name in bench.plan.networks
+        name: asdict(stages.train_network(bench, sets, name, seed))
+        | {"artifact": f"network-{bench.plan.network_key(name, seed)}"}
+        for name in bench.plan.networks
     }
 
 
@@ -162,6 +164,7 @@ def share(
         for name in tree.branches:
             own = name if name == tree.control else f"{tree.sharing.name}/{name}"
             training[own] = asdict(train_branch(bench, sets, tree, name, seed))
+            training[own]["artifact"] = f"branch-{tree.branch_key(name, seed)}"
         by_tree[tree.name] = weights
         if tree.config.weights == "resolve":
             by_tree[tree.name] = resolve_weights(bench, sets, tree, weights, seed)

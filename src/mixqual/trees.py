@@ -126,7 +126,7 @@ def sweep_trees(
 
 
 def _clean_parts(bench: Workbench, classes: int, tree: Tree, seed: int) -> Parts:
-    clean: Classifier = untrained_network(bench, classes, seed)
+    clean: Classifier = untrained_network(bench, classes)
     load_best(clean, network_folder(bench, str(bench.plan.start), seed))
     return Stages(clean, bench.plan.config.backbone.name).divide(tree.sharing)
 

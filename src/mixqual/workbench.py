@@ -11,7 +11,7 @@ from torch import nn
 
 from mixqual.artifacts import ArtifactStore, earlier_artifacts
 from mixqual.evaluation import OutputArray
-from mixqual.networks import Classifier, Gate, backbone_preprocessing, build_classifier
+from mixqual.networks import Classifier, Gate, backbone_preprocessing, blank_classifier
 from mixqual.plan import Plan
 from mixqual.runtime import Machine, place
 from mixqual.seeding import derive_seed
@@ -80,7 +80,7 @@ def fitted(folder: Path) -> Fitted:
 
 def load_network(bench: Workbench, classes: int, name: str, seed: int) -> Classifier:
     """A trained network, ready to predict."""
-    network = untrained_network(bench, classes, seed)
+    network = untrained_network(bench, classes)
     load_best(network, network_folder(bench, name, seed))
     return place(network, bench.machine.device).eval()
 
@@ -92,11 +92,9 @@ def load_gate(bench: Workbench, key: str, seed: int) -> Gate:
     return place(gate, bench.machine.device).eval()
 
 
-def untrained_network(bench: Workbench, classes: int, seed: int) -> Classifier:
+def untrained_network(bench: Workbench, classes: int) -> Classifier:
     """The backbone as it is built, with whatever weights: to load others into."""
-    config = bench.plan.config.backbone.model_copy(update={"weights": "random"})
-    network = build_classifier(config, classes, derive_seed(seed, "head"))
-    return Classifier(network.backbone, backbone_preprocessing(bench.plan.config.backbone))
+    return blank_classifier(bench.plan.config.backbone, classes)
 
 
 def untrained_gate(bench: Workbench, seed: int) -> Gate:

@@ -180,3 +180,41 @@ def test_a_network_without_any_cut_is_refused_with_the_reason() -> None:
     message = "ladder cannot be cut into stages: at no place does one tensor alone cross"
     with pytest.raises(BackboneError, match=message):
         Stages(classifier(Ladder()), "ladder")
+
+
+# The network up to the end of a stage
+
+
+@pytest.mark.parametrize(
+    ("stage", "last"), [("blocks.0", 0), ("blocks.1", 1), ("blocks.1.one", 1), ("blocks.2", 2)]
+)
+def test_a_stage_ends_where_the_next_begins(stage: str, last: int) -> None:
+    network = classifier(Skipping())
+    backbone, images_BCHW = network.backbone, photographs()
+    with torch.inference_mode():
+        x = backbone.norm(backbone.stem((images_BCHW - network.mean) / network.std)).relu()
+        expected = backbone.blocks[: last + 1](x)
+        expected = expected.mean((2, 3)) if last == 2 else expected
+        found = Stages(network, "skipping").until_end_of(stage)(images_BCHW)
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_module_that_can_be_cut_within_ends_where_all_of_it_does() -> None:
+    """The first block of a stage of an EfficientNet-Lite can be cut behind each convolution."""
+    config = BackboneConfig(name="timm/tf_efficientnet_lite0", weights="random")
+    stages = stages_of(config)
+    ends = {
+        "blocks.2": (40, 4, 4),
+        "blocks.2.0": (40, 4, 4),
+        "blocks.2.0.conv_pw": (144, 8, 8),
+        "conv_head": (1280,),
+        "classifier": (1000,),
+    }
+    with torch.no_grad():
+        for stage, shape in ends.items():
+            assert stages.until_end_of(stage)(torch.zeros(1, 3, 32, 32)).shape[1:] == shape
+
+
+def test_the_end_of_an_unknown_stage_is_refused_with_those_there_are() -> None:
+    with pytest.raises(BackboneError, match="skipping has no branch point 'fc9'; it has "):
+        skipping().until_end_of("fc9")

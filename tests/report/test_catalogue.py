@@ -87,5 +87,5 @@ def test_an_unknown_name_lists_all() -> None:
 def test_figures_of_pixels_and_networks_name_what_makes_them() -> None:
     with pytest.raises(RunError, match="`mixqual neurons` makes it"):
         make(sample_results(), "fig3")
-    with pytest.raises(RunError, match="examples.json"):
+    with pytest.raises(RunError, match=r"examples\.json"):
         make(sample_results(), "fig1")

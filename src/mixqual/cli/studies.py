@@ -56,6 +56,45 @@ def run(
         console.print(f"published: {publish}", highlight=False)
 
 
+@app.command()
+def neurons(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.", metavar="RUN")],
+    stage: Annotated[
+        str, typer.Option(help="A stage that `mixqual cost` lists, such as conv5_1 or blocks.5.")
+    ],
+    units: Annotated[
+        str, typer.Option(help="Units with commas (0,5,7; one alone as 5,), or how many to draw.")
+    ] = "8",
+    form: Annotated[
+        str, typer.Option(help='"plain" as in the paper, or "regularised" with clearer shapes.')
+    ] = "plain",
+    steps: Annotated[int, typer.Option(help="Steps of gradient ascent.")] = 128,
+    seed: Annotated[int, typer.Option(help="Of the noise to start from, and of the draw.")] = 0,
+    seed_of_run: Annotated[
+        int | None, typer.Option(help="Which training of the run; the first without.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for fig3; by default RUN/figures.")
+    ] = None,
+) -> None:
+    """Draw what single neurons of a run's experts respond to (the paper's Figure 3)."""
+    from mixqual.neurons import Ascent
+    from mixqual.report import neurons_table, to_rich
+    from mixqual.visualise import visualise
+
+    found = visualise(
+        run,
+        stage,
+        units=units,
+        ascent=Ascent(form, steps, seed),
+        seed_of_run=seed_of_run,
+        out=out,
+    )
+    console = Console()
+    console.print(to_rich(neurons_table(found.neurons)))
+    console.print(f"figure and numbers: {found.folder}", highlight=False)
+
+
 def _plan_table(steps: list["Step"]) -> Table:
     table = Table(title="Plan")
     for title in ("stage", "state", "images (at most)", "MACs (T)"):

@@ -3,6 +3,7 @@
 from mixqual.networks.backbones import (
     Classifier,
     backbone_preprocessing,
+    blank_classifier,
     build_classifier,
     check_backbone,
     find_backbone,
@@ -24,6 +25,7 @@ __all__ = [
     "Sharing",
     "Stages",
     "backbone_preprocessing",
+    "blank_classifier",
     "build_classifier",
     "check_backbone",
     "find_backbone",

@@ -54,6 +54,12 @@ def build_classifier(config: BackboneConfig, classes: int, seed: int) -> Classif
     return Classifier(backbone, preprocessing)
 
 
+def blank_classifier(config: BackboneConfig, classes: int) -> Classifier:
+    """What `build_classifier` builds, with whatever weights: to load others into."""
+    network = build_classifier(config.model_copy(update={"weights": "random"}), classes, seed=0)
+    return Classifier(network.backbone, backbone_preprocessing(config))
+
+
 def load_backbone(config: BackboneConfig, seed: int = 0) -> tuple[nn.Module, Preprocessing]:
     """Build the network with its own last layer, and load its weights; random ones from `seed`."""
     library, name = find_backbone(config.name)

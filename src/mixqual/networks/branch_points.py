@@ -48,6 +48,19 @@ def find_branch_point(points: list[BranchPoint], name: str, backbone: str) -> Br
     raise BackboneError(f"{backbone} has no branch point {name!r}; it has {names}")
 
 
+def stage_end(points: list[BranchPoint], name: str, backbone: str) -> fx.Node | None:
+    """What leaves the stage of a name: at the first branch point after it and outside of it.
+
+    So "blocks.2" ends with the whole module, though it can be cut within. None stands for the end
+    of the network. Raises like `find_branch_point`.
+    """
+    start = points.index(find_branch_point(points, name, backbone))
+    for point in points[start + 1 :]:
+        if not any(_is_in(alias, name) for alias in point.aliases):
+            return point.tensor
+    return None
+
+
 def _choose(gap: Gap) -> tuple[fx.Node, list[str]]:
     """The place in a gap, and the paths of the modules that begin there, the outermost first.
 

@@ -13,7 +13,12 @@ from torch import fx, nn
 from mixqual.config import BackboneConfig
 from mixqual.errors import BackboneError
 from mixqual.networks.backbones import Classifier, load_backbone
-from mixqual.networks.branch_points import BranchPoint, branch_points, find_branch_point
+from mixqual.networks.branch_points import (
+    BranchPoint,
+    branch_points,
+    find_branch_point,
+    stage_end,
+)
 from mixqual.networks.graph import TracedClassifier, trace
 
 
@@ -100,6 +105,14 @@ class Stages:
         """All stages one after the other; the first is everything before the first branch point."""
         ends = [None, *(point.tensor for point in self.points), None]
         return [self._traced.segment(start, end) for start, end in pairwise(ends)]
+
+    def until_end_of(self, name: str) -> fx.GraphModule:
+        """All operations from images in 0...255 to the end of a stage, its activation included.
+
+        A module that can be cut within ends where all of it does. Raises `BackboneError` for an
+        unknown stage.
+        """
+        return self._traced.segment(None, stage_end(self.points, name, self._backbone))
 
     def _find(self, name: str | None) -> BranchPoint | None:
         return find_branch_point(self.points, name, self._backbone) if name else None

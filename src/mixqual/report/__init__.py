@@ -14,6 +14,7 @@ from mixqual.report.headline import headline
 from mixqual.report.labels import AVERAGE, HELD_OUT, level_key
 from mixqual.report.latex import latex_page, to_latex
 from mixqual.report.layout import Table, to_csv, to_markdown, to_rich
+from mixqual.report.neuron_figure import figure_3, neurons_table, write_neurons
 from mixqual.report.reading import read_examples, read_results
 from mixqual.report.resilience import corruption_table, resilience_table, write_csv
 from mixqual.report.resilience_figure import check_figure_path, draw_resilience
@@ -59,6 +60,7 @@ __all__ = [
     "draw_resilience",
     "figure_1",
     "figure_2",
+    "figure_3",
     "figure_4",
     "figure_5",
     "figure_6",
@@ -70,6 +72,7 @@ __all__ = [
     "make",
     "missed_floors",
     "names",
+    "neurons_table",
     "parse_floors",
     "read_examples",
     "read_results",
@@ -83,6 +86,7 @@ __all__ = [
     "weights_csv",
     "write_comparison",
     "write_csv",
+    "write_neurons",
     "write_one",
     "write_report",
 ]

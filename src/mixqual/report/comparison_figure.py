@@ -1,6 +1,7 @@
 """Several runs in one figure: average AUC against cost, a row of panels for each run."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -14,7 +15,12 @@ from mixqual.report.cost_figure import COST_AXES, cost_models, draw_costs
 from mixqual.report.labels import AVERAGE
 from mixqual.report.style import house_style, line_styles
 
-_GHOSTS = {"color": "#c4c4c4", "linestyle": "none", "marker": "o", "markersize": 3.5}
+_GHOSTS: dict[str, Any] = {
+    "color": "#c4c4c4",
+    "linestyle": "none",
+    "marker": "o",
+    "markersize": 3.5,
+}
 
 
 @house_style()

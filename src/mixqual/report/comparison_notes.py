@@ -50,10 +50,10 @@ def _data(runs: Sequence[Run]) -> list[str]:
 
 
 def _origins(runs: Sequence[Run]) -> list[str]:
-    found = [
-        (title, _differing(runs, lambda run, key=key: str(run.results["provenance"].get(key))))
-        for key, title in _ORIGIN
-    ]
+    def differing(key: str) -> str:
+        return _differing(runs, lambda run: str(run.results["provenance"].get(key)))
+
+    found = [(title, differing(key)) for key, title in _ORIGIN]
     return [f"{title} differs: {values}." for title, values in found if values]
 
 

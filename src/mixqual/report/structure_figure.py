@@ -7,7 +7,7 @@ box is its left, bottom, width and height.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import final
+from typing import Any, final
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -109,7 +109,7 @@ def _draw(
     """One mixture; what an image goes through stands below each other."""
     title, where, count = _titles(structure)
     axes.text(left, top, title, fontsize=_TITLE, fontweight="bold", va="top")
-    below = {"y": top - 0.18, "fontsize": _TEXT, "va": "top"}
+    below: dict[str, Any] = {"y": top - 0.18, "fontsize": _TEXT, "va": "top"}
     axes.text(left, s=where, **below)
     axes.text(left + panel.width, s=count, ha="right", gid=f"{structure.model}:all", **below)
     y, x = top - _HEAD - _BAR, left + panel.gate + _GAP
@@ -200,7 +200,8 @@ def _columns(axes: Axes, results: Results, structure: Structure, first: Box) -> 
     for place, expert in enumerate(results["experts"]):
         box = (x + place * (width + _EDGE), y, width, height)
         color = styles[expert].color
-        face = to_hex([1 - 0.28 * (1 - part) for part in to_rgb(color)])
+        red, green, blue = (1 - 0.28 * (1 - part) for part in to_rgb(color))
+        face = to_hex((red, green, blue))
         _box(axes, box, face, color)
         _stages(axes, box, structure.branch, color)
         text = "\n".join(_branch(structure, expert))

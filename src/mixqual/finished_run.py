@@ -1,0 +1,79 @@
+"""The networks of a finished run, found from what its `results.json` says of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from mixqual.artifacts import read_json
+from mixqual.config import BackboneConfig
+from mixqual.errors import RunError
+from mixqual.networks import Classifier, blank_classifier
+from mixqual.training import load_tensors
+
+
+@final
+@dataclass(frozen=True)
+class FinishedRun:
+    """The folder of a run, and the content of its `results.json`."""
+
+    root: Path
+    results: Mapping[str, Any]
+
+    @staticmethod
+    def open(root: Path) -> "FinishedRun":
+        """Raises `RunError` if the folder holds no run that came to its end."""
+        if not (root / "results.json").is_file():
+            raise RunError(
+                f"{root} holds no finished run: it has no results.json; give the folder that "
+                "`mixqual run` was told with --out, and let it come to its end"
+            )
+        results = read_json(root / "results.json")
+        if not isinstance(results, dict) or not {"experts", "training"} <= results.keys():
+            raise RunError(f"{root / 'results.json'} is not that of a study")
+        return FinishedRun(root, results)
+
+    @property
+    def experts(self) -> list[str]:
+        """The names of the experts."""
+        return list(self.results["experts"])
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds that everything was trained with, the first one first."""
+        return [int(seed) for seed in self.results["provenance"]["seeds"]]
+
+    @property
+    def backbone(self) -> BackboneConfig:
+        """The network that all experts were fine-tuned from."""
+        origin = self.results["provenance"]
+        return BackboneConfig(name=origin["backbone"], weights=origin["weights"])
+
+    @property
+    def size(self) -> int:
+        """The side of the images in pixels."""
+        return int(self.results["provenance"]["size"])
+
+    def network(self, name: str, seed: int) -> Classifier:
+        """A trained expert or baseline on the CPU, ready to predict.
+
+        Raises `RunError` for a seed that the run does not have, or if the weights are gone.
+        """
+        if seed not in self.seeds:
+            known = ", ".join(map(str, self.seeds))
+            raise RunError(f"{self.root} has no networks of seed {seed}; its seeds are {known}")
+        artifact = self.results["training"][str(seed)][name].get("artifact")
+        if artifact is None:
+            raise RunError(
+                f"{self.root / 'results.json'} does not say where network {name!r} is, as an "
+                "earlier version wrote it; run the study again, which trains nothing anew"
+            )
+        weights = self.root / "artifacts" / artifact / "weights.safetensors"
+        if not weights.is_file():
+            raise RunError(
+                f"network {name!r} of seed {seed} is not trained: {weights} is missing; run the "
+                "study again to train it"
+            )
+        network = blank_classifier(self.backbone, len(self.results["provenance"]["classes"]))
+        network.load_state_dict(load_tensors(weights)[0])
+        return network.eval()
