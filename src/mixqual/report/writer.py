@@ -7,6 +7,7 @@ from mixqual.report.figures import draw_figures
 from mixqual.report.headline import headline
 from mixqual.report.labels import Results
 from mixqual.report.layout import Table, csv_text, to_csv, to_markdown
+from mixqual.report.page import render_page
 from mixqual.report.quality import metrics_csv, quality_table
 from mixqual.report.tables import (
     accuracy_csv,
@@ -42,7 +43,7 @@ def report_tables(results: Results) -> list[Table]:
 
 
 def write_report(results: Results, directory: Path) -> list[Path]:
-    """Write results.json, the tables and the figures into a folder, and return their paths.
+    """Write results.json, the page, the tables and the figures, and return their paths.
 
     Each file is replaced as a whole. Equal results give equal bytes.
     """
@@ -77,4 +78,7 @@ def write_report(results: Results, directory: Path) -> list[Path]:
         figures = draw_figures(results, directory / "figures")
         for name in _SOMETIMES - texts.keys() - {f"figures/{figure.name}" for figure in figures}:
             (directory / name).unlink(missing_ok=True)  # of an earlier report
-    return [directory / "results.json", *(directory / name for name in texts), *figures]
+        drawings = {path.stem: path.read_bytes() for path in figures if path.suffix == ".svg"}
+        write_atomically(directory / "report.html", render_page(results, drawings))
+    names = ("results.json", *texts, "report.html")
+    return [*(directory / name for name in names), *figures]
