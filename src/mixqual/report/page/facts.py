@@ -39,8 +39,6 @@ def study_facts(results: Results) -> Facts:
     if results.get("held_out"):
         held_out = [distortion_title(name) for name in results["held_out"]]
         facts.append(("Held out", f"{listing(held_out)}: no expert was trained on it"))
-    if origin.get("credit"):
-        facts.append(("Credit", origin["credit"]))
     return facts
 
 

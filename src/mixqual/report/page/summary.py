@@ -194,4 +194,4 @@ def _by_seed(results: Results, found: Difference) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.0f}\u00a0%"  # a space at which no line breaks
