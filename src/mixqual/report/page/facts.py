@@ -79,9 +79,7 @@ def training_table(results: Results) -> Table | None:
     return Table(
         title="Training of every network",
         header=("Network", "Seed", "Steps", "Epochs", "Best epoch", "Validation loss"),
-        rows=tuple(
-            (*(str(value) for value in record), f"{loss:.4f}") for *record, loss in records
-        ),
+        rows=tuple((*(str(value) for value in record), f"{loss:.4f}") for *record, loss in records),
         align=("left", *numbers(5)),
         fields=("network", "seed", *_FIT),
         records=records,

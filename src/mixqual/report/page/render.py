@@ -53,7 +53,7 @@ def render_page(results: Results, drawings: Mapping[str, bytes]) -> str:
         name=results["name"],
         results=results,
         style=Markup(_asset("style.css")),
-        script=Markup(_asset("page.js")),
+        script=Markup(_asset("charts.js") + _asset("page.js")),
         plotly=Markup(get_plotlyjs()),
         data=_json(chart_data(results) | {"confusion": confusion}),
         summary=head,

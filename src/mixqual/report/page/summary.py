@@ -108,7 +108,7 @@ def hardest_distortion(results: Results) -> str:
     """
     areas = results["auc"][original_network(results)]
     held_out = results.get("held_out", [])
-    seen = [name for name in results["distortions"] if name not in held_out]
+    seen: list[str] = [name for name in results["distortions"] if name not in held_out]
     return min(seen, key=lambda name: float(areas[name]["auc"]))
 
 
