@@ -199,8 +199,9 @@ def test_the_look_turns(page: Page) -> None:
     assert background() == light
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize(
+    ("viewport", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide", "narrow"]
+)
 def test_it_is_accessible_and_fits(
     browser: Browser, page_file: Path, scheme: Any, viewport: Any
 ) -> None:
