@@ -1,4 +1,5 @@
-# Needs make and Python 3.11 or newer with pip and venv. Everything else goes into $(VENV).
+# Needs make and Python 3.11 or newer with pip and venv; tests also need Chromium. Everything else
+# goes into $(VENV).
 # Another interpreter: make PYTHON=python3.12 setup
 
 PYTHON ?= python3
@@ -21,6 +22,8 @@ demo: $(INSTALLED) ## Train, evaluate and report the small study on real photogr
 	$(BIN)/mixqual run studies/elpv_demo.toml --out runs/elpv_demo
 
 test: $(INSTALLED) ## Run the tests
+	@command -v chromium >/dev/null || \
+	    { echo 'tests of the page of a run need Chromium; on Debian: apt install chromium' >&2; exit 1; }
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(INSTALLED) ## Lint, check the format, the types and the direction of the imports

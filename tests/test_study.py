@@ -99,6 +99,8 @@ class TestResults:
             assert list(results["accuracy"][model]["gaussian_blur"]) == BLUR
         assert len(results["comparisons"]) == 3 * len(MODELS) * (len(MODELS) - 1) // 2
         assert results["controls"] == results["trees"] == []
+        assert results["command"] == "mixqual run tiny.toml"
+        assert results["study_text"] == finished[0].read_text(encoding="utf-8")
 
     def test_levels_in_pixels_scale_with_the_crop(self, finished: Finished) -> None:
         grids = finished[2]["distortions"]
@@ -193,6 +195,7 @@ class TestResults:
         _, out, _ = finished
         written = {path.name for path in out.iterdir() if path.is_file()}
         assert {"results.json", "auc.csv", "accuracy.csv", "weights.csv", "table.md"} <= written
+        assert "report.html" in written
         assert list((out / "figures").iterdir())
         assert stages_of(set(times(out / "artifacts"))) == {
             "gate": 1,

@@ -1,3 +1,4 @@
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -13,7 +14,12 @@ from mixqual.config import (
     TrainingConfig,
 )
 from mixqual.errors import StudyError
-from mixqual.study_file import load_study_config, make_table, parse_study_config
+from mixqual.study_file import (
+    load_study_config,
+    make_table,
+    parse_study_config,
+    study_origin,
+)
 
 STUDIES = sorted((Path(__file__).parents[1] / "studies").glob("*.toml"))
 
@@ -540,3 +546,28 @@ def test_an_empty_name_of_a_stage_is_refused(tmp_path: Path, names: str) -> None
     (tmp_path / "study.toml").write_text(STUDY)
     with pytest.raises(StudyError, match="name the stage"):
         load_study_config(tmp_path / "study.toml", [f"sharing.from={names}"])
+
+
+def test_the_command_reads_back_to_the_same_arguments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "x.toml").write_text(STUDY)
+    monkeypatch.chdir(tmp_path)
+    changes = ["gate.lr=0.02", 'name=it\'s "x"']
+    origin = study_origin(Path("studies/x.toml"), changes)
+    assert shlex.split(origin["command"]) == [
+        *("mixqual", "run", "studies/x.toml"),
+        *("--set", changes[0], "--set", changes[1]),
+    ]
+    assert origin["study_text"] == STUDY
+
+
+def test_the_command_does_not_depend_on_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.toml").write_text(STUDY)
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    for path in (tmp_path / "x.toml", Path("../x.toml")):
+        assert study_origin(path)["command"] == "mixqual run x.toml"

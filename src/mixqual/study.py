@@ -45,7 +45,7 @@ from mixqual.results import (
 from mixqual.runtime import set_up_machine
 from mixqual.seeding import derive_seed
 from mixqual.stages import OptimalWeights
-from mixqual.study_file import load_study_config
+from mixqual.study_file import load_study_config, study_origin
 from mixqual.tree_plan import Tree, trees_of, with_canonical_stages
 from mixqual.tree_results import Shared, tree_rows
 from mixqual.tree_weights import resolve_weights
@@ -58,13 +58,16 @@ from mixqual.workbench import Workbench
 class Study:
     """A study, ready to run."""
 
-    def __init__(self, config: StudyConfig) -> None:
+    def __init__(self, config: StudyConfig, origin: Mapping[str, str] | None = None) -> None:
+        """`origin` goes into the results as it is: what `study_origin` says of a study's file."""
         self.config = config
+        self.origin = dict(origin or {})
 
     @staticmethod
     def load(path: str | Path, overrides: Sequence[str] = ()) -> "Study":
         """Read a study file; `overrides` are "key=value" lines. Raises `StudyError`."""
-        return Study(load_study_config(Path(path), overrides))
+        config = load_study_config(Path(path), overrides)
+        return Study(config, study_origin(Path(path), overrides))
 
     def prepare(self) -> tuple[Plan, ImageIndex]:
         """List the images, and plan what to make of them. Raises `DataError` and `StudyError`."""
@@ -131,6 +134,7 @@ class Study:
             "gate": gates,
             "largest_gap": max(weights.largest_gap for _, weights in tests.values()),
             "training": training,
+            **self.origin,
         }
         return results, choose_examples(bench.plan, sets["test"], seen)
 

@@ -1,6 +1,7 @@
 """How a study file becomes a validated study; every mistake in it is named with file and field."""
 
 import json
+import shlex
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,19 @@ def load_study_config(path: Path, overrides: Sequence[str] = ()) -> StudyConfig:
     for override in overrides:
         _apply_override(table, override)
     return parse_study_config(table, where=str(path))
+
+
+def study_origin(path: Path, overrides: Sequence[str] = ()) -> dict[str, str]:
+    """What makes a study that has been read again: the `command`, and the file as `study_text`.
+
+    The command has the path as it was given if that is relative; of an absolute one it has only the
+    name, or it would differ from machine to machine.
+    """
+    movable = not path.is_absolute() and ".." not in path.parts
+    words = ["mixqual", "run", path.as_posix() if movable else path.name]
+    for override in overrides:
+        words += ["--set", override]
+    return {"command": shlex.join(words), "study_text": path.read_text(encoding="utf-8")}
 
 
 def parse_study_config(table: dict[str, Any], where: str = "study") -> StudyConfig:

@@ -50,6 +50,8 @@ TESTED_ELSEWHERE = {
     "distortions/keyed.py": "tests/distortions, by every random distortion",
     "distortions/lookup.py": "tests/distortions/test_custom.py and test_distortion_base.py",
     "report/data_check.py": "tests/report/test_data_check_tables.py",
+    "report/page/chart_tables.py": "tests/report/browser, which sorts every table of the page",
+    "report/page/charts.py": "tests/report/page/test_render.py, as embedded in the page",
     "report/quality.py": "tests/report/test_quality_table.py",
     "report/unseen.py": "tests/test_unseen.py, as part of a report",
     "stages.py": "tests/test_study.py, as whole runs",

@@ -20,6 +20,7 @@ from mixqual.report import (
     write_one,
     write_report,
 )
+from mixqual.report.page import render_page
 from mixqual.report.trees import trees_csv
 
 FILES = {
@@ -31,6 +32,7 @@ FILES = {
     "left_out.csv",
     "table.md",
     "tables.tex",
+    "report.html",
     *(f"figures/fig{number}.{kind}" for number in (2, 4, 5, 6) for kind in ("svg", "png")),
 }
 
@@ -56,6 +58,8 @@ def test_writes_all_files_and_nothing_else(tmp_path: Path) -> None:
     page = written["table.md"].decode()
     assert page.startswith(f"# sample\n\n{headline(results)}\n\n## sample: area")
     assert page.count("\n## ") == 2
+    drawings = {f"fig{number}": written[f"figures/fig{number}.svg"] for number in (2, 4, 5, 6)}
+    assert written["report.html"].decode() == render_page(results, drawings)
     assert written["tables.tex"].decode() == latex_page(report_tables(results))
     # A report made again from the written results, as `mixqual report` does, is the same.
     write_report(json.loads(written["results.json"]), tmp_path / "again")

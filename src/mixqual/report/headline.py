@@ -20,7 +20,7 @@ def headline(results: Results) -> str:
     """
     images = results["provenance"]["images"]["test"]
     own = results["auc"]["mix"][AVERAGE]["auc"]
-    found = [difference(results, "mix", rival) for rival in _rivals(results)]
+    found = [difference(results, "mix", rival) for rival in rivals(results)]
     phrases = [_phrase(each, first=index == 0) for index, each in enumerate(found) if each]
     sentence = f"M_mix has an average AUC of {own:.3f} on {images} test images"
     if phrases:
@@ -31,11 +31,16 @@ def headline(results: Results) -> str:
     return sentence + "."
 
 
-def _rivals(results: Results) -> list[str]:
-    clean = "clean" if "clean" in results["experts"] else results["experts"][0]
+def original_network(results: Results) -> str:
+    """The network that has never seen a distortion, or the first expert if each of them has."""
+    return "clean" if "clean" in results["experts"] else str(results["experts"][0])
+
+
+def rivals(results: Results) -> list[str]:
+    """What M_mix has to beat: the original network, M_all, and every other baseline."""
     main = main_baseline(results)
     others = [name for name in results["baselines"] if name != main]
-    return [clean, *([main] if main else []), *others]
+    return [original_network(results), *([main] if main else []), *others]
 
 
 def _phrase(found: Difference, first: bool) -> str:

@@ -82,13 +82,21 @@ def distortion_title(distortion: str) -> str:
 
 def level_title(results: Results, distortion: str) -> str:
     """The label of a level axis with its unit, such as "Noise σ (grey levels)"."""
-    unit, size = results["distortions"][distortion]["unit"], results["provenance"].get("size")
-    if unit == "pixels" and size:
-        unit = f"pixels at {size} px"
-    # Older results do not say what a level is.
-    default = "σ" if distortion in ("gaussian_noise", "gaussian_blur") else "level"
-    quantity = results["distortions"][distortion].get("quantity", default)
+    quantity, unit = level_quantity(results, distortion), level_unit(results, distortion)
     return f"{distortion_title(distortion)} {quantity} ({unit})"
+
+
+def level_quantity(results: Results, distortion: str) -> str:
+    """What the level of a distortion is, such as σ."""
+    # Older results do not say it.
+    default = "σ" if distortion in ("gaussian_noise", "gaussian_blur") else "level"
+    return str(results["distortions"][distortion].get("quantity", default))
+
+
+def level_unit(results: Results, distortion: str) -> str:
+    """The unit of the level of a distortion; pixels with the size of the images they are of."""
+    unit, size = results["distortions"][distortion]["unit"], results["provenance"].get("size")
+    return f"pixels at {size} px" if unit == "pixels" and size else str(unit)
 
 
 def level_key(level: float) -> str:

@@ -79,8 +79,15 @@ _OTHERS = (
 def line_styles(results: Results) -> dict[str, LineStyle]:
     """One style for each model of a run, the same in all its figures."""
     others = [model for model in results["models"] if model not in _KNOWN]
-    styles = {model: _OTHERS[index % len(_OTHERS)] for index, model in enumerate(others)}
+    styles = {model: _other_style(index) for index, model in enumerate(others)}
     return {model: _KNOWN.get(model) or styles[model] for model in results["models"]}
+
+
+def _other_style(index: int) -> LineStyle:
+    """A style that comes once: when colours begin again, markers and dashes have moved on."""
+    turn, place = divmod(index, len(_OTHERS))
+    moved = _OTHERS[(place + 3 * turn) % len(_OTHERS)]
+    return LineStyle(_OTHERS[place].color, moved.marker, moved.dashes)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from mixqual.report.headline import headline
 from mixqual.report.labels import Results
 from mixqual.report.latex import latex_page, to_latex
 from mixqual.report.layout import Table, csv_text, to_csv, to_markdown
+from mixqual.report.page import render_page
 from mixqual.report.quality import metrics_csv
 from mixqual.report.reading import EXAMPLES_FILE
 from mixqual.report.tables import accuracy_csv, auc_table, comparisons_table, weights_csv
@@ -40,7 +41,7 @@ _SOMETIMES = {
 
 
 def write_report(results: Results, directory: Path, examples: Examples | None = None) -> list[Path]:
-    """Write results.json, the tables and the figures into a folder, and return their paths.
+    """Write results.json, the page, the tables and the figures, and return their paths.
 
     With `examples`, the images of a run and what its models say, also examples.json and Figure 1.
     Each file is replaced as a whole. Equal results give equal bytes.
@@ -78,7 +79,10 @@ def write_report(results: Results, directory: Path, examples: Examples | None = 
         for name, text in texts.items():
             write_atomically(directory / name, text)
         figures = draw_figures(results, directory / "figures", examples)
-        made = [*(directory / name for name in (*contents, *texts)), *figures]
+        drawings = {path.stem: path.read_bytes() for path in figures if path.suffix == ".svg"}
+        write_atomically(directory / "report.html", render_page(results, drawings))
+        names = (*contents, *texts, "report.html")
+        made = [*(directory / name for name in names), *figures]
         for path in {directory / name for name in _SOMETIMES} - set(made):
             path.unlink(missing_ok=True)  # of an earlier report
     return made

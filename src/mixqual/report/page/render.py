@@ -1,0 +1,128 @@
+"""From the content of `results.json` to one HTML file that needs neither network nor server."""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from mixqual.report.labels import Results
+from mixqual.report.layout import Table
+from mixqual.report.page.chart_tables import accuracy_table, cost_table, weights_table
+from mixqual.report.page.charts import accuracy_charts, chart_data
+from mixqual.report.page.confusion import confusion_data
+from mixqual.report.page.facts import (
+    gate_table,
+    left_out_tables,
+    provenance_facts,
+    study_facts,
+    training_table,
+)
+from mixqual.report.page.grids import Grid, grid
+from mixqual.report.page.models import model_groups, model_looks
+from mixqual.report.page.summary import summary
+from mixqual.report.quality import quality_table
+from mixqual.report.tables import auc_table, comparisons_table, distortions_table
+from mixqual.report.trees import tree_tables
+from mixqual.report.unseen import unseen_table
+
+_PACKAGE = "mixqual.report.page"
+
+
+def render_page(results: Results, drawings: Mapping[str, bytes]) -> str:
+    """The page of a run. Equal arguments give equal bytes.
+
+    `drawings` are the figures of the run as SVG, by their names (fig2, fig4, fig5, costs): the
+    page shows them on paper and where scripts are switched off.
+    """
+    environment = Environment(
+        loader=PackageLoader(_PACKAGE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    looks, head = model_looks(results), summary(results)
+    confusion = confusion_data(results)
+    return environment.get_template("page.html.j2").render(
+        name=results["name"],
+        results=results,
+        style=Markup(_asset("style.css")),
+        script=Markup(_asset("charts.js") + _asset("page.js")),
+        plotly=Markup(get_plotlyjs()),
+        data=_json(chart_data(results) | {"confusion": confusion}),
+        summary=head,
+        kept_grid=grid(head.table, "kept"),
+        groups=model_groups(results),
+        experts=[looks[expert] for expert in results["experts"]],
+        charts=accuracy_charts(results),
+        confusion=confusion,
+        study_facts=study_facts(results),
+        provenance_facts=provenance_facts(results),
+        command=results.get("command"),
+        study_text=results.get("study_text"),
+        drawings={name: _data_uri(content) for name, content in drawings.items()},
+        **_grids(results),
+    )
+
+
+def _grids(results: Results) -> dict[str, Any]:
+    """Every table of the page, under the name of its place."""
+    training, gates = training_table(results), gate_table(results)
+    return {
+        "area_grids": _numbered("areas", _area_tables(results), results),
+        "tree_grids": _numbered("trees", tree_tables(results), results),
+        "accuracy_grids": _by_distortion("accuracy", results, accuracy_table),
+        "weight_grids": _by_distortion("weights", results, weights_table),
+        "cost_grid": grid(cost_table(results), "costs"),
+        "gate_grid": grid(gates, "gate-losses") if gates else None,
+        "training_grid": grid(training, "training-fits") if training else None,
+        "left_out_grids": _numbered("left-out", left_out_tables(results), results),
+    }
+
+
+def _area_tables(results: Results) -> list[Table]:
+    tables = [
+        auc_table(results),
+        distortions_table(results),
+        comparisons_table(results),
+        quality_table(results),
+        unseen_table(results),
+    ]
+    return [table for table in tables if table]
+
+
+def _numbered(place: str, tables: list[Table], results: Results) -> list[Grid]:
+    """Tables under ids of their own, without the run's name, which stands above the page."""
+    grids = []
+    for number, table in enumerate(tables):
+        title = table.title.removeprefix(f"{results['name']}: ")
+        plain = replace(table, title=title[:1].upper() + title[1:])
+        grids.append(grid(plain, f"{place}-{number}"))
+    return grids
+
+
+def _by_distortion(
+    place: str, results: Results, make: Callable[[Results, str], Table]
+) -> list[Grid]:
+    tables = [make(results, distortion) for distortion in results["distortions"]]
+    return [grid(table, f"{place}-numbers-{number}") for number, table in enumerate(tables)]
+
+
+def _asset(name: str) -> str:
+    return files(_PACKAGE).joinpath(name).read_text(encoding="utf-8")
+
+
+def _json(value: Any) -> Markup:
+    """JSON that no HTML parser takes for a tag."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def _data_uri(svg: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}"
