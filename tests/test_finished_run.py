@@ -63,7 +63,7 @@ class TestRefuses:
         shutil.rmtree(copied / "artifacts" / finished.results["training"]["0"]["blur"]["artifact"])
         finished.network("noise", 0)
         with pytest.raises(
-            RunError, match="network 'blur' of seed 0 is not trained: .* is missing"
+            RunError, match=r"network .blur. of seed 0 is not trained: .* is missing"
         ):
             finished.network("blur", 0)
 

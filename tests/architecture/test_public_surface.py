@@ -66,7 +66,6 @@ TESTED_ELSEWHERE = {
     "bench/timing.py": "tests/test_bench.py",
     "bench/trees.py": "tests/test_bench.py",
     "report/differences.py": "tests/report, by its tables and its headline",
-    "report/labels.py": "tests/report, by its tables and its figures",
     "report/resilience.py": "tests/test_resilience.py, as printed",
     "report/trees.py": "tests/report/test_tree_tables.py; another test_trees.py is there already",
     "report/variants.py": "tests/report/test_report_variants.py; tests/test_variants.py is another",

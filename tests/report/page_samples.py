@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from example_samples import sample_examples
 from report_samples import Results, sample_results
 
 from mixqual.report import draw_figures
@@ -32,11 +33,17 @@ def full_results(**changes: Any) -> Results:
     return results | changes
 
 
+def full_examples() -> dict[str, Any]:
+    """Sample images, of classes whose names try to be markup."""
+    return sample_examples() | {"classes": [*CLASSES, "dog"]}
+
+
 def write_page(results: Results, folder: Path) -> Path:
     """The page as a file, with the drawings of these results beside it."""
     draw_figures(results, folder)
     page = folder / "report.html"
-    page.write_text(render_page(results, drawings(folder)), encoding="utf-8")
+    text = render_page(results, drawings(folder), full_examples())
+    page.write_text(text, encoding="utf-8")
     return page
 
 

@@ -1,50 +1,14 @@
-import base64
-import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from example_samples import sample_examples, uri
 from matplotlib.figure import Figure
-from PIL import Image
 from report_samples import sample_results
 
 from mixqual.errors import RunError
 from mixqual.report import figure_1, make, read_examples, write_report
 from mixqual.report.example_figure import pixels_of
-
-
-def uri(shade: int) -> str:
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8), (shade, shade, shade)).save(file, "WEBP", lossless=True)
-    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def sample_examples() -> dict[str, Any]:
-    def cell(shade: int, answers: list[int]) -> dict[str, Any]:
-        models = ("clean", "noise", "mix")
-        return {
-            "pixels": uri(shade),
-            "answers": {
-                model: {"class": answer, "confidence": 0.5 + answer / 10}
-                for model, answer in zip(models, answers, strict=True)
-            },
-            "weights": {"clean": 0.25, "noise": 0.75},
-        }
-
-    return {
-        "credit": "Somebody's photographs, CC BY 4.0",
-        "classes": ["a_cat", "a dog", "$10"],
-        "cells": [
-            {"distortion": "clean", "level": 0.0},
-            {"distortion": "gaussian_noise", "level": 50.0},
-        ],
-        "examples": [
-            {"id": "one", "label": 0, "cells": [cell(10, [0, 1, 0]), cell(90, [2, 2, 0])]},
-            {"id": "two", "label": 2, "cells": [cell(200, [2, 2, 2]), cell(250, [1, 0, 2])]},
-        ],
-        "failures": [],
-    }
 
 
 def test_every_answer_is_written_below_its_image() -> None:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
-from mixqual.report.labels import Results, distortion_title, figure_label, level_title
+from mixqual.report.labels import Results, distortion_title, figure_label, level_quantity, level_unit
 from mixqual.report.style import house_style
 
 Examples = Mapping[str, Any]
@@ -89,8 +89,9 @@ def _column_title(results: Results, place: Mapping[str, Any]) -> str:
     if place["distortion"] == "clean":
         return "Clean"
     name = distortion_title(place["distortion"])
-    quantity, _, unit = level_title(results, place["distortion"]).partition(" (")
-    return f"{name}: {quantity.removeprefix(name).strip()} = {place['level']:.3g}\n({unit}"
+    quantity = level_quantity(results, place["distortion"])
+    unit = level_unit(results, place["distortion"])
+    return f"{name}: {quantity} = {place['level']:.3g}\n({unit})"
 
 
 def _named(class_name: str) -> str:

@@ -82,8 +82,12 @@ def distortion_title(distortion: str) -> str:
 
 def level_title(results: Results, distortion: str) -> str:
     """The label of a level axis with its unit, such as "Noise σ (grey levels)"."""
-    quantity, unit = level_quantity(results, distortion), level_unit(results, distortion)
-    return f"{distortion_title(distortion)} {quantity} ({unit})"
+    title, unit = distortion_title(distortion), level_unit(results, distortion)
+    quantity = level_quantity(results, distortion)
+    last = title.split()[-1].lower()
+    # "Low light light lost" and "Contrast contrast" say a word twice.
+    quantity = " ".join(quantity.split()[quantity.split()[:1] == [last] :])
+    return f"{title} {quantity}".rstrip() + f" ({unit})"
 
 
 def level_quantity(results: Results, distortion: str) -> str:

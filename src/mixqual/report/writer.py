@@ -80,7 +80,7 @@ def write_report(results: Results, directory: Path, examples: Examples | None = 
             write_atomically(directory / name, text)
         figures = draw_figures(results, directory / "figures", examples)
         drawings = {path.stem: path.read_bytes() for path in figures if path.suffix == ".svg"}
-        write_atomically(directory / "report.html", render_page(results, drawings))
+        write_atomically(directory / "report.html", render_page(results, drawings, examples))
         names = (*contents, *texts, "report.html")
         made = [*(directory / name for name in names), *figures]
         for path in {directory / name for name in _SOMETIMES} - set(made):

@@ -186,6 +186,24 @@ def test_the_confusion_matrix_follows_the_choice(page: Page) -> None:
     assert page.locator("#confusion-matrix tbody th").last.inner_text() == HOSTILE
 
 
+def test_images_show_their_answers(page: Page) -> None:
+    views = page.locator("#examples .view")
+    assert views.count() == 5
+    answers = views.nth(1).locator("li").all_inner_texts()
+    assert [" ".join(answer.split()) for answer in answers] == [
+        "✗ wrong: M_clean: dog 70 %",
+        "✗ wrong: M_noise: dog 70 %",
+        "✓ right: M_mix: cat 50 %",
+    ]
+    widths = page.eval_on_selector_all(
+        "#examples .view:first-child .shares span",
+        "spans => spans.map(span => span.getBoundingClientRect().width)",
+    )
+    assert widths[1] == pytest.approx(3 * widths[0], rel=0.02)
+    natural = views.nth(1).locator("img").evaluate("image => image.naturalWidth")
+    assert natural == 8
+
+
 def test_the_look_turns(page: Page) -> None:
     def background() -> str:
         return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))

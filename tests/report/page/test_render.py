@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_samples import CLASSES, HOSTILE, drawings, full_results
+from page_samples import CLASSES, HOSTILE, drawings, full_examples, full_results
 from report_samples import Results, sample_results
 
 from mixqual.report.page import render_page
@@ -104,7 +104,7 @@ def test_a_distortion_whose_levels_fall_keeps_its_order() -> None:
 
 def test_equal_results_give_equal_bytes(page: str, page_file: Path) -> None:
     again = json.loads(json.dumps(full_results()))
-    assert render_page(again, drawings(page_file.parent)) == page
+    assert render_page(again, drawings(page_file.parent), full_examples()) == page
 
 
 def test_it_is_small_enough(page: str) -> None:
@@ -171,6 +171,7 @@ def test_results_without_optional_keys_say_what_there_is() -> None:
     assert "These results do not name their study file" in page
     assert "89abcdef01234567" in page
     assert 'id="confusion"' not in page
+    assert 'id="examples"' not in page
     assert drawn(page)["confusion"] is None
     older = sample_results()
     for key in ("gate", "training"):

@@ -51,10 +51,15 @@ const charts = (() => {
     };
   }
 
-  function levelAxis(chart) {
+  // The unit goes below where there is no room beside.
+  const NARROW = 420;
+  const axisTitle = (chart, element) =>
+    plain(element.clientWidth < NARROW ? chart.axis.replace(" (", "\n(") : chart.axis).replace("\n", "<br>");
+
+  function levelAxis(chart, element) {
     const [first, last] = [chart.levels[0], chart.levels.at(-1)];
     const edge = 0.025 * (last - first);
-    return { title: { text: plain(chart.axis), standoff: 8 }, range: [first - edge, last + edge] };
+    return { title: { text: axisTitle(chart, element), standoff: 8 }, range: [first - edge, last + edge] };
   }
 
   function band(chart, model, low, high) {
@@ -99,8 +104,9 @@ const charts = (() => {
       },
     ]);
     const y = { title: { text: "Accuracy" }, range: [0, 1], tickformat: ".0%", dtick: 0.2 };
-    const form = { ...layout(levelAxis(chart), y), hovermode: "x unified" };
-    return Plotly.react(`accuracy-chart-${index}`, traces, form, still);
+    const element = document.getElementById(`accuracy-chart-${index}`);
+    const form = { ...layout(levelAxis(chart, element), y), hovermode: "x unified" };
+    return Plotly.react(element, traces, form, still);
   }
 
   function drawWeights(chart, index) {
@@ -134,8 +140,9 @@ const charts = (() => {
       },
     ]);
     const y = { title: { text: "Weight in the mixture" }, range: [-0.03, 1.03], dtick: 0.2 };
-    const form = { ...layout(levelAxis(chart), y), hovermode: "x unified" };
-    return Plotly.react(`weights-chart-${index}`, traces, form, still);
+    const element = document.getElementById(`weights-chart-${index}`);
+    const form = { ...layout(levelAxis(chart, element), y), hovermode: "x unified" };
+    return Plotly.react(element, traces, form, still);
   }
 
   // Names are put beside points, those of chosen models first, where they cover no other name.

@@ -11,11 +11,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from mixqual.report.example_figure import Examples
 from mixqual.report.labels import Results
 from mixqual.report.layout import Table
 from mixqual.report.page.chart_tables import accuracy_table, cost_table, weights_table
 from mixqual.report.page.charts import accuracy_charts, chart_data
 from mixqual.report.page.confusion import confusion_data
+from mixqual.report.page.example_views import gallery
 from mixqual.report.page.facts import (
     gate_table,
     left_out_tables,
@@ -32,13 +34,16 @@ from mixqual.report.trees import tree_tables
 from mixqual.report.unseen import unseen_table
 
 _PACKAGE = "mixqual.report.page"
+_DRAWINGS = ("fig2", "fig4", "fig5", "fig6", "costs")
 
 
-def render_page(results: Results, drawings: Mapping[str, bytes]) -> str:
+def render_page(
+    results: Results, drawings: Mapping[str, bytes], examples: Examples | None = None
+) -> str:
     """The page of a run. Equal arguments give equal bytes.
 
-    `drawings` are the figures of the run as SVG, by their names (fig2, fig4, fig5, costs): the
-    page shows them on paper and where scripts are switched off.
+    `drawings` are the figures of the run as SVG, by their names. The page shows fig2, fig4, fig5
+    and costs on paper and where scripts are switched off, fig6 always; `examples` are the run's.
     """
     environment = Environment(
         loader=PackageLoader(_PACKAGE),
@@ -62,11 +67,12 @@ def render_page(results: Results, drawings: Mapping[str, bytes]) -> str:
         experts=[looks[expert] for expert in results["experts"]],
         charts=accuracy_charts(results),
         confusion=confusion,
+        gallery=gallery(results, examples) if examples else None,
         study_facts=study_facts(results),
         provenance_facts=provenance_facts(results),
         command=results.get("command"),
         study_text=results.get("study_text"),
-        drawings={name: _data_uri(content) for name, content in drawings.items()},
+        drawings={name: _data_uri(drawings[name]) for name in _DRAWINGS if name in drawings},
         **_grids(results),
     )
 
