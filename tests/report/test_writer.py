@@ -114,8 +114,8 @@ def test_one_figure_is_that_of_the_whole_report(tmp_path: Path) -> None:
 def test_a_comparison_has_its_table_in_every_format_and_a_figure(tmp_path: Path) -> None:
     runs = label_runs([(tmp_path / name, sample_results(1)) for name in ("a", "b")])
     paths = write_comparison(runs, tmp_path / "first")
-    endings = ("md", "csv", "tex", "svg", "png")
+    endings = ("html", "md", "csv", "tex", "svg", "png")
     assert [path.name for path in paths] == [f"comparison.{ending}" for ending in endings]
-    assert paths[0].read_text() == to_markdown(comparison_table(runs))
+    assert paths[1].read_text() == to_markdown(comparison_table(runs))
     write_comparison(runs, tmp_path / "second")
     assert contents(tmp_path / "first") == contents(tmp_path / "second")

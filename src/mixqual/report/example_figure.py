@@ -13,7 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
-from mixqual.report.labels import Results, distortion_title, figure_label, level_quantity, level_unit
+from mixqual.report.labels import (
+    Results,
+    distortion_title,
+    figure_label,
+    level_quantity,
+    level_unit,
+)
 from mixqual.report.style import house_style
 
 Examples = Mapping[str, Any]

@@ -11,12 +11,12 @@ from mixqual.report.comparison import Run
 from mixqual.report.comparison_figure import comparison_figure
 from mixqual.report.comparison_table import comparison_table
 from mixqual.report.example_figure import Examples, figure_1
-from mixqual.report.figure_files import DRAWN, write_figure
+from mixqual.report.figure_files import DRAWN, figure_bytes, write_figure
 from mixqual.report.headline import headline
 from mixqual.report.labels import Results
 from mixqual.report.latex import latex_page, to_latex
 from mixqual.report.layout import Table, csv_text, to_csv, to_markdown
-from mixqual.report.page import render_page
+from mixqual.report.page import render_comparison, render_page
 from mixqual.report.quality import metrics_csv
 from mixqual.report.reading import EXAMPLES_FILE
 from mixqual.report.tables import accuracy_csv, auc_table, comparisons_table, weights_csv
@@ -113,7 +113,14 @@ def write_one(made: Figure | Table, directory: Path, name: str, form: str) -> li
 
 
 def write_comparison(runs: Sequence[Run], directory: Path) -> list[Path]:
-    """Write the table of several runs in every format, and their figure; return the paths."""
-    table = comparison_table(runs)
-    made = [(table, form) for form in TABLE_FORMATS] + [(comparison_figure(runs), "")]
-    return [path for one, form in made for path in write_one(one, directory, "comparison", form)]
+    """Write the page of several runs, their table in every format, and their figure.
+
+    Return the paths.
+    """
+    table, figure = comparison_table(runs), comparison_figure(runs)
+    made = [(table, form) for form in TABLE_FORMATS] + [(figure, "")]
+    paths = [path for one, form in made for path in write_one(one, directory, "comparison", form)]
+    page = directory / "comparison.html"
+    with refusing_full_disk(directory):
+        write_atomically(page, render_comparison(runs, figure_bytes(figure, "svg")))
+    return [page, *paths]

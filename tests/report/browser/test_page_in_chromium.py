@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from page_samples import HOSTILE, full_results
 from playwright.sync_api import Browser, Page, sync_playwright
+from report_samples import sample_results
+
+from mixqual.report import label_runs, write_comparison
 
 AXE = files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
@@ -217,14 +220,21 @@ def test_the_look_turns(page: Page) -> None:
     assert background() == light
 
 
+@pytest.fixture(scope="module")
+def comparison_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = label_runs([(Path("a"), sample_results()), (Path("b"), sample_results(trees=True))])
+    return write_comparison(runs, tmp_path_factory.mktemp("comparison"))[0]
+
+
+@pytest.mark.parametrize("of", ["page_file", "comparison_file"])
 @pytest.mark.parametrize(
     ("viewport", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide", "narrow"]
 )
 def test_it_is_accessible_and_fits(
-    browser: Browser, page_file: Path, scheme: Any, viewport: Any
+    browser: Browser, request: pytest.FixtureRequest, of: str, scheme: Any, viewport: Any
 ) -> None:
     page = browser.new_page(viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
-    page.goto(page_file.as_uri())
+    page.goto(request.getfixturevalue(of).as_uri())
     page.evaluate("document.querySelectorAll('details').forEach(each => (each.open = true))")
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     page.evaluate(AXE)
@@ -235,6 +245,24 @@ def test_it_is_accessible_and_fits(
         if fault["impact"] in ("serious", "critical")
     ]
     assert faults == []
+    page.close()
+
+
+def test_the_comparison_loads_by_itself_and_sorts(browser: Browser, comparison_file: Path) -> None:
+    page = browser.new_page(viewport=WIDE)
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(comparison_file.as_uri())
+    heading = page.locator("#runs thead th", has_text="Average")
+    place = heading.evaluate("cell => cell.cellIndex")
+    before = [float(text.split()[0]) for text in column(page, "runs", place)]
+    heading.get_by_role("button").press("Enter")
+    assert [float(text.split()[0]) for text in column(page, "runs", place)] == sorted(before)
+    assert told == []
+    assert [url for url in asked if not url.startswith("data:")] == [comparison_file.as_uri()]
     page.close()
 
 

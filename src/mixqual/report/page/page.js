@@ -1,4 +1,4 @@
-// The page's own script: its look, the choice of models, sorting, the confusion matrix, paper.
+// The page's own script: its look, the choice of models, the confusion matrix.
 "use strict";
 (() => {
   const { data, drawAll, drawCost, showChosen, systemDark, theme } = charts;
@@ -22,39 +22,6 @@
       box.checked = which === "all" || (which === "main" && data.models[box.value].shown);
     }
     showChosen();
-  }
-
-  // ---- tables
-
-  const NEXT = { none: "ascending", ascending: "descending", descending: "none" };
-
-  function comparator(kind, place, sign) {
-    return (a, b) => {
-      const [x, y] = [a, b].map((row) => row.cells[place].dataset.key);
-      if (x === "" || y === "") return (x === "") - (y === ""); // what is missing stays last
-      const order = kind === "number" ? Number(x) - Number(y) : x.localeCompare(y, "en", { numeric: true });
-      return sign * order;
-    };
-  }
-
-  function sortBy(table, heading, rows) {
-    const order = NEXT[heading.getAttribute("aria-sort") || "none"];
-    for (const other of heading.parentElement.cells) other.removeAttribute("aria-sort");
-    table.toggleAttribute("data-sorted", order !== "none");
-    const sorted = [...rows];
-    if (order !== "none") {
-      heading.setAttribute("aria-sort", order);
-      const sign = order === "ascending" ? 1 : -1;
-      sorted.sort(comparator(heading.dataset.kind, heading.cellIndex, sign));
-    }
-    table.tBodies[0].append(...sorted);
-  }
-
-  function makeSortable(table) {
-    const rows = [...table.tBodies[0].rows];
-    for (const heading of table.tHead.rows[0].cells) {
-      heading.firstElementChild.addEventListener("click", () => sortBy(table, heading, rows));
-    }
   }
 
   // ---- confusion matrix
@@ -85,16 +52,6 @@
     });
   }
 
-  // ---- paper
-
-  // What is folded is printed too, and folded again after that.
-  function unfoldForPrint() {
-    const folded = [...document.querySelectorAll("details:not([open])")];
-    for (const each of folded) each.open = true;
-    const fold = () => folded.forEach((each) => (each.open = false));
-    window.addEventListener("afterprint", fold, { once: true });
-  }
-
   // ---- begin
 
   nameThemeButton();
@@ -112,14 +69,12 @@
   for (const radio of document.querySelectorAll("input[name=cost-axis]")) {
     radio.addEventListener("change", drawCost);
   }
-  document.querySelectorAll("table.sortable").forEach(makeSortable);
   if (data.confusion) {
     document.getElementById("confusion-distortion").addEventListener("change", fillLevels);
     for (const list of document.querySelectorAll(".choices select")) {
       list.addEventListener("change", showConfusion);
     }
   }
-  window.addEventListener("beforeprint", unfoldForPrint);
   drawAll();
   new ResizeObserver(drawCost).observe(document.getElementById("cost-chart"));
 })();

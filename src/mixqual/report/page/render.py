@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from typing import Any
@@ -11,6 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from mixqual.report.comparison import Run
+from mixqual.report.comparison_table import comparison_table
 from mixqual.report.example_figure import Examples
 from mixqual.report.labels import Results
 from mixqual.report.layout import Table
@@ -45,36 +47,67 @@ def render_page(
     `drawings` are the figures of the run as SVG, by their names. The page shows fig2, fig4, fig5
     and costs on paper and where scripts are switched off, fig6 always; `examples` are the run's.
     """
-    environment = Environment(
+    looks, head = model_looks(results), summary(results)
+    confusion = confusion_data(results)
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            name=results["name"],
+            results=results,
+            style=Markup(_asset("style.css")),
+            script=_script("charts.js", "tables.js", "page.js"),
+            plotly=Markup(get_plotlyjs()),
+            data=_json(chart_data(results) | {"confusion": confusion}),
+            summary=head,
+            kept_grid=grid(head.table, "kept"),
+            groups=model_groups(results),
+            experts=[looks[expert] for expert in results["experts"]],
+            charts=accuracy_charts(results),
+            confusion=confusion,
+            gallery=gallery(results, examples) if examples else None,
+            study_facts=study_facts(results),
+            provenance_facts=provenance_facts(results),
+            command=results.get("command"),
+            study_text=results.get("study_text"),
+            drawings={name: _data_uri(drawings[name]) for name in _DRAWINGS if name in drawings},
+            **_grids(results),
+        )
+    )
+
+
+def render_comparison(runs: Sequence[Run], drawing: bytes) -> str:
+    """One page of several runs: their table, sortable, their figure as SVG, and their origins."""
+    table = comparison_table(runs)
+    return (
+        _environment()
+        .get_template("comparison.html.j2")
+        .render(
+            title=table.title,
+            style=Markup(_asset("style.css")),
+            script=_script("tables.js"),
+            grid=grid(table, "runs"),
+            drawing=_data_uri(drawing),
+            runs=[
+                (run.label, [*study_facts(run.results), *provenance_facts(run.results)])
+                for run in runs
+            ],
+        )
+    )
+
+
+def _environment() -> Environment:
+    return Environment(
         loader=PackageLoader(_PACKAGE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    looks, head = model_looks(results), summary(results)
-    confusion = confusion_data(results)
-    return environment.get_template("page.html.j2").render(
-        name=results["name"],
-        results=results,
-        style=Markup(_asset("style.css")),
-        script=Markup(_asset("charts.js") + _asset("page.js")),
-        plotly=Markup(get_plotlyjs()),
-        data=_json(chart_data(results) | {"confusion": confusion}),
-        summary=head,
-        kept_grid=grid(head.table, "kept"),
-        groups=model_groups(results),
-        experts=[looks[expert] for expert in results["experts"]],
-        charts=accuracy_charts(results),
-        confusion=confusion,
-        gallery=gallery(results, examples) if examples else None,
-        study_facts=study_facts(results),
-        provenance_facts=provenance_facts(results),
-        command=results.get("command"),
-        study_text=results.get("study_text"),
-        drawings={name: _data_uri(drawings[name]) for name in _DRAWINGS if name in drawings},
-        **_grids(results),
-    )
+
+
+def _script(*names: str) -> Markup:
+    return Markup("".join(map(_asset, names)))
 
 
 def _grids(results: Results) -> dict[str, Any]:
