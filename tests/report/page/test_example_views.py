@@ -15,10 +15,10 @@ def test_views_are_what_the_examples_say() -> None:
     noisy = found.examples[0][1]
     assert noisy.pixels == uri(90)
     assert (noisy.identity, noisy.true_class) == ("one", "a_cat")
-    assert [(a.label, a.class_name, a.confidence, a.right) for a in noisy.answers] == [
-        ("M_clean", "$10", "70 %", False),
-        ("M_noise", "$10", "70 %", False),
-        ("M_mix", "a_cat", "50 %", True),
+    assert [(a.label, a.class_name, a.confidence, a.right, a.main) for a in noisy.answers] == [
+        ("M_clean", "$10", "70\N{NO-BREAK SPACE}%", False, True),
+        ("M_noise", "$10", "70\N{NO-BREAK SPACE}%", False, False),
+        ("M_mix", "a_cat", "50\N{NO-BREAK SPACE}%", True, True),
     ]
     assert [(look.model, weight) for look, weight in noisy.weights] == [
         ("clean", 0.25),

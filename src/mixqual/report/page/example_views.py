@@ -21,6 +21,8 @@ class Answer:
     class_name: str
     confidence: str
     right: bool
+    main: bool
+    """Whether the model is one of those whose curves are drawn when the page opens."""
 
 
 @final
@@ -95,8 +97,9 @@ def _view(
             Answer(
                 label=model_label(model),
                 class_name=classes[answer["class"]],
-                confidence=f"{100 * answer['confidence']:.0f} %",
+                confidence=f"{100 * answer['confidence']:.0f}\N{NO-BREAK SPACE}%",
                 right=answer["class"] == image["label"],
+                main=looks[model].shown,
             )
             for model, answer in shown["answers"].items()
         ],
