@@ -1,5 +1,6 @@
 """The command as a user meets it: what it prints, and how it refuses what it cannot use."""
 
+import importlib.metadata
 import json
 import os
 import re
@@ -17,10 +18,9 @@ from PIL import Image
 from small_elpv import cell, with_trees
 
 CLASSES = ("mono-defective", "mono-functional", "poly-defective", "poly-functional")
-COMMANDS = ("run", "report", "evaluate", "cost", "distort", "distortions", "bench")
 QUICK = ("--set", "training.max_epochs=1", "--set", "gate.max_epochs=1")
 
-COMMANDS = ("run", "neurons", "evaluate", "cost", "distort", "distortions", "bench")
+COMMANDS = ("run", "neurons", "report", "evaluate", "cost", "distort", "distortions", "bench")
 NETWORKS = ("clean", "noise", "blur", "all", "all_long")
 
 StudyFile = Callable[..., Path]
@@ -55,6 +55,10 @@ class TestHelp:
         assert ended.code == 0
         for name in COMMANDS:
             assert re.search(rf"\b{name}\b", ended.out)
+
+    def test_of_the_version(self, command: Command) -> None:
+        ended = command("--version")
+        assert (ended.code, ended.out) == (0, f"mixqual {importlib.metadata.version('mixqual')}\n")
 
     @pytest.mark.parametrize("name", COMMANDS)
     def test_of_each_command(self, command: Command, name: str) -> None:

@@ -1,5 +1,6 @@
 """The command itself: what all its commands share."""
 
+import importlib.metadata
 import sys
 from typing import Annotated
 
@@ -14,6 +15,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Measure how image quality hurts a classifier, and train a mixture of experts against it.",
 )
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"mixqual {importlib.metadata.version('mixqual')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Say the version, and end."
+        ),
+    ] = False,
+) -> None:
+    """For what is said before the command."""
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
