@@ -101,11 +101,12 @@ def test_more_units_than_a_batch_holds(lite0: Classifier, monkeypatch: pytest.Mo
     torch.testing.assert_close(parts.images_UCHW, whole.images_UCHW, rtol=0, atol=0.01)
 
 
-class TestStages:
-    @pytest.fixture(scope="class")
-    def vgg16(self) -> Classifier:
-        return blank_classifier(BackboneConfig(name="vgg16", weights="random"), 4).eval()
+@pytest.fixture(scope="module")
+def vgg16() -> Classifier:
+    return blank_classifier(BackboneConfig(name="vgg16", weights="random"), 4).eval()
 
+
+class TestStages:
     def test_conv5_1_of_vgg16_is_a_convolution_and_its_relu(self, vgg16: Classifier) -> None:
         assert count_units(vgg16, "vgg16", "conv5_1", 32) == 512
         found = respond(vgg16, "vgg16", "conv5_1", [0, 100, 511], 32, Ascent(steps=3))

@@ -533,7 +533,7 @@ class TestInterrupted:
         kills = 0
         for attempt in range(40):
             process = start(run_study, str(study), str(tmp_path / "out"), interval)
-            process.join(0.2 + 0.15 * attempt * moments.random())
+            process.join(0.2 + 0.3 * attempt * moments.random())
             if process.exitcode is not None:
                 break
             os.kill(process.pid or 0, signal.SIGKILL)

@@ -32,7 +32,7 @@ _RATES = {"plain": 4.0, "regularised": 8.0}
 """The root mean square of a step over the pixels of an image, in grey levels."""
 _JITTER = 4
 """The regularised form moves an image by up to this many pixels before each step."""
-_BLUR = 0.7
+_BLUR = 0.5
 """It blurs an image by this deviation in pixels after each step."""
 
 

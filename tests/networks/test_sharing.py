@@ -212,7 +212,7 @@ def test_a_module_that_can_be_cut_within_ends_where_all_of_it_does() -> None:
     }
     with torch.no_grad():
         for stage, shape in ends.items():
-            assert stages.until_end_of(stage)(torch.zeros(1, 3, 32, 32)).shape[1:] == shape
+            assert stages.until_end_of(stage)(torch.zeros(2, 3, 32, 32)).shape[1:] == shape
 
 
 def test_the_end_of_an_unknown_stage_is_refused_with_those_there_are() -> None:

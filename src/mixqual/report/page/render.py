@@ -18,7 +18,7 @@ from mixqual.report.labels import Results
 from mixqual.report.layout import Table
 from mixqual.report.page.chart_tables import accuracy_table, cost_table, weights_table
 from mixqual.report.page.charts import accuracy_charts, chart_data
-from mixqual.report.page.confusion import confusion_data
+from mixqual.report.page.confusion_data import confusion_data
 from mixqual.report.page.example_views import gallery
 from mixqual.report.page.facts import (
     gate_table,

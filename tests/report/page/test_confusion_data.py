@@ -2,7 +2,7 @@
 
 from page_samples import CLASSES, full_results
 
-from mixqual.report.page.confusion import confusion_data
+from mixqual.report.page.confusion_data import confusion_data
 
 
 def test_matrices_are_those_of_the_results() -> None:
