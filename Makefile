@@ -1,5 +1,5 @@
-# Needs make and Python 3.11 or newer with pip and venv; tests also need Chromium. Everything else
-# goes into $(VENV).
+# Needs make and Python 3.11 or newer with pip and venv. Everything else goes into $(VENV), but for
+# Chromium, in which the page of a run is tested, and which is installed if it is not there.
 # Another interpreter: make PYTHON=python3.12 setup
 
 PYTHON ?= python3
@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 INSTALLED := $(VENV)/.installed
 INSTALLED_BENCH := $(VENV)/.installed-bench
+INSTALLED_BROWSER := $(VENV)/.installed-browser
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench reproduce clean
@@ -21,9 +22,7 @@ setup: $(INSTALLED) ## Install mixqual with its demo and its development tools i
 demo: $(INSTALLED) ## Train, evaluate and report the small study on real photographs
 	$(BIN)/mixqual run studies/elpv_demo.toml --out runs/elpv_demo
 
-test: $(INSTALLED) ## Run the tests
-	@command -v chromium >/dev/null || \
-	    { echo 'tests of the page of a run need Chromium; on Debian: apt install chromium' >&2; exit 1; }
+test: $(INSTALLED) $(INSTALLED_BROWSER) ## Run the tests
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(INSTALLED) ## Lint, check the format, the types and the direction of the imports
@@ -52,6 +51,14 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
 	    { echo 'cannot make a virtual environment; on Debian: apt install python3-venv' >&2; exit 1; }
 	$(PIP_INSTALL) -e '.[demo,dev]'
+	@touch $@
+
+$(INSTALLED_BROWSER): $(INSTALLED)
+	@if command -v chromium; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get; then \
+	    apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else $(BIN)/playwright install chromium; fi
 	@touch $@
 
 $(INSTALLED_BENCH): $(INSTALLED)
