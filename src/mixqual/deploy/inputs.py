@@ -65,4 +65,5 @@ def _array(source: NDArray[Any] | Tensor) -> NDArray[np.uint8]:
     low, high = values.min(), values.max()
     if not (low >= 0 and high <= 255):  # NaN is neither
         raise DataError(f"pixels must lie in 0...255, but they span {low:g}...{high:g}")
-    return np.rint(values).astype(np.uint8)
+    rounded: NDArray[np.uint8] = np.rint(values).astype(np.uint8)
+    return rounded

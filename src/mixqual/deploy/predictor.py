@@ -56,9 +56,13 @@ class Predictor:
         Each is a path, the bytes of a file, a PIL image, an array (H, W, channels) or a tensor
         (channels, H, W), of any size. Raises `DataError` for the first that is no image.
         """
-        one = isinstance(images, (str, Path, bytes, Image.Image, np.ndarray, Tensor))
+        sources: Sequence[Source]
+        if isinstance(images, (str, Path, bytes, Image.Image, np.ndarray, Tensor)):
+            sources = [images]
+        else:
+            sources = images
         found = []
-        for result in self.stream([images] if one else images):
+        for result in self.stream(sources):
             if isinstance(result, DataError):
                 raise result
             found.append(result)

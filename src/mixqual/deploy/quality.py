@@ -1,7 +1,8 @@
 """What has happened to an image, read off the weights that the gate gives to the experts."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 
@@ -10,7 +11,9 @@ from mixqual.deploy.manifest import Grid
 CLEAN = "clean"
 
 
-class Estimate(NamedTuple):
+@final
+@dataclass(frozen=True)
+class Estimate:
     """The distortion and level whose optimal weights are nearest to the gate's."""
 
     name: str
