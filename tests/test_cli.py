@@ -20,7 +20,10 @@ from small_elpv import cell, with_trees
 CLASSES = ("mono-defective", "mono-functional", "poly-defective", "poly-functional")
 QUICK = ("--set", "training.max_epochs=1", "--set", "gate.max_epochs=1")
 
-COMMANDS = ("run", "neurons", "report", "evaluate", "cost", "distort", "distortions", "bench")
+COMMANDS = (
+    *("run", "neurons", "report", "export", "predict"),
+    *("evaluate", "cost", "distort", "distortions", "bench"),
+)
 NETWORKS = ("clean", "noise", "blur", "all", "all_long")
 
 StudyFile = Callable[..., Path]

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mixqual import evaluation as evaluation
     from mixqual import fusion as fusion
+    from mixqual.deploy import export as export
+    from mixqual.deploy import load as load
     from mixqual.distort_files import distort_files as distort
     from mixqual.distortions import distortion as distortion
     from mixqual.distortions import distortions as distortions
@@ -30,7 +32,9 @@ _HOMES = {
     "distortions": ("mixqual.distortions", None),
     "evaluate": ("mixqual.resilience", "evaluate"),
     "evaluation": ("mixqual.evaluation", None),
+    "export": ("mixqual.deploy", "export"),
     "fusion": ("mixqual.fusion", None),
+    "load": ("mixqual.deploy", "load"),
 }
 
 __all__ = [
@@ -42,7 +46,9 @@ __all__ = [
     "distortions",
     "evaluate",
     "evaluation",
+    "export",
     "fusion",
+    "load",
 ]
 
 

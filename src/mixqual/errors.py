@@ -34,3 +34,7 @@ class InvalidLevelError(DistortionError):
 
 class RunError(MixqualError):
     """A run cannot go on: its folder is in use, the disk is full, or a stage's input is damaged."""
+
+
+class BundleError(MixqualError):
+    """A bundle is damaged, was changed, or is of a kind that this version does not read."""

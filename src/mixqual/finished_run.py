@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from torch import Tensor
+
 from mixqual.artifacts import read_json
 from mixqual.config import BackboneConfig
 from mixqual.errors import RunError
@@ -54,26 +56,52 @@ class FinishedRun:
         """The side of the images in pixels."""
         return int(self.results["provenance"]["size"])
 
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes, in the order of the outputs."""
+        return list(self.results["provenance"]["classes"])
+
     def network(self, name: str, seed: int) -> Classifier:
         """A trained expert or baseline on the CPU, ready to predict.
 
         Raises `RunError` for a seed that the run does not have, or if the weights are gone.
         """
+        network = blank_classifier(self.backbone, len(self.classes))
+        network.load_state_dict(self.tensors(name, seed))
+        return network.eval()
+
+    def tensors(self, name: str, seed: int) -> dict[str, Tensor]:
+        """The trained weights of a network, or of a branch ("inverted_blocks.5/noise").
+
+        Raises like `network`.
+        """
+        self._check_seed(seed)
+        return self._load(self.results["training"][str(seed)][name], f"network {name!r}", seed)
+
+    def gate_tensors(self, seed: int, tree: str | None = None) -> dict[str, Tensor]:
+        """The weights of the gate, or of a tree's own. Raises like `network`."""
+        self._check_seed(seed)
+        rows = self.results["gate"]
+        if tree:
+            rows = next(row for row in self.results["trees"] if row["model"] == tree)["gate"]
+        return self._load(next(row for row in rows if row["seed"] == seed), "the gate", seed)
+
+    def _check_seed(self, seed: int) -> None:
         if seed not in self.seeds:
             known = ", ".join(map(str, self.seeds))
             raise RunError(f"{self.root} has no networks of seed {seed}; its seeds are {known}")
-        artifact = self.results["training"][str(seed)][name].get("artifact")
+
+    def _load(self, told: Mapping[str, Any], what: str, seed: int) -> dict[str, Tensor]:
+        artifact = told.get("artifact")
         if artifact is None:
             raise RunError(
-                f"{self.root / 'results.json'} does not say where network {name!r} is, as an "
+                f"{self.root / 'results.json'} does not say where {what} is, as an "
                 "earlier version wrote it; run the study again, which trains nothing anew"
             )
         weights = self.root / "artifacts" / artifact / "weights.safetensors"
         if not weights.is_file():
             raise RunError(
-                f"network {name!r} of seed {seed} is not trained: {weights} is missing; run the "
+                f"{what} of seed {seed} is not trained: {weights} is missing; run the "
                 "study again to train it"
             )
-        network = blank_classifier(self.backbone, len(self.results["provenance"]["classes"]))
-        network.load_state_dict(load_tensors(weights)[0])
-        return network.eval()
+        return load_tensors(weights)[0]

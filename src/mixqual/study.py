@@ -106,7 +106,8 @@ class Study:
             training[str(seed)] = fine_tune(bench, sets, seed)
             weights = stages.solve_weights(bench, sets, seed)
             key = bench.plan.gate_key(seed)
-            gates.append({"seed": seed, **stages.train_gate(bench, sets, weights, key, seed)})
+            gate = stages.train_gate(bench, sets, weights, key, seed)
+            gates.append({"seed": seed, **gate, "artifact": f"gate-{key}"})
             tests[seed] = (test(bench, sets, seed), weights)
             shared[seed] = share(bench, sets, trees, weights, seed)
             training[str(seed)] |= shared[seed].training
@@ -172,9 +173,9 @@ def share(
         by_tree[tree.name] = weights
         if tree.config.weights == "resolve":
             by_tree[tree.name] = resolve_weights(bench, sets, tree, weights, seed)
-            gates[tree.name] = stages.train_gate(
-                bench, sets, by_tree[tree.name], tree.gate_key(seed), seed, of=tree.name
-            )
+            key = tree.gate_key(seed)
+            gate = stages.train_gate(bench, sets, by_tree[tree.name], key, seed, of=tree.name)
+            gates[tree.name] = {**gate, "artifact": f"gate-{key}"}
     right = sweep_trees(bench, sets, trees, by_tree, seed) if trees else {}
     return Shared(training, by_tree, gates, right)
 

@@ -15,6 +15,7 @@ from mixqual.config.networks import (
     TrainingConfig,
 )
 from mixqual.config.study import EvaluationConfig, RuntimeConfig, StudyConfig
+from mixqual.config.table import Table
 
 __all__ = [
     "BackboneConfig",
@@ -31,5 +32,6 @@ __all__ = [
     "SharingConfig",
     "SplitConfig",
     "StudyConfig",
+    "Table",
     "TrainingConfig",
 ]

@@ -1,7 +1,7 @@
 """Images: where they come from, decoding them once, and dividing them into splits."""
 
 from mixqual.data.cache import decode_images, open_images
-from mixqual.data.decoding import read_image
+from mixqual.data.decoding import crop, read_image
 from mixqual.data.image_set import DecodedImages, ImageSet, undecoded
 from mixqual.data.index import ImageIndex, Item, LeftOut
 from mixqual.data.leakage import Leak, find_leaks, refuse_leaks
@@ -18,6 +18,7 @@ __all__ = [
     "LeftOut",
     "Splits",
     "Unreadable",
+    "crop",
     "decode_images",
     "find_leaks",
     "index_images",

@@ -1,0 +1,95 @@
+"""The commands that take a mixture out of its run, and use it."""
+
+import glob
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from mixqual.cli.app import AsJson, app
+from mixqual.errors import DataError
+
+if TYPE_CHECKING:
+    from mixqual.deploy import Prediction
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.", metavar="RUN")],
+    out: Annotated[Path, typer.Argument(help="The bundle to write.", metavar="BUNDLE")],
+    model: Annotated[str, typer.Option(help='"mix", or a tree of the run.')] = "mix",
+    seed: Annotated[
+        int | None, typer.Option(help="Which training of the run; the first without.")
+    ] = None,
+) -> None:
+    """Write a trained mixture with all that it needs as one file."""
+    from mixqual.deploy import export as write
+
+    found = write(run, out, model=model, seed=seed)
+    Console().print(
+        f"{found.path}: {found.manifest.model} of {found.manifest.name}, "
+        f"{found.path.stat().st_size / 2**20:.1f} MiB",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="A bundle of `mixqual export`.")],
+    images: Annotated[
+        list[str], typer.Argument(help='Files or patterns; "-" reads names from standard input.')
+    ],
+    as_json: AsJson = False,
+    device: Annotated[str, typer.Option(help='"auto", "cpu" or "cuda[:N]".')] = "auto",
+) -> None:
+    """Say what a mixture sees in images; an image that cannot be read does not stop the others."""
+    from mixqual.deploy import load
+
+    predictor = load(bundle, device)
+    failed = 0
+    names: list[str] = []
+
+    def sources() -> Iterator[str]:
+        for name in _names(images):
+            names.append(name)
+            yield name
+
+    for number, result in enumerate(predictor.stream(sources())):
+        if isinstance(result, DataError):
+            failed += 1
+            reason = str(result).removeprefix(f"{names[number]}: ")
+            if as_json:
+                print(json.dumps({"image": names[number], "error": reason}), flush=True)
+            else:
+                print(f"{names[number]}: {reason}", file=sys.stderr, flush=True)
+        elif as_json:
+            print(json.dumps({"image": names[number], **asdict(result)}), flush=True)
+        else:
+            print(f"{names[number]}: {_words(result)}", flush=True)
+    if not names:
+        raise DataError(f"no image: {' '.join(images)} names no file")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _names(patterns: list[str]) -> Iterator[str]:
+    for pattern in patterns:
+        if pattern == "-":
+            yield from (line.rstrip("\n") for line in sys.stdin if line.strip())
+        elif glob.has_magic(pattern) and not Path(pattern).exists():
+            yield from sorted(glob.glob(pattern, recursive=True))
+        else:
+            yield pattern
+
+
+def _words(found: "Prediction") -> str:
+    weights = ", ".join(f"{expert} {weight:.2f}" for expert, weight in found.weights.items())
+    seen = found.distortion
+    what = seen.name if seen.level is None else f"{seen.name} {seen.level:g} {seen.unit}"
+    return f"{found.class_name} {found.confidence:.2f} ({weights}; looks like {what})"

@@ -1,0 +1,116 @@
+"""`mixqual export`: the mixture of a finished run as one bundle."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from mixqual.artifacts import make_folder
+from mixqual.deploy.assembly import mixture_tensors
+from mixqual.deploy.bundle import write_bundle
+from mixqual.deploy.manifest import Grid, Manifest
+from mixqual.errors import BundleError
+from mixqual.finished_run import FinishedRun
+from mixqual.networks import backbone_preprocessing
+
+_MIX = "mix"
+
+
+class Exported(NamedTuple):
+    """A bundle that was written."""
+
+    path: Path
+    manifest: Manifest
+
+
+def export(
+    run: str | Path, out: str | Path, *, model: str = _MIX, seed: int | None = None
+) -> Exported:
+    """Write the mixture of a finished run as a bundle.
+
+    `model` is "mix", or the name of a tree of the study; `seed` names a training, by default the
+    first. Raises `RunError` for a run that is not finished, has no such training, or whose weights
+    are gone, and `BundleError` for a model that is no mixture.
+    """
+    finished = FinishedRun.open(Path(run))
+    seed = finished.seeds[0] if seed is None else seed
+    tree = _tree(finished, model)
+    manifest = _manifest(finished, model, tree, seed)
+    path = Path(out)
+    make_folder(path.parent)
+    write_bundle(path, manifest, _tensors(finished, tree, manifest.clean, seed))
+    return Exported(path, manifest)
+
+
+def _tree(finished: FinishedRun, model: str) -> dict[str, Any] | None:
+    trees = {row["model"]: row for row in finished.results.get("trees", [])}
+    if model != _MIX and model not in trees:
+        known = ", ".join([_MIX, *trees])
+        raise BundleError(f"{finished.root} has no mixture {model!r}; its mixtures are {known}")
+    return trees.get(model)
+
+
+def _tensors(
+    finished: FinishedRun, tree: dict[str, Any] | None, clean: str, seed: int
+) -> dict[str, Tensor]:
+    if tree is None:
+        experts = {name: finished.tensors(name, seed) for name in finished.experts}
+        return mixture_tensors(experts, finished.gate_tensors(seed), None)
+    own = tree["model"] if tree["weights"] == "resolve" else None
+    stem = tree["model"].removesuffix("_resolved") if own else tree["model"]
+    branches = {
+        name: {
+            key.removeprefix("branch."): tensor
+            for key, tensor in finished.tensors(f"{stem}/{name}", seed).items()
+        }
+        for name in finished.experts
+        if name != clean
+    }
+    return mixture_tensors(
+        branches, finished.gate_tensors(seed, own), finished.tensors(clean, seed)
+    )
+
+
+def _manifest(
+    finished: FinishedRun, model: str, tree: dict[str, Any] | None, seed: int
+) -> Manifest:
+    results, origin = finished.results, finished.results["provenance"]
+    preprocessing = backbone_preprocessing(finished.backbone)
+    table = tree["resolved"] if tree and tree["weights"] == "resolve" else results["weights"]
+    compared = [*results["experts"], *results["baselines"], "avg", "max", "hardmix", "mix", model]
+    return Manifest.model_validate(
+        {
+            "name": results["name"],
+            "model": model,
+            "version": origin["version"],
+            "commit": origin.get("commit"),
+            "seed": seed,
+            "classes": tuple(finished.classes),
+            "experts": tuple(finished.experts),
+            "clean": _clean(finished),
+            "backbone": origin["backbone"],
+            "size": finished.size,
+            "interpolation": preprocessing.interpolation,
+            "mean": preprocessing.mean,
+            "std": preprocessing.std,
+            "until": tree["until"] if tree else None,
+            "from": tree["from"] if tree else None,
+            "distortions": {
+                name: Grid(
+                    unit=results["distortions"][name]["unit"],
+                    quantity=results["distortions"][name]["quantity"],
+                    levels=tuple(map(float, results["distortions"][name]["levels"])),
+                    weights=tuple(tuple(map(float, row.values())) for row in rows.values()),
+                )
+                for name, rows in table.items()
+                if name not in results["held_out"]
+            },
+            "auc": {name: results["auc"][name]["average"]["auc"] for name in compared},
+        }
+    )
+
+
+def _clean(finished: FinishedRun) -> str:
+    """The expert that the others started from, which no distortion has trained."""
+    experts = finished.experts
+    return "clean" if "clean" in experts else experts[0]

@@ -1,0 +1,69 @@
+"""Whatever holds an image, as the pixels that a mixture takes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from mixqual.data import Unreadable, crop, read_image
+from mixqual.data.index import Embedded
+from mixqual.errors import DataError
+
+Source = str | Path | bytes | Image.Image | NDArray[Any] | Tensor
+
+
+def pixels_of(source: Source, size: int, interpolation: str) -> NDArray[np.uint8]:
+    """The pixels (size, size, 3) of one image, resized and cropped as in training.
+
+    A path or the bytes of a file is decoded as in training. An array is (H, W), (H, W, 1) or
+    (H, W, 3), a tensor (H, W), (1, H, W) or (3, H, W); both uint8, or numbers in 0...255, which
+    are rounded. Raises `DataError` for what is no image.
+    """
+    try:
+        if isinstance(source, str | Path):
+            image = read_image(Path(source))
+        elif isinstance(source, bytes):
+            image = read_image(Embedded("bytes", 0, len(source), lambda _: source))
+        elif isinstance(source, Image.Image):
+            image = source.convert("RGB")
+        else:
+            image = Image.fromarray(_array(source))
+        return crop(image, size, interpolation, channels=3)
+    except Unreadable as error:
+        name = f"{source}: " if isinstance(source, str | Path) else ""
+        raise DataError(f"{name}{error}") from None
+
+
+def batch_of(pixels: Sequence[NDArray[np.uint8]]) -> Tensor:
+    """Float images (B, 3, H, W) in 0...255, in the memory format that networks are fastest in."""
+    images_BHWC = torch.from_numpy(np.stack(pixels)).to(torch.float32)
+    return images_BHWC.permute(0, 3, 1, 2)
+
+
+def _array(source: NDArray[Any] | Tensor) -> NDArray[np.uint8]:
+    if isinstance(source, Tensor):
+        values = source.detach().cpu().numpy()
+        values = np.moveaxis(values, 0, -1) if values.ndim == 3 else values
+    else:
+        values = np.asarray(source)
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] != 3) or not values.size:
+        raise DataError(
+            f"an image has 1 or 3 channels, not the shape {tuple(source.shape)}; arrays are "
+            "(H, W, channels), tensors (channels, H, W)"
+        )
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values)
+    if not np.issubdtype(values.dtype, np.number) or np.iscomplexobj(values):
+        raise DataError(f"pixels are numbers in 0...255, not {values.dtype}")
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high <= 255):  # NaN is neither
+        raise DataError(f"pixels must lie in 0...255, but they span {low:g}...{high:g}")
+    rounded: NDArray[np.uint8] = np.rint(values).astype(np.uint8)
+    return rounded

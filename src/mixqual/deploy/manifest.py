@@ -1,0 +1,64 @@
+"""What a bundle says of itself: the structure of its network, and what it was trained for."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from mixqual.config import Table
+
+FORMAT = 1
+"""Raised when a reader of the format before would misread a bundle."""
+
+Rgb = tuple[float, float, float]
+
+
+class Grid(Table):
+    """A distortion that the mixture was trained for, and which experts it calls for."""
+
+    unit: str
+    quantity: str
+    levels: tuple[float, ...] = Field(min_length=2)
+    """From the clean one on, as they are for images of the bundle's size."""
+    weights: tuple[tuple[float, ...], ...]
+    """The optimal weights of the experts (Eq. 4) at each level."""
+
+
+class Manifest(Table):
+    """All that is needed to build the network again, and to read its answers."""
+
+    name: str
+    """Of the study."""
+    model: str
+    """The mixture's name in the results of the study: "mix", or that of a tree."""
+    version: str
+    """Of mixqual, which wrote the bundle."""
+    commit: str | None
+    seed: int
+    classes: tuple[str, ...] = Field(min_length=2)
+    experts: tuple[str, ...] = Field(min_length=1)
+    clean: str
+    """The expert whose stages are shared."""
+    backbone: str
+    size: int = Field(ge=16)
+    """Side of the images in pixels."""
+    interpolation: Literal["bilinear", "bicubic"]
+    mean: Rgb
+    std: Rgb
+    """Of the normalisation, as fractions of full scale."""
+    until: str | None
+    from_: str | None = Field(alias="from")
+    """The stages that the experts share: those before `until`, and those from `from` on."""
+    distortions: dict[str, Grid] = Field(min_length=1)
+    auc: dict[str, float]
+    """The average AUC on test images of the mixture and of what it was compared with."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.clean not in self.experts:
+            raise ValueError(f"{self.clean!r} is none of the experts")
+        for name, grid in self.distortions.items():
+            if len(grid.weights) != len(grid.levels):
+                raise ValueError(f"{name}: {len(grid.levels)} levels, {len(grid.weights)} weights")
+            if any(len(row) != len(self.experts) for row in grid.weights):
+                raise ValueError(f"{name}: each level needs a weight for each expert")
+        return self

@@ -1,0 +1,104 @@
+"""A bundle answers like the run that it was taken from, whatever its experts share."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from finished_runs import Run
+from torch import Tensor
+from trees_by_hand import Opened, distorted, experts_of, mixed, open_run, saved
+
+import mixqual
+from mixqual import stages
+from mixqual.deploy import Predictor
+from mixqual.errors import BundleError, RunError
+from mixqual.fusion import mix
+from mixqual.workbench import untrained_gate
+
+TREES = {
+    "tree_blocks.2": None,
+    "inverted_blocks.2": "blocks.2",
+    "tree_blocks.1_inverted_conv_head_resolved": "conv_head",
+    "tree_blocks.2_resolved": None,
+}
+"""Mixtures of the tiny study, with the stage from which they share."""
+
+
+@pytest.fixture(scope="module")
+def opened(tree_run: Run) -> Opened:
+    return open_run(tree_run.study, tree_run.out)
+
+
+def answers(predictor: Predictor, images_BCHW: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities (B, K) and weights (B, E)."""
+    found = predictor.predict_pixels(images_BCHW)
+    p_BK = np.array([list(each.probabilities.values()) for each in found])
+    return p_BK, np.array([list(each.weights.values()) for each in found])
+
+
+def test_it_answers_like_the_sweep_of_the_run(
+    tree_run: Run, opened: Opened, tmp_path: Path
+) -> None:
+    predictor = mixqual.load(mixqual.export(tree_run.out, tmp_path / "mix").path)
+    experts = ["clean", "noise", "blur"]
+    cube = stages.sweep_split(opened.bench, opened.sets, "test", [*experts, "gate"], 0)
+    for cell in (cube.cells[0], cube.cells[2], cube.cells[-1]):
+        p_NK, w_NE = answers(predictor, distorted(opened, "test", cell))
+        expected_NE = cube.arrays["gate"].read(cell)
+        np.testing.assert_allclose(p_NK, mix(cube.read(cell, experts), expected_NE), atol=1e-4)
+        np.testing.assert_allclose(w_NE, expected_NE, atol=1e-4)
+
+
+@pytest.mark.parametrize("model", TREES)
+def test_trees_answer_like_their_whole_networks(
+    tree_run: Run, opened: Opened, tmp_path: Path, model: str
+) -> None:
+    predictor = mixqual.load(mixqual.export(tree_run.out, tmp_path / "tree", model=model).path)
+    tree = opened.trees[model]
+    gate = untrained_gate(opened.bench, 0)
+    gate.load_state_dict(saved(opened, "gate", tree.gate_key(0)))
+    for cell in opened.bench.plan.test_cells[:4:3]:
+        images_BCHW = distorted(opened, "test", cell)
+        with torch.inference_mode():
+            weights_BE = gate(images_BCHW)
+        expected_BK = mixed(experts_of(opened, tree), TREES[model], images_BCHW, weights_BE)
+        p_BK, w_BE = answers(predictor, images_BCHW)
+        np.testing.assert_allclose(p_BK, expected_BK.numpy(), atol=1e-4)
+        np.testing.assert_allclose(w_BE, weights_BE.numpy(), atol=1e-4)
+
+
+def test_the_manifest_tells_what_the_results_do(tree_run: Run, tmp_path: Path) -> None:
+    results = tree_run.results
+    manifest = mixqual.export(tree_run.out, tmp_path / "b", model="inverted_blocks.2").manifest
+    assert (manifest.until, manifest.from_) == (None, "blocks.2")
+    assert (
+        manifest.auc["inverted_blocks.2"] == (results["auc"]["inverted_blocks.2"]["average"]["auc"])
+    )
+    assert manifest.distortions.keys() == results["distortions"].keys()
+    noise = manifest.distortions["gaussian_noise"]
+    assert list(noise.levels) == results["distortions"]["gaussian_noise"]["levels"]
+    rows = results["weights"]["gaussian_noise"].values()
+    assert [list(row) for row in noise.weights] == [list(row.values()) for row in rows]
+
+
+class TestRefuses:
+    def test_a_model_that_is_no_mixture(self, tree_run: Run, tmp_path: Path) -> None:
+        with pytest.raises(BundleError, match=r"no mixture 'noise'; its mixtures are mix, tree_"):
+            mixqual.export(tree_run.out, tmp_path / "b", model="noise")
+
+    def test_a_run_whose_weights_are_gone(self, plain_run: Run, tmp_path: Path) -> None:
+        copy = shutil.copytree(plain_run.out, tmp_path / "run")
+        shutil.rmtree(copy / "artifacts" / plain_run.results["gate"][0]["artifact"])
+        with pytest.raises(RunError, match="the gate of seed 0 is not trained"):
+            mixqual.export(copy, tmp_path / "b")
+
+    def test_results_that_do_not_name_the_gate(self, plain_run: Run, tmp_path: Path) -> None:
+        copy = shutil.copytree(plain_run.out, tmp_path / "run")
+        results = json.loads((copy / "results.json").read_text())
+        del results["gate"][0]["artifact"]
+        (copy / "results.json").write_text(json.dumps(results))
+        with pytest.raises(RunError, match="does not say where the gate is"):
+            mixqual.export(copy, tmp_path / "b")
