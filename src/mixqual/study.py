@@ -50,6 +50,7 @@ from mixqual.tree_plan import Tree, trees_of, with_canonical_stages
 from mixqual.tree_results import Shared, tree_rows
 from mixqual.tree_weights import resolve_weights
 from mixqual.trees import sweep_trees, train_branch
+from mixqual.trust import trust
 from mixqual.unseen import leave_one_out, unseen_rows
 from mixqual.workbench import Workbench
 
@@ -133,6 +134,9 @@ class Study:
             "cost": costs(bench, trees, len(index.classes)),
             "stages": stage_costs(bench, len(index.classes)),
             "gate": gates,
+            "trust": [
+                trust(bench, sets, cube, seed, bootstrap) for seed, (cube, _) in tests.items()
+            ],
             "largest_gap": max(weights.largest_gap for _, weights in tests.values()),
             "training": training,
             **self.origin,

@@ -38,6 +38,13 @@ MANIFEST: dict[str, Any] = {
             "weights": ((0.7, 0.3), (0.0, 1.0)),
         }
     },
+    "trust": {
+        "temperature": 1.3,
+        "usable": 0.9,
+        "retake": 0.4,
+        "rule": "a rule",
+        "errors": {"usable": 0.1, "doubtful": None, "retake": 0.6},
+    },
     "auc": {"mix": 0.7},
 }
 TENSORS = {"gate/w": torch.arange(6.0).view(2, 3), "expert.clean/n": torch.tensor(3)}

@@ -15,6 +15,7 @@ import mixqual
 from mixqual import stages
 from mixqual.deploy import Predictor
 from mixqual.errors import BundleError, RunError
+from mixqual.evaluation import with_temperature
 from mixqual.fusion import mix
 from mixqual.workbench import untrained_gate
 
@@ -43,12 +44,14 @@ def test_it_answers_like_the_sweep_of_the_run(
     tree_run: Run, opened: Opened, tmp_path: Path
 ) -> None:
     predictor = mixqual.load(mixqual.export(tree_run.out, tmp_path / "mix").path)
-    experts = ["clean", "noise", "blur"]
+    experts, (told,) = ["clean", "noise", "blur"], tree_run.results["trust"]
     cube = stages.sweep_split(opened.bench, opened.sets, "test", [*experts, "gate"], 0)
     for cell in (cube.cells[0], cube.cells[2], cube.cells[-1]):
         p_NK, w_NE = answers(predictor, distorted(opened, "test", cell))
         expected_NE = cube.arrays["gate"].read(cell)
-        np.testing.assert_allclose(p_NK, mix(cube.read(cell, experts), expected_NE), atol=1e-4)
+        mixed_NK = mix(cube.read(cell, experts), expected_NE)
+        honest_NK = with_temperature(mixed_NK, told["temperature"])
+        np.testing.assert_allclose(p_NK, honest_NK, atol=1e-4)
         np.testing.assert_allclose(w_NE, expected_NE, atol=1e-4)
 
 
@@ -82,6 +85,21 @@ def test_the_manifest_tells_what_the_results_do(tree_run: Run, tmp_path: Path) -
     assert list(noise.levels) == results["distortions"]["gaussian_noise"]["levels"]
     rows = results["weights"]["gaussian_noise"].values()
     assert [list(row) for row in noise.weights] == [list(row.values()) for row in rows]
+
+
+def test_verdicts_are_those_of_the_results(tree_run: Run, opened: Opened, tmp_path: Path) -> None:
+    """The shares of the verdicts on all test images, counted again with the bundle."""
+    predictor = mixqual.load(mixqual.export(tree_run.out, tmp_path / "mix").path)
+    (told,) = tree_run.results["trust"]
+    verdicts = []
+    for cell in opened.bench.plan.test_cells:
+        found = predictor.predict_pixels(distorted(opened, "test", cell))
+        verdicts += [each.verdict for each in found]
+    for verdict, row in told["verdicts"]["average"].items():
+        assert verdicts.count(verdict) / len(verdicts) == pytest.approx(row["share"], abs=1e-6)
+    assert (
+        mixqual.export(tree_run.out, tmp_path / "t", model="tree_blocks.2").manifest.trust is None
+    )
 
 
 class TestRefuses:

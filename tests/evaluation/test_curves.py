@@ -188,3 +188,19 @@ def test_the_area_of_a_resample_is_a_weighted_mean_of_the_images_contributions()
         accuracy = tuple(right_VN[:, drawn].mean(1).tolist())
         expected = auc(AccuracyCurve(levels, accuracy, 60))
         assert counts_N @ contributions_N / 60 == pytest.approx(expected)
+
+
+def test_a_ratio_of_sums_is_a_mean_where_all_count_alike() -> None:
+    bootstrap = Bootstrap.draw(40, 500, seed=3)
+    values_N = np.random.default_rng(1).random(40)
+    ends = bootstrap.ratio_interval(values_N, np.ones(40))
+    assert ends == pytest.approx(bootstrap.interval(values_N))
+    doubled = bootstrap.ratio_interval(2 * values_N, np.full(40, 2))
+    assert doubled == pytest.approx(ends)
+
+
+def test_a_ratio_without_a_whole_is_none() -> None:
+    """Of 40 images a resample lacks any one often."""
+    one_N = np.zeros(40)
+    one_N[7] = 1
+    assert Bootstrap.draw(40, 500, seed=3).ratio_interval(one_N, one_N) is None

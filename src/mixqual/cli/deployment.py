@@ -92,4 +92,5 @@ def _words(found: "Prediction") -> str:
     weights = ", ".join(f"{expert} {weight:.2f}" for expert, weight in found.weights.items())
     seen = found.distortion
     what = seen.name if seen.level is None else f"{seen.name} {seen.level:g} {seen.unit}"
-    return f"{found.class_name} {found.confidence:.2f} ({weights}; looks like {what})"
+    verdict = f", {found.verdict}" if found.verdict else ""
+    return f"{found.class_name} {found.confidence:.2f}{verdict} ({weights}; looks like {what})"

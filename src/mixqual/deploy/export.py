@@ -8,7 +8,7 @@ from torch import Tensor
 from mixqual.artifacts import make_folder
 from mixqual.deploy.assembly import mixture_tensors
 from mixqual.deploy.bundle import write_bundle
-from mixqual.deploy.manifest import Grid, Manifest
+from mixqual.deploy.manifest import Grid, Manifest, Trust
 from mixqual.errors import BundleError
 from mixqual.finished_run import FinishedRun
 from mixqual.networks import backbone_preprocessing
@@ -105,9 +105,23 @@ def _manifest(
                 for name, rows in table.items()
                 if name not in results["held_out"]
             },
+            "trust": None if tree else _trust(finished, seed),
             "auc": {name: results["auc"][name]["average"]["auc"] for name in compared},
         }
     )
+
+
+def _trust(finished: FinishedRun, seed: int) -> Trust | None:
+    for row in finished.results.get("trust", []):
+        if row["seed"] == seed:
+            return Trust(
+                temperature=row["temperature"],
+                usable=row["usable"],
+                retake=row["retake"],
+                rule=row["rule"],
+                errors={name: found["error"] for name, found in row["verdicts"]["average"].items()},
+            )
+    return None
 
 
 def _clean(finished: FinishedRun) -> str:

@@ -23,6 +23,19 @@ class Grid(Table):
     """The optimal weights of the experts (Eq. 4) at each level."""
 
 
+class Trust(Table):
+    """How the answers are calibrated and sorted out, and what came of it on test images."""
+
+    temperature: float = Field(gt=0)
+    usable: float = Field(ge=0)
+    """An answer at least this sure is usable."""
+    retake: float = Field(ge=0)
+    """An image whose answer is less sure should be taken again."""
+    rule: str
+    errors: dict[str, float | None]
+    """Verdict to the share of test images with it that were wrong, over all distortions."""
+
+
 class Manifest(Table):
     """All that is needed to build the network again, and to read its answers."""
 
@@ -49,6 +62,8 @@ class Manifest(Table):
     from_: str | None = Field(alias="from")
     """The stages that the experts share: those before `until`, and those from `from` on."""
     distortions: dict[str, Grid] = Field(min_length=1)
+    trust: Trust | None
+    """Of M_mix; None for mixtures that share stages, whose answers have not been sorted out."""
     auc: dict[str, float]
     """The average AUC on test images of the mixture and of what it was compared with."""
 

@@ -19,6 +19,7 @@ from mixqual.deploy.inputs import Source, batch_of, pixels_of
 from mixqual.deploy.manifest import Manifest
 from mixqual.deploy.quality import Estimate, estimate_distortion
 from mixqual.errors import DataError
+from mixqual.evaluation import Verdicts, with_temperature
 from mixqual.networks import Mixture
 from mixqual.runtime import place, set_up_machine
 
@@ -32,9 +33,12 @@ class Prediction:
 
     class_name: str
     confidence: float
-    """The mixture's probability of that class."""
+    """The probability of that class."""
+    verdict: str | None
+    """ "usable", "doubtful" or "retake": whether the answer is sure enough, by the rule of the
+    bundle; None if it has none."""
     probabilities: dict[str, float]
-    """Class to probability."""
+    """Class to the mixture's probability, calibrated by the bundle's temperature if it has one."""
     weights: dict[str, float]
     """Expert to the weight that the gate gives to it."""
     distortion: Estimate
@@ -85,10 +89,15 @@ class Predictor:
         with torch.inference_mode():
             channels_last = images_BCHW.to(self._device, memory_format=torch.channels_last)
             p_BK, w_BE = self._mixture(channels_last)
-        return [
-            self._prediction(p_K, w_E)
-            for p_K, w_E in zip(p_BK.cpu().tolist(), w_BE.cpu().tolist(), strict=True)
-        ]
+        p_BK = p_BK.cpu().numpy()
+        trust = self.manifest.trust
+        if trust:
+            p_BK = with_temperature(p_BK, trust.temperature)
+            verdicts = Verdicts(trust.usable, trust.retake).of(p_BK.max(1)).tolist()
+        else:
+            verdicts = [None] * len(p_BK)
+        rows = zip(p_BK.tolist(), w_BE.cpu().tolist(), verdicts, strict=True)
+        return [self._prediction(*row) for row in rows]
 
     def _read(self, source: Source) -> NDArray[np.uint8] | DataError:
         try:
@@ -96,11 +105,14 @@ class Predictor:
         except DataError as error:
             return error
 
-    def _prediction(self, p_K: Sequence[float], w_E: Sequence[float]) -> Prediction:
+    def _prediction(
+        self, p_K: Sequence[float], w_E: Sequence[float], verdict: str | None
+    ) -> Prediction:
         best = max(range(len(p_K)), key=p_K.__getitem__)
         return Prediction(
             class_name=self.manifest.classes[best],
             confidence=p_K[best],
+            verdict=verdict,
             probabilities=dict(zip(self.manifest.classes, p_K, strict=True)),
             weights=dict(zip(self.manifest.experts, w_E, strict=True)),
             distortion=estimate_distortion(self.manifest.distortions, w_E),

@@ -1,5 +1,12 @@
 """The sweep and its cube; curves, areas and intervals; cost."""
 
+from mixqual.evaluation.calibration import (
+    Verdicts,
+    find_verdicts,
+    fit_temperature,
+    risk_coverage,
+    with_temperature,
+)
 from mixqual.evaluation.confusion import confusion_matrix
 from mixqual.evaluation.corruption_error import ErrorRates, corruption_error_results
 from mixqual.evaluation.cost import Cost, count, count_parts, latency_ms
@@ -20,6 +27,7 @@ __all__ = [
     "ErrorRates",
     "OutputArray",
     "Predictor",
+    "Verdicts",
     "auc",
     "auc_weights",
     "confusion_matrix",
@@ -28,8 +36,12 @@ __all__ = [
     "count_parts",
     "distort_cell",
     "draw_seed",
+    "find_verdicts",
+    "fit_temperature",
     "grid_cells",
     "latency_ms",
     "measure",
+    "risk_coverage",
     "sweep",
+    "with_temperature",
 ]

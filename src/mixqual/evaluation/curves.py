@@ -82,3 +82,16 @@ class Bootstrap:
         tail = (1 - confidence) / 2
         low, high = np.quantile(means_R, [tail, 1 - tail])
         return float(low), float(high)
+
+    def ratio_interval(
+        self, parts_N: NDArray[np.number], wholes_N: NDArray[np.number]
+    ) -> tuple[float, float] | None:
+        """95 % percentile interval of the sum of one number an image over that of another.
+
+        None if a resample has nothing to divide by.
+        """
+        wholes_R = self.counts_RN @ wholes_N
+        if not wholes_R.all():
+            return None
+        low, high = np.quantile(self.counts_RN @ parts_N / wholes_R, [0.025, 0.975])
+        return float(low), float(high)

@@ -15,6 +15,8 @@ from mixqual.report.quality import quality_table
 from mixqual.report.structure_figure import figure_6
 from mixqual.report.tables import auc_table, comparisons_table, distortions_table
 from mixqual.report.trees import tree_table
+from mixqual.report.trust_figure import trust_figure
+from mixqual.report.trust_table import trust_table
 from mixqual.report.unseen import unseen_table
 
 FIGURES: Mapping[str, Callable[[Results], Figure | None]] = {
@@ -23,6 +25,7 @@ FIGURES: Mapping[str, Callable[[Results], Figure | None]] = {
     "fig5": figure_5,
     "fig6": figure_6,
     "costs": figure_costs,
+    "trust": trust_figure,
 }
 """Name to what draws it; None of a run that cannot have it."""
 
@@ -35,6 +38,7 @@ TABLES: Mapping[str, Callable[[Results], Table | None]] = {
     "inverted": lambda results: tree_table(results, "inverted"),
     "both": lambda results: tree_table(results, "both"),
     "unseen": unseen_table,
+    "verdicts": trust_table,
     "gate": gate_table,
 }
 """Name to what computes it, in the order in which they are read; None as above."""
@@ -67,6 +71,8 @@ _WHY_NOT = {
     "treenet": _TREES,
     "inverted": _TREES,
     "both": _TREES,
+    "trust": "its results are of a version that did not measure it",
+    "verdicts": "its results are of a version that did not measure it",
     "unseen": "its study has no evaluation.leave_one_out",
 }
 

@@ -1,0 +1,106 @@
+"""How far an answer can be trusted: probabilities made honest, and answers sorted out by them.
+
+Probabilities are (image, class), labels the numbers of the true classes; a confidence is the
+highest probability of an image.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from mixqual.evaluation.metrics import PROBABILITY_FLOOR
+
+Floats = NDArray[np.floating]
+_NONE = 2.0
+"""A confidence that no answer has."""
+_EXTREME = 4.0
+"""Temperatures are sought between exp(-4) and exp(4)."""
+
+
+def with_temperature(p_NK: Floats, temperature: float) -> NDArray[np.float64]:
+    """Probabilities to the power of 1 / temperature, made to sum to one.
+
+    Above 1 they become less sure; their order never changes (Guo et al., ICML 2017).
+    """
+    log_NK = np.log(np.maximum(p_NK.astype(np.float64), PROBABILITY_FLOOR)) / temperature
+    scaled_NK: NDArray[np.float64] = np.exp(log_NK - log_NK.max(1, keepdims=True))
+    scaled_NK /= scaled_NK.sum(1, keepdims=True)
+    return scaled_NK
+
+
+def fit_temperature(p_NK: Floats, labels_N: NDArray[np.integer]) -> float:
+    """The temperature with the lowest negative log-likelihood on these images.
+
+    The likelihood has one optimum in the inverse of the temperature.
+    """
+    log_NK = np.log(np.maximum(p_NK.astype(np.float64), PROBABILITY_FLOOR))
+    true_N = np.arange(len(labels_N))
+
+    def loss(log_temperature: float) -> float:
+        scaled_NK = log_NK * np.exp(-log_temperature)
+        highest_N = scaled_NK.max(1)
+        sums_N = np.log(np.exp(scaled_NK - highest_N[:, None]).sum(1)) + highest_N
+        return float((sums_N - scaled_NK[true_N, labels_N]).mean())
+
+    found = minimize_scalar(loss, bounds=(-_EXTREME, _EXTREME), method="bounded")
+    return float(np.exp(found.x))
+
+
+@final
+@dataclass(frozen=True)
+class Verdicts:
+    """Confidences that part usable answers, doubtful ones, and images to take again."""
+
+    usable: float
+    """An answer at least this sure is usable; above 1 none is."""
+    retake: float
+    """An image whose answer is less sure than this should be taken again; at 0 none should."""
+
+    def of(self, confidence_N: Floats) -> NDArray[np.str_]:
+        """Usable, doubtful or retake, in these words; a confidence that is both is usable."""
+        low_N = np.where(confidence_N < self.retake, "retake", "doubtful")
+        return np.where(confidence_N >= self.usable, "usable", low_N)
+
+
+def find_verdicts(
+    confidence_N: Floats, right_N: NDArray[np.bool_], usable_error: float, retake_error: float
+) -> Verdicts:
+    """The confidences at which errors are as rare, or as frequent, as they should be.
+
+    Usable: the lowest confidence such that of the images at least as sure no more than
+    `usable_error` are wrong. Retake: the highest such that of the images less sure at least
+    `retake_error` are wrong.
+    """
+    order_N = np.argsort(-confidence_N, kind="stable")
+    sorted_N, wrong_N = confidence_N[order_N], ~right_N[order_N]
+    counts_N = np.arange(1, len(sorted_N) + 1)
+    # Equal confidences stand or fall together: only the last of them, or the first, is a border.
+    last_N = np.append(sorted_N[1:] != sorted_N[:-1], True)
+    error_N = np.cumsum(wrong_N) / counts_N
+    good_N = np.flatnonzero(last_N & (error_N <= usable_error))
+    usable = float(sorted_N[good_N[-1]]) if len(good_N) else _NONE
+    below_N = np.cumsum(wrong_N[::-1])[::-1] / counts_N[::-1]
+    first_N = np.append(True, last_N[:-1])
+    bad_N = np.flatnonzero(first_N & (below_N >= retake_error))
+    if not len(bad_N):
+        return Verdicts(usable, 0.0)
+    # Less sure than the least sure image that is kept.
+    kept = sorted_N[bad_N[0] - 1] if bad_N[0] else np.nextafter(sorted_N[0], 2)
+    return Verdicts(usable, float(kept))
+
+
+def risk_coverage(
+    confidence_N: Floats, right_N: NDArray[np.bool_], coverages: Floats
+) -> NDArray[np.float64]:
+    """The share of wrong answers among the surest images, for each share of images that is kept.
+
+    At least one image is kept (Geifman and El-Yaniv, NeurIPS 2017).
+    """
+    order_N = np.argsort(-confidence_N, kind="stable")
+    error_N = np.cumsum(~right_N[order_N]) / np.arange(1, len(order_N) + 1)
+    kept = np.maximum(1, np.round(coverages * len(order_N)).astype(int))
+    risks: NDArray[np.float64] = error_N[kept - 1]
+    return risks

@@ -1,0 +1,162 @@
+"""How far the mixture's answers can be trusted, and what that is worth on test images.
+
+On validation images, in all cells of the study, the mixture's probabilities are made honest by one
+temperature, and two confidences are found that part usable answers, doubtful ones, and images to
+take again. What comes of it is measured on the test images.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixqual import stages
+from mixqual.data import ImageSet
+from mixqual.evaluation import (
+    Bootstrap,
+    Cube,
+    Verdicts,
+    find_verdicts,
+    fit_temperature,
+    measure,
+    risk_coverage,
+    with_temperature,
+)
+from mixqual.fusion import level_rows, mix
+from mixqual.report import AVERAGE, HELD_OUT
+from mixqual.workbench import Workbench
+
+USABLE_ERROR, RETAKE_ERROR = 0.1, 0.5
+_COVERAGES = np.linspace(0.05, 1, 20)
+_DIGITS = 6
+
+RULE = (
+    "usable: at least as sure as the lowest confidence above which at most "
+    f"{USABLE_ERROR:.0%} of the validation images, in all cells together, are wrong; retake: less "
+    f"sure than the highest confidence below which at least {RETAKE_ERROR:.0%} are wrong; "
+    "doubtful: between them. Confidences are calibrated by the temperature."
+)
+
+
+def trust(
+    bench: Workbench,
+    sets: Mapping[str, ImageSet],
+    test: Cube,
+    seed: int,
+    bootstrap: Bootstrap,
+) -> dict[str, Any]:
+    """Calibrate M_mix of one training, and measure its verdicts: a row of `trust` in results."""
+    experts = list(bench.plan.config.experts)
+    val = stages.sweep_split(bench, sets, "val", [*experts, "gate"], seed)
+    p_VNK, tested_VNK = (_mixed(cube, experts) for cube in (val, test))
+    labels_N = np.tile(val.labels_N, len(val.cells))
+    temperature = fit_temperature(p_VNK.reshape(-1, p_VNK.shape[2]), labels_N)
+    honest_VNK = _honest(p_VNK, temperature)
+    verdicts = find_verdicts(
+        honest_VNK.max(2).ravel(),
+        (honest_VNK.argmax(2) == val.labels_N).ravel(),
+        USABLE_ERROR,
+        RETAKE_ERROR,
+    )
+    return {
+        "seed": seed,
+        # Not rounded: an image stands right on each border.
+        "temperature": temperature,
+        "usable": verdicts.usable,
+        "retake": verdicts.retake,
+        "rule": RULE,
+        **_measured(bench, test, tested_VNK, temperature, verdicts, bootstrap),
+    }
+
+
+def _mixed(cube: Cube, experts: list[str]) -> NDArray[np.floating]:
+    return np.stack(
+        [mix(cube.read(cell, experts), cube.arrays["gate"].read(cell)) for cell in cube.cells]
+    )
+
+
+def _honest(p_VNK: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
+    return np.stack([with_temperature(p_NK, temperature) for p_NK in p_VNK])
+
+
+def _measured(
+    bench: Workbench,
+    test: Cube,
+    p_VNK: NDArray[np.floating],
+    temperature: float,
+    verdicts: Verdicts,
+    bootstrap: Bootstrap,
+) -> dict[str, Any]:
+    plan = bench.plan
+    honest_VNK = _honest(p_VNK, temperature)
+    confidence_VN, right_VN = honest_VNK.max(2), honest_VNK.argmax(2) == test.labels_N
+    rows = {name: level_rows(test.cells, name, plan.levels[name]) for name in plan.levels}
+    seen = [name for name in rows if name not in plan.held_out]
+    groups = {**rows, AVERAGE: sorted({row for name in seen for row in rows[name]})}
+    if plan.held_out:
+        groups[HELD_OUT] = sorted({row for name in plan.held_out for row in rows[name]})
+    calibration = {
+        name: {
+            metric: [
+                round(float(np.mean([measure(p[row], test.labels_N)[metric] for row in cells])), 6)
+                for p in (p_VNK, honest_VNK)
+            ]
+            for metric in ("nll", "ece")
+        }
+        for name, cells in groups.items()
+    }
+    return {
+        "calibration": calibration,
+        "verdicts": {
+            name: _shares(verdicts.of(confidence_VN[cells]), right_VN[cells], bootstrap)
+            for name, cells in groups.items()
+        },
+        "risk_coverage": {
+            name: _curve(confidence_VN[cells], right_VN[cells], bootstrap)
+            for name, cells in groups.items()
+        },
+    }
+
+
+def _shares(
+    verdict_VN: NDArray[np.str_], right_VN: NDArray[np.bool_], bootstrap: Bootstrap
+) -> dict[str, Any]:
+    """Of each verdict the share of images that get it, and of these the share that is wrong."""
+    found = {}
+    for verdict in ("usable", "doubtful", "retake"):
+        of_VN = verdict_VN == verdict
+        count, wrong = int(of_VN.sum()), int((of_VN & ~right_VN).sum())
+        found[verdict] = {
+            "share": round(count / of_VN.size, _DIGITS),
+            "error": round(wrong / count, _DIGITS) if count else None,
+            "error_ci95": _rounded(
+                bootstrap.ratio_interval((of_VN & ~right_VN).sum(0), of_VN.sum(0))
+            ),
+        }
+    return found
+
+
+def _rounded(interval: tuple[float, float] | None) -> list[float] | None:
+    return [round(end, _DIGITS) for end in interval] if interval else None
+
+
+def _curve(
+    confidence_VN: NDArray[np.float64], right_VN: NDArray[np.bool_], bootstrap: Bootstrap
+) -> dict[str, Any]:
+    """The risk of the surest answers against their share; the intervals are over the images."""
+    order = np.argsort(-confidence_VN.ravel(), kind="stable")
+    images = np.tile(np.arange(confidence_VN.shape[1]), len(confidence_VN))[order]
+    wrong = ~right_VN.ravel()[order]
+    intervals = []
+    for coverage in _COVERAGES:
+        kept = max(1, round(coverage * len(order)))
+        counts_N = np.bincount(images[:kept], minlength=confidence_VN.shape[1])
+        wrong_N = np.bincount(images[:kept], wrong[:kept], confidence_VN.shape[1])
+        intervals.append(_rounded(bootstrap.ratio_interval(wrong_N, counts_N)))
+    risks = risk_coverage(confidence_VN.ravel(), right_VN.ravel(), _COVERAGES)
+    return {
+        "coverage": [round(float(value), 2) for value in _COVERAGES],
+        "risk": [round(float(value), _DIGITS) for value in risks],
+        "ci95": intervals,
+    }
