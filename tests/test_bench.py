@@ -10,6 +10,7 @@ from mixqual.bench import (
     benchmarks,
     decode,
     distortions,
+    epoch,
     indexing,
     run_benchmarks,
     startup,
@@ -34,7 +35,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(indexing, "_FILES", 40)
     for name, value in (("_SMALL", 6), ("_LARGE", 2), ("_LARGE_SIZE", (1280, 1280))):
         monkeypatch.setattr(decode, name, value)
-    for module in (decode, startup):
+    for name, value in (("_SIDE", 32), ("_BATCH", 2), ("_STEPS", 2), ("_BACKBONE", TINY)):
+        monkeypatch.setattr(epoch, name, value)
+    for module in (decode, epoch, startup):
         monkeypatch.setattr(module, "_REPETITIONS", 1)
     for name, value in (("_SIDE", 32), ("_BATCH", 2), ("_STEPS", 2)):
         monkeypatch.setattr(trees, name, value)
@@ -113,6 +116,14 @@ def test_one_of_them_is_printed_in_lines(command: Command) -> None:
 
 
 def test_an_unknown_one_is_refused() -> None:
-    assert benchmarks() == ("decode", "distortions", "indexing", "startup", "sweep", "trees")
+    assert benchmarks() == (
+        "decode",
+        "distortions",
+        "epoch",
+        "indexing",
+        "startup",
+        "sweep",
+        "trees",
+    )
     with pytest.raises(StudyError, match="unknown benchmark 'timing'; there are dec"):
         run_benchmarks("timing")
