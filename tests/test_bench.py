@@ -15,6 +15,7 @@ from mixqual.bench import (
     run_benchmarks,
     startup,
     sweep,
+    tree_sweep,
     trees,
 )
 from mixqual.bench.timing import compare
@@ -37,7 +38,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(decode, name, value)
     for name, value in (("_SIDE", 32), ("_BATCH", 2), ("_STEPS", 2), ("_BACKBONE", TINY)):
         monkeypatch.setattr(epoch, name, value)
-    for module in (decode, epoch, startup):
+    for name, value in (("_IMAGES", 4), ("_SIDE", 32), ("_BATCH", 2), ("_BACKBONE", TINY)):
+        monkeypatch.setattr(tree_sweep, name, value)
+    monkeypatch.setattr(tree_sweep, "_UNTIL", ("blocks.1", "blocks.3"))
+    for module in (decode, epoch, startup, tree_sweep):
         monkeypatch.setattr(module, "_REPETITIONS", 1)
     for name, value in (("_SIDE", 32), ("_BATCH", 2), ("_STEPS", 2)):
         monkeypatch.setattr(trees, name, value)
@@ -123,6 +127,7 @@ def test_an_unknown_one_is_refused() -> None:
         "indexing",
         "startup",
         "sweep",
+        "tree_sweep",
         "trees",
     )
     with pytest.raises(StudyError, match="unknown benchmark 'timing'; there are dec"):
