@@ -6,7 +6,18 @@ import pytest
 from ended import Command
 
 import mixqual
-from mixqual.bench import benchmarks, distortions, indexing, run_benchmarks, sweep, trees
+from mixqual.bench import (
+    benchmarks,
+    decode,
+    distortions,
+    epoch,
+    indexing,
+    run_benchmarks,
+    startup,
+    sweep,
+    tree_sweep,
+    trees,
+)
 from mixqual.bench.timing import compare
 from mixqual.config import RuntimeConfig
 from mixqual.errors import StudyError
@@ -23,6 +34,15 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("_IMAGES", 4), ("_SIDE", 32), ("_BATCH", 2), ("_NETWORKS", 1)):
         monkeypatch.setattr(sweep, name, value)
     monkeypatch.setattr(indexing, "_FILES", 40)
+    for name, value in (("_SMALL", 6), ("_LARGE", 2), ("_LARGE_SIZE", (1280, 1280))):
+        monkeypatch.setattr(decode, name, value)
+    for name, value in (("_SIDE", 32), ("_BATCH", 2), ("_STEPS", 2), ("_BACKBONE", TINY)):
+        monkeypatch.setattr(epoch, name, value)
+    for name, value in (("_IMAGES", 4), ("_SIDE", 32), ("_BATCH", 2), ("_BACKBONE", TINY)):
+        monkeypatch.setattr(tree_sweep, name, value)
+    monkeypatch.setattr(tree_sweep, "_UNTIL", ("blocks.1", "blocks.3"))
+    for module in (decode, epoch, startup, tree_sweep):
+        monkeypatch.setattr(module, "_REPETITIONS", 1)
     for name, value in (("_SIDE", 32), ("_BATCH", 2), ("_STEPS", 2)):
         monkeypatch.setattr(trees, name, value)
     monkeypatch.setattr(trees, "_TRAINED", (TINY, Sharing(until="blocks.3")))
@@ -100,6 +120,15 @@ def test_one_of_them_is_printed_in_lines(command: Command) -> None:
 
 
 def test_an_unknown_one_is_refused() -> None:
-    assert benchmarks() == ("distortions", "indexing", "sweep", "trees")
-    with pytest.raises(StudyError, match="unknown benchmark 'timing'; there are dist"):
+    assert benchmarks() == (
+        "decode",
+        "distortions",
+        "epoch",
+        "indexing",
+        "startup",
+        "sweep",
+        "tree_sweep",
+        "trees",
+    )
+    with pytest.raises(StudyError, match="unknown benchmark 'timing'; there are dec"):
         run_benchmarks("timing")

@@ -36,6 +36,8 @@ def keys(of: Plan) -> dict[str, str]:
 ALL = {"images", "split", *NETWORKS, "val", "test", "weights", "gate"}
 CHANGES = {
     "data.size=64": ALL,
+    "data.fast_jpeg=true": ALL,
+    "data.fast_jpeg=false": set(),
     "split.seed=1": ALL - {"images"},
     "split.train=9": ALL - {"images"},
     "backbone.name=timm/test_efficientnet_gn": ALL - {"images", "split"},

@@ -128,11 +128,14 @@ class Plan:
     @cached_property
     def _pixels_key(self) -> str:
         """Of the decoded images: all that follows depends on these, not on the form of a table."""
+        # Not named where it changes nothing, so that what is decoded without it stays valid.
+        reduced = {"fast_jpeg": 1} if self.config.data.fast_jpeg else {}
         return key_of(
             {
                 "images": self.images_fingerprint,
                 "size": self.config.data.size,
                 "interpolation": backbone_preprocessing(self.config.backbone).interpolation,
+                **reduced,
             }
         )
 

@@ -84,6 +84,7 @@ def prepare_images(bench: Workbench, index: ImageIndex) -> dict[str, ImageSet]:
             interpolation=backbone_preprocessing(config.backbone).interpolation,
             workers=config.data.workers,
             on_error=config.data.on_error,
+            fast_jpeg=config.data.fast_jpeg,
         )
 
     folder = bench.build("images", bench.plan.images_key, decode)

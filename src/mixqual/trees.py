@@ -11,7 +11,7 @@ from mixqual import stages
 from mixqual.data import ImageSet
 from mixqual.evaluation import Cell, OutputArray, Predictor, sweep
 from mixqual.fusion import Correct
-from mixqual.networks import BranchedClassifier, Classifier, Mixture, Parts, Stages
+from mixqual.networks import BranchedClassifier, Classifier, FirstStages, Mixture, Parts, Stages
 from mixqual.runtime import place
 from mixqual.seeding import derive_seed
 from mixqual.stages import OptimalWeights
@@ -22,6 +22,7 @@ from mixqual.workbench import (
     fitted,
     load_best,
     load_gate,
+    load_network,
     network_folder,
     untrained_network,
 )
@@ -77,7 +78,8 @@ def sweep_trees(
 ) -> Correct:
     """Which test images each tree, its ceiling and its control get right, in every cell.
 
-    `weights` are the optimal weights by the name of a tree.
+    `weights` are the optimal weights by the name of a tree. The first stages of M_clean, with which
+    trees and controls begin, run once for each batch.
     """
     plan, images = bench.plan, sets["test"]
     classes, cells = len(images.classes), plan.test_cells
@@ -96,12 +98,17 @@ def sweep_trees(
     if bench.accelerator.is_main_process:
         lacking = {name: array for name, array in arrays().items() if not array.is_full(cells)}
         predictors: dict[str, Predictor] = {}
-        for tree in trees:
+        waiting = [tree for tree in trees if {tree.name, tree.control} & lacking.keys()]
+        prefixes = _common_prefixes(bench, classes, waiting, seed)
+        for tree in waiting:
+            prefix = prefixes.get(tree.sharing.until)
             if tree.name in lacking:
                 mixture = load_tree(bench, classes, tree, seed)
+                mixture.prefix = prefix or mixture.prefix
                 predictors[tree.name] = _mixed_twice(mixture, weights[tree.name])
             if tree.control in lacking:
-                predictors[tree.control] = _alone(load_control(bench, classes, tree, seed))
+                control = load_control(bench, classes, tree, seed)
+                predictors[tree.control] = _alone(control.after(prefix) if prefix else control)
         sweep(
             predictors,
             lacking,
@@ -129,6 +136,18 @@ def _clean_parts(bench: Workbench, classes: int, tree: Tree, seed: int) -> Parts
     clean: Classifier = untrained_network(bench, classes)
     load_best(clean, network_folder(bench, str(bench.plan.start), seed))
     return Stages(clean, bench.plan.config.backbone.name).divide(tree.sharing)
+
+
+def _common_prefixes(
+    bench: Workbench, classes: int, trees: Sequence[Tree], seed: int
+) -> dict[str | None, nn.Module]:
+    """By branch point, the first stages of M_clean, which do together what they have in common."""
+    untils = {tree.sharing.until for tree in trees if tree.sharing.until}
+    if not untils:
+        return {}
+    clean = load_network(bench, classes, str(bench.plan.start), seed)
+    first = FirstStages(Stages(clean, bench.plan.config.backbone.name), untils)
+    return {until: first.until(until) for until in untils}
 
 
 def _branch_weights(bench: Workbench, tree: Tree, name: str, seed: int) -> dict[str, Tensor]:

@@ -1,4 +1,5 @@
 import json
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from PIL import Image
 
 from mixqual.data import DecodedImages, ImageSet, decode_images, open_images
 from mixqual.data.decoding import decode, examine
+from mixqual.data.survey import survey
 from mixqual.errors import DataError, RunError
 
 Decode = Callable[..., DecodedImages]
@@ -101,6 +103,37 @@ def test_any_number_of_threads_writes_the_same(tmp_path: Path) -> None:
         )
         written.add((out / "images.npy").read_bytes() + (out / "images.json").read_bytes())
     assert len(written) == 1
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_fast_jpeg_changes_large_jpeg_alone(tmp_path: Path, suffix: str) -> None:
+    for name, side in (("a", 40), ("b", 400)):
+        image = rgb(side=20).resize((side, side), Image.Resampling.BICUBIC)
+        path = save(image, tmp_path / "in" / name / f"0.{suffix}", quality=90)
+        os.utime(path, (1_000_000_000, 1_000_000_000))  # long ago: what is read is remembered
+    index = folder(tmp_path / "in")
+    decoded = []
+    for fast_jpeg in (True, False):
+        decode_images(
+            index,
+            tmp_path / f"out{fast_jpeg}",
+            size=32,
+            interpolation="bilinear",
+            workers=1,
+            on_error="raise",
+            fast_jpeg=fast_jpeg,
+        )
+        decoded.append(open_images(tmp_path / f"out{fast_jpeg}", 1))
+        if fast_jpeg:  # and what is remembered now is of whole pixels
+            surveyed = survey(index, 1)
+    fast, whole = decoded
+    assert fast.file_hashes == whole.file_hashes
+    np.testing.assert_array_equal(fast.pixels_NHWC[0], whole.pixels_NHWC[0])
+    assert fast.pixel_hashes[0] == whole.pixel_hashes[0]
+    reduced = suffix == "jpg"
+    assert bool((fast.pixels_NHWC[1] != whole.pixels_NHWC[1]).any()) == reduced
+    assert (fast.pixel_hashes[1] != whole.pixel_hashes[1]) == reduced
+    assert tuple(surveyed.pixel_hashes) == whole.pixel_hashes
 
 
 def test_raise_names_five_files_and_counts_all(root: Path, decode_folder: Decode) -> None:

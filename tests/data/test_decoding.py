@@ -8,7 +8,7 @@ import pytest
 from image_files import gray, rgb, save
 from PIL import Image
 
-from mixqual.data.decoding import decode, examine, read_header
+from mixqual.data.decoding import crop, decode, examine, read_header, read_image
 from mixqual.data.opening import Unreadable
 
 # With 224 and images of 256 pixels nothing is resized: pixels are those of the centre.
@@ -254,6 +254,99 @@ def test_hashes_are_of_the_bytes_and_of_the_upright_pixels(tmp_path: Path) -> No
         assert content.file_hash == expected
 
 
+# Large JPEG files at a reduced scale
+
+
+def photo(width: int, height: int) -> Image.Image:
+    """Something smooth with some grain, and one bright quarter at the top left."""
+    generator = np.random.default_rng(0)
+    coarse_HWC = generator.integers(0, 200, (9, 12, 3), dtype=np.uint8)
+    smooth = Image.fromarray(coarse_HWC).resize((width, height), Image.Resampling.BICUBIC)
+    pixels_HWC = np.asarray(smooth) + generator.normal(0, 8, (height, width, 3))
+    pixels_HWC[: height // 2, : width // 2] += 50
+    return Image.fromarray(pixels_HWC.clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "scale"),
+    [
+        (1024, 768, 8),  # for a crop of 32 pixels from 37
+        (768, 592, 8),  # 74 is just enough
+        (768, 584, 4),  # 73 is not
+        (516, 772, 4),  # which do not divide by eight
+        (514, 770, 2),
+        (513, 770, 1),
+        (288, 160, 2),
+        (288, 144, 1),
+    ],
+)
+def test_large_jpeg_is_read_at_a_scale_that_leaves_twice_what_is_needed(
+    tmp_path: Path, width: int, height: int, scale: int
+) -> None:
+    path = save(photo(width, height), tmp_path / "x.jpg", quality=90)
+    reduced, content = examine(path, reduced_for=32)
+    assert reduced.size == (width // scale, height // scale)
+    whole, whole_content = examine(path)
+    assert whole.size == (width, height)
+    assert content.file_hash == whole_content.file_hash
+    assert (content.pixel_hash == whole_content.pixel_hash) == (scale == 1)
+    if scale > 1:  # each pixel is about the mean of those that it stands for
+        means_HWC = np.asarray(whole.reduce(scale)).astype(int)
+        assert np.abs(np.asarray(reduced) - means_HWC).mean() < 1.5
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("subsampling", [0, 2])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_reduced_jpeg_is_turned_and_looks_the_same(
+    tmp_path: Path, orientation: int, subsampling: int, interpolation: str
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"quality": 90, "subsampling": subsampling, "exif": exif}
+    path = save(photo(960, 720), tmp_path / "x.jpg", **options)
+    reduced, content = examine(path, reduced_for=64)
+    assert reduced.size in ((240, 180), (180, 240))
+    assert content.turned == (orientation > 1)
+    difference = crop(reduced, 64, interpolation, 3).astype(int)
+    difference -= crop(read_image(path), 64, interpolation, 3)
+    # docs/data.md: what was measured on photographs.
+    assert np.abs(difference).mean() < 1
+    assert np.abs(difference).max() <= 14
+
+
+def test_other_kinds_of_jpeg_are_reduced_too(tmp_path: Path) -> None:
+    image = photo(640, 592)
+    exif = Image.Exif()
+    exif[0x0112] = 1
+    files = {
+        "gray": save(image.convert("L"), tmp_path / "gray.jpg", quality=90),
+        "progressive": save(image, tmp_path / "p.jpg", quality=90, progressive=True),
+        "cmyk": save(image.convert("CMYK"), tmp_path / "c.jpg", quality=90),
+        "mpo": save(image, tmp_path / "x.mpo", save_all=True, append_images=[image], exif=exif),
+    }
+    for name, path in files.items():
+        reduced, _ = examine(path, reduced_for=64)
+        assert reduced.size == (160, 148), name
+        channels = 1 if name == "gray" else 3
+        difference = crop(reduced, 64, "bilinear", channels).astype(int)
+        difference -= decode(path, 64, "bilinear", channels)
+        assert np.abs(difference).mean() < 1, name
+
+
+def test_other_formats_are_never_reduced(tmp_path: Path) -> None:
+    for suffix in ("png", "bmp", "tif", "webp", "gif", "ppm"):
+        path = save(rgb(side=512), tmp_path / f"x.{suffix}")
+        assert examine(path, reduced_for=16)[1] == examine(path)[1]
+
+
+def test_a_damaged_jpeg_is_not_hidden_by_reducing_it(tmp_path: Path) -> None:
+    path = save(photo(640, 480), tmp_path / "x.jpg", quality=90)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(Unreadable, match="damaged"):
+        examine(path, reduced_for=64)
+
+
 def test_pixels_of_another_shape_or_value_have_another_hash(tmp_path: Path) -> None:
     flat = Image.new("L", (12, 2), 7)
     images = [flat, flat.resize((2, 12)), flat.resize((6, 4)), Image.new("RGB", (4, 2), (7, 7, 7))]
@@ -282,3 +375,12 @@ def test_damaged_exif_data_leave_the_image_as_it_is_stored(tmp_path: Path) -> No
     image = gray(side=SIDE)
     path = save(image, tmp_path / "x.png", exif=b"Exif\x00\x00MM\x00*\x00\x00\xff\xff")
     np.testing.assert_array_equal(pixels(path, 1), centre(np.asarray(image)))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("height", [1, 63, 64, 65, 200])
+def test_the_hash_of_pixels_is_of_all_their_bytes(tmp_path: Path, mode: str, height: int) -> None:
+    image = rgb(side=200).crop((0, 0, 30, height)).convert(mode)
+    content = examine(save(image, tmp_path / "x.png"))[1]
+    expected = hashlib.blake2b(f"{mode} 30 {height} ".encode() + image.tobytes(), digest_size=16)
+    assert content.pixel_hash == expected.hexdigest()

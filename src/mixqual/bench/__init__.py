@@ -14,7 +14,7 @@ from mixqual.errors import StudyError
 from mixqual.provenance import provenance
 from mixqual.runtime import set_up_machine
 
-_TOOLS = {"noise_images", "peers", "timing"}
+_TOOLS = {"noise_images", "peak_memory", "peers", "scratch", "timing"}
 
 
 def benchmarks() -> tuple[str, ...]:

@@ -1,20 +1,15 @@
 """A large folder of small images: what a second look costs, and what memory each step takes."""
 
 import os
-import re
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from mixqual.bench.peak_memory import watched
+from mixqual.bench.scratch import scratch_folder
 from mixqual.bench.timing import Ratio
 from mixqual.config import DataConfig
 from mixqual.data import ImageSet, decode_images, index_images, open_images
@@ -23,20 +18,19 @@ from mixqual.distortions import distortion
 from mixqual.evaluation import Cell, OutputArray, grid_cells, sweep
 
 _FILES, _CLASSES, _SIDE, _SIZE = 100_000, 10, 64, 32
-_EVERY = 0.02  # seconds between two looks at the memory
 _LONG_AGO = 1_000_000_000
 
 
 def measure() -> list[Ratio]:
     """Check a folder twice, then decode and sweep it, each with the peak of its memory."""
-    with tempfile.TemporaryDirectory(prefix="mixqual-bench-") as scratch, _cache_in(scratch):
-        root = Path(scratch) / "images"
+    with scratch_folder() as scratch:
+        root = scratch / "images"
         _write_files(root)
-        first, first_seconds, first_growth = _watched(lambda: check_data(_config(root)))
-        second, second_seconds, _ = _watched(lambda: check_data(_config(root)))
+        first, first_seconds, first_growth = watched(lambda: check_data(_config(root)))
+        second, second_seconds, _ = watched(lambda: check_data(_config(root)))
         if first != second or first["images"] != _FILES:
             raise AssertionError("two checks of the same files differ")
-        _, _, swept_growth = _watched(lambda: _decode_and_sweep(root, Path(scratch)))
+        _, _, swept_growth = watched(lambda: _decode_and_sweep(root, scratch))
     settings = (
         f"{_FILES} JPEG files of {_SIDE} pixels in {_CLASSES} classes, {os.cpu_count()} cores"
     )
@@ -115,45 +109,3 @@ def _decode_and_sweep(root: Path, scratch: Path) -> None:
         device=torch.device("cpu"),
         title="bench",
     )
-
-
-def _watched(call: Callable[[], Any]) -> tuple[Any, float, int]:
-    """What a call returns, its seconds, and the peak of private memory above that at its start."""
-    start_bytes, peak = _private_bytes(), 0
-    ended = threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not ended.wait(_EVERY):
-            peak = max(peak, _private_bytes())
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    start = time.perf_counter()
-    try:
-        result = call()
-        seconds = time.perf_counter() - start
-        peak = max(peak, _private_bytes())
-    finally:
-        ended.set()
-        watcher.join()
-    return result, seconds, max(peak - start_bytes, 1)
-
-
-def _private_bytes() -> int:
-    """Memory of this process that no file backs."""
-    found = re.search(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return int(found[1]) * 1024 if found else 0
-
-
-@contextmanager
-def _cache_in(folder: str) -> Iterator[None]:
-    """Remember files in a folder of its own, where nothing is remembered yet."""
-    before = os.environ.get("MIXQUAL_CACHE")
-    os.environ["MIXQUAL_CACHE"] = str(Path(folder) / "remembered")
-    try:
-        yield
-    finally:
-        del os.environ["MIXQUAL_CACHE"]
-        if before is not None:
-            os.environ["MIXQUAL_CACHE"] = before

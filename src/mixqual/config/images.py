@@ -41,6 +41,9 @@ class DataConfig(Table):
     """Decoded images are held in memory up to this size (MiB) and memory-mapped past it."""
     workers: int = Field(0, ge=0)
     """Decoding threads; 0 takes one per core."""
+    fast_jpeg: bool = False
+    """Whether to decode large JPEG files at a reduced scale: over twice as fast, but with pixels
+    that differ a little (docs/data.md), so that all that follows is made anew."""
 
     @model_validator(mode="after")
     def _path_fits_source(self) -> Self:

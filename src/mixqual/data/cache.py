@@ -42,6 +42,7 @@ def decode_images(
     interpolation: str,
     workers: int,
     on_error: str,
+    fast_jpeg: bool = False,
 ) -> None:
     """Decode every image of an index into a folder, for `open_images` to read.
 
@@ -49,9 +50,11 @@ def decode_images(
     grayscale, else three. Beside them stand the hashes of each file and of its pixels. `workers`
     threads decode (0: one per core); of what memory holds only ids, labels and hashes grow with the
     number of images. The header of a file that has not changed since it was read is not read again.
-    With `on_error` "skip", unreadable files are listed as left out; with "raise" all files are
-    checked, then `DataError` counts the unreadable ones and names the first. Raises `DataError` too
-    if a class is left without an image, and `RunError` if the disk is full.
+    With `fast_jpeg` large JPEG files are read at a reduced scale (`decoding.examine`): their pixels
+    differ a little, and what is hashed of them is not remembered for other uses. With `on_error`
+    "skip", unreadable files are listed as left out; with "raise" all files are checked, then
+    `DataError` counts the unreadable ones and names the first. Raises `DataError` too if a class is
+    left without an image, and `RunError` if the disk is full.
     """
     if interpolation not in INTERPOLATIONS:
         raise DataError(
@@ -65,8 +68,9 @@ def decode_images(
 
         def pixels(item: Item) -> tuple[NDArray[np.uint8], Content]:
             stamp = stamp_of(item.path)
-            plain, content = examine(item.path)
-            memory.remember(item.path, stamp, content)
+            plain, content = examine(item.path, reduced_for=size if fast_jpeg else None)
+            if not fast_jpeg:
+                memory.remember(item.path, stamp, content)
             return crop(plain, size, interpolation, channels), content
 
         shape = (size, size, channels)

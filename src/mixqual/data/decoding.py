@@ -5,16 +5,20 @@ frame of an animation or of several pages; transparency laid over white; 16-bit 
 not clipped; of 16-bit colour the upper 8 bits, which is all that Pillow reads. Pixels without a
 known range (floating point, 32-bit integers) are refused, and so is a file whose header claims
 more pixels than Pillow's limit, before any memory is taken for them.
+
+On request a JPEG file is decoded at a half, a quarter or an eighth of its size, which libjpeg does
+by a smaller inverse DCT: every pixel is then about the mean of a square of them.
 """
 
 import hashlib
 import io
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from mixqual.data.index import Embedded
 from mixqual.data.opening import Unreadable, explain, identify, open_file
@@ -26,6 +30,10 @@ _FILTERS = {
 INTERPOLATIONS = tuple(_FILTERS)
 """Names of Pillow's resampling filters that `decode` takes; both are antialiased."""
 
+_REDUCED_TO = 2.0
+"""A JPEG file that is read at a reduced scale keeps this many times the side it is resized to."""
+
+_HASHED_ROWS = 64  # at once: a copy of all pixels of a large image would not fit into a cache
 _BITS_PER_SAMPLE = 258  # TIFF tag
 _ORIENTATION = 274  # TIFF and EXIF tag
 _UPRIGHT = {
@@ -94,10 +102,12 @@ def read_image(path: Path | Embedded) -> Image.Image:
     return examine(path)[0]
 
 
-def examine(path: Path | Embedded) -> tuple[Image.Image, Content]:
+def examine(path: Path | Embedded, reduced_for: int | None = None) -> tuple[Image.Image, Content]:
     """Read a file once, and return its image as `read_image` does, and what there is to tell of it.
 
-    Raises `Unreadable`.
+    With `reduced_for`, the `size` of a later `crop`, a JPEG file comes at the smallest of 1/2, 1/4
+    and 1/8 of its size that divides both sides and leaves twice what `crop` resizes to, if there is
+    one; and so do the pixels that are hashed. Raises `Unreadable`.
     """
     try:
         with open_file(path) as file:
@@ -105,14 +115,15 @@ def examine(path: Path | Embedded) -> tuple[Image.Image, Content]:
         with identify(io.BytesIO(data)) as image:
             white = _white_level(image)
             turned = image.format == "TIFF" and _orientation(image) != 1
+            if reduced_for is not None:
+                _reduce(image, reduced_for)
             image.load()  # and it may have been turned now: Pillow does so for TIFF
             orientation = _orientation(image)
             if orientation != 1:
                 plain = _to_8_bit(image.transpose(_UPRIGHT[orientation]), white)
             else:
                 plain = _to_8_bit(image, white)
-        kind = f"{plain.mode} {plain.width} {plain.height} ".encode()
-        return plain, Content(_hash(data), _hash(kind, plain.tobytes()), turned or orientation != 1)
+        return plain, Content(_hash([data]), _hash(_pixels(plain)), turned or orientation != 1)
     except Exception as error:  # Pillow's decoders raise many kinds over a damaged file
         raise Unreadable(explain(path, error)) from None
 
@@ -136,13 +147,34 @@ def crop(plain: Image.Image, size: int, interpolation: str, channels: int) -> ND
     """
     if channels == 1 and plain.mode != "L":
         raise Unreadable("in colour, though its header said gray before; touch it and run again")
-    side = round(size * 256 / 224)
+    side = _resized_side(size)
     start = (side - size) // 2
     resized = plain.resize((side, side), _FILTERS[interpolation])
     cropped = resized.crop((start, start, start + size, start + size))
     if channels == 3:
         cropped = cropped.convert("RGB")
     return np.asarray(cropped).reshape(size, size, channels)
+
+
+def _resized_side(size: int) -> int:
+    """The side of the square of whose centre `size` pixels are kept."""
+    return round(size * 256 / 224)
+
+
+def _reduce(image: Image.Image, size: int) -> None:
+    """Have a JPEG file that is not loaded yet decoded at a reduced scale, where that is allowed.
+
+    Only at one that divides both sides: else the last row and column would stand for less of the
+    picture than the others, and everything would shift a little.
+    """
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return
+    least = _REDUCED_TO * _resized_side(size)
+    for scale in (8, 4, 2):
+        divides = image.width % scale == 0 == image.height % scale
+        if divides and min(image.size) // scale >= least:
+            image.draft(None, (image.width // scale, image.height // scale))
+            return
 
 
 def _white_level(image: Image.Image) -> int:
@@ -191,7 +223,8 @@ def _to_8_bit(image: Image.Image, white: int) -> Image.Image:
         return _over_white(image.convert("LA"), "L")
     if mode in ("PA", "RGBA", "RGBa") or "transparency" in image.info:
         return _over_white(image.convert("RGBA"), "RGB")
-    return image.convert("L" if mode in ("1", "L") else "RGB")
+    wanted = "L" if mode in ("1", "L") else "RGB"
+    return image if mode == wanted else image.convert(wanted)
 
 
 def _over_white(image: Image.Image, mode: str) -> Image.Image:
@@ -200,7 +233,15 @@ def _over_white(image: Image.Image, mode: str) -> Image.Image:
     return background
 
 
-def _hash(*parts: bytes) -> str:
+def _pixels(plain: Image.Image) -> Iterator[bytes]:
+    """What is hashed of an image, in parts."""
+    width, height = plain.size
+    yield f"{plain.mode} {width} {height} ".encode()
+    for top in range(0, height, _HASHED_ROWS):
+        yield plain.crop((0, top, width, min(top + _HASHED_ROWS, height))).tobytes()
+
+
+def _hash(parts: Iterable[bytes]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         digest.update(part)

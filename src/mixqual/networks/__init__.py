@@ -10,6 +10,7 @@ from mixqual.networks.backbones import (
     last_linear,
     load_backbone,
 )
+from mixqual.networks.first_stages import FirstStages
 from mixqual.networks.gate import Gate
 from mixqual.networks.mixture import BranchedClassifier, Mixture
 from mixqual.networks.preprocessing import Preprocessing
@@ -18,6 +19,7 @@ from mixqual.networks.sharing import Parts, Sharing, Stages, stages_of
 __all__ = [
     "BranchedClassifier",
     "Classifier",
+    "FirstStages",
     "Gate",
     "Mixture",
     "Parts",

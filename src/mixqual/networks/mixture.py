@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self, final
 
 import torch
@@ -100,6 +101,10 @@ class BranchedClassifier(nn.Module):
             features = self._parts.prefix(images_BCHW)
         outputs: Tensor = self.branch(features)
         return outputs if self._parts.suffix is None else self._parts.suffix(outputs)
+
+    def after(self, prefix: nn.Module) -> "BranchedClassifier":
+        """The same network behind other first stages, which must do the same."""
+        return BranchedClassifier(replace(self._parts, prefix=prefix)).train(self.training)
 
     def new_parameters(self) -> list[nn.Parameter]:
         """The parameters of the last layer, where it belongs to the branch."""

@@ -101,6 +101,15 @@ class Stages:
             suffix=self._traced.segment(last, None) if last else None,
         )
 
+    def between(self, start: str | None, end: str) -> fx.GraphModule:
+        """The operations from one branch point to another; None is before the images' scaling.
+
+        Raises `BackboneError` for an unknown name.
+        """
+        first, last = self._find(start), self._find(end)
+        assert last is not None
+        return self._traced.segment(first.tensor if first else None, last.tensor)
+
     def split(self) -> list[fx.GraphModule]:
         """All stages one after the other; the first is everything before the first branch point."""
         ends = [None, *(point.tensor for point in self.points), None]
