@@ -1,11 +1,11 @@
 """How far the mixture's answers can be trusted, and what that is worth on test images.
 
-On validation images, in all cells of the study, the mixture's probabilities are made honest by one
-temperature, and two confidences are found that part usable answers, doubtful ones, and images to
-take again. What comes of it is measured on the test images.
+On validation images, in all cells whose distortions are not held out, the mixture's probabilities
+are made honest by one temperature, and two confidences are found that part usable answers, doubtful
+ones, and images to take again. What comes of it is measured on the test images.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from mixqual import stages
 from mixqual.data import ImageSet
 from mixqual.evaluation import (
     Bootstrap,
+    Cell,
     Cube,
     Verdicts,
     find_verdicts,
@@ -33,9 +34,9 @@ _DIGITS = 6
 
 RULE = (
     "usable: at least as sure as the lowest confidence above which at most "
-    f"{USABLE_ERROR:.0%} of the validation images, in all cells together, are wrong; retake: less "
-    f"sure than the highest confidence below which at least {RETAKE_ERROR:.0%} are wrong; "
-    "doubtful: between them. Confidences are calibrated by the temperature."
+    f"{USABLE_ERROR:.0%} of the validation images, in all cells that are not held out, are wrong; "
+    f"retake: less sure than the highest confidence below which at least {RETAKE_ERROR:.0%} are "
+    "wrong; doubtful: between them. Confidences are calibrated by the temperature."
 )
 
 
@@ -49,8 +50,9 @@ def trust(
     """Calibrate M_mix of one training, and measure its verdicts: a row of `trust` in results."""
     experts = list(bench.plan.config.experts)
     val = stages.sweep_split(bench, sets, "val", [*experts, "gate"], seed)
-    p_VNK, tested_VNK = (_mixed(cube, experts) for cube in (val, test))
-    labels_N = np.tile(val.labels_N, len(val.cells))
+    known = [cell for cell in val.cells if cell.distortion not in bench.plan.held_out]
+    p_VNK, tested_VNK = _mixed(val, known, experts), _mixed(test, test.cells, experts)
+    labels_N = np.tile(val.labels_N, len(known))
     temperature = fit_temperature(p_VNK.reshape(-1, p_VNK.shape[2]), labels_N)
     honest_VNK = _honest(p_VNK, temperature)
     verdicts = find_verdicts(
@@ -70,9 +72,9 @@ def trust(
     }
 
 
-def _mixed(cube: Cube, experts: list[str]) -> NDArray[np.floating]:
+def _mixed(cube: Cube, cells: Sequence[Cell], experts: list[str]) -> NDArray[np.floating]:
     return np.stack(
-        [mix(cube.read(cell, experts), cube.arrays["gate"].read(cell)) for cell in cube.cells]
+        [mix(cube.read(cell, experts), cube.arrays["gate"].read(cell)) for cell in cells]
     )
 
 

@@ -52,6 +52,7 @@ def trust_figure(results: Results) -> Figure | None:
         ),
     ]
     figure.legend(handles=legend, loc="outside upper center", ncols=min(4, 2 * columns))
+    grid[0, 0].set_ylim(bottom=0)  # of all panels, when all is drawn
     for axes in grid[:, 0]:
         axes.set_ylabel("Wrong among them")
     for axes in grid[-1]:
@@ -77,6 +78,5 @@ def _draw(axes: Axes, results: Results, told: Results, name: str) -> None:
         axes.axvline(end, color=_BORDER, linewidth=1, dashes=dashes)
     axes.set_title(distortion_title(name), fontsize=9)
     axes.set_xlim(0, 1)
-    axes.set_ylim(bottom=0)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
