@@ -12,6 +12,7 @@ from mixqual.bench import (
     distortions,
     epoch,
     indexing,
+    memory,
     run_benchmarks,
     startup,
     sweep,
@@ -34,6 +35,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("_IMAGES", 4), ("_SIDE", 32), ("_BATCH", 2), ("_NETWORKS", 1)):
         monkeypatch.setattr(sweep, name, value)
     monkeypatch.setattr(indexing, "_FILES", 40)
+    monkeypatch.setattr(memory, "_SETTING", memory._Setting(side=32, images=32))
     for name, value in (("_SMALL", 6), ("_LARGE", 2), ("_LARGE_SIZE", (1280, 1280))):
         monkeypatch.setattr(decode, name, value)
     for name, value in (("_SIDE", 32), ("_BATCH", 2), ("_STEPS", 2), ("_BACKBONE", TINY)):
@@ -125,6 +127,7 @@ def test_an_unknown_one_is_refused() -> None:
         "distortions",
         "epoch",
         "indexing",
+        "memory",
         "startup",
         "sweep",
         "tree_sweep",

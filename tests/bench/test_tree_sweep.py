@@ -35,7 +35,7 @@ def test_both_sides_say_the_same() -> None:
         with torch.inference_mode():
             for until in apart:
                 left, right = (
-                    tree_sweep._predictor(networks[until])(images_BCHW, None)  # type: ignore[arg-type]
+                    tree_sweep._predictor(networks[until])(images_BCHW, None)
                     for networks in (apart, together)
                 )
                 assert torch.equal(left, right)

@@ -56,7 +56,7 @@ def test_each_stage_runs_once_for_a_batch() -> None:
 
         return run
 
-    first._segments = {n: counting(n, s) for n, s in first._segments.items()}  # type: ignore[misc]
+    first._segments = {n: counting(n, s) for n, s in first._segments.items()}
     first_BCHW, second_BCHW = photographs(2), photographs(3)
     with torch.inference_mode():
         for _ in range(3):

@@ -42,7 +42,7 @@ def measure() -> list[Ratio]:
 
 def _decoding(root: Path, files: str, *, fast_jpeg: bool) -> list[Ratio]:
     what = f"decoding {files}" + (" at a reduced scale" if fast_jpeg else "")
-    others: list[tuple[str, Callable[[], object]]] = [
+    others: list[tuple[str, Callable[[Path], object]]] = [
         (f"torchvision: ImageFolder, DataLoader with {_WORKERS} workers", _with_torchvision),
         ("Pillow, one after the other", _with_pillow),
     ]
@@ -64,11 +64,11 @@ def _later_epoch(root: Path, files: str) -> Ratio:
     with tempfile.TemporaryDirectory(dir=root.parent) as folder:
         _decode_into(root, Path(folder), fast_jpeg=False)
         images = ImageSet(open_images(Path(folder), 0), np.arange(len(index.items)))
-        order = torch.randperm(len(images)).split(_BATCH)
+        order_N = torch.randperm(len(images))
 
         def read() -> None:
-            for positions_B in order:
-                images.batch(positions_B)
+            for start in range(0, len(images), _BATCH):
+                images.batch(order_N[start : start + _BATCH])
 
         return compare(
             f"a later epoch of {files}",

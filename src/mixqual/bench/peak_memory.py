@@ -12,13 +12,13 @@ _EVERY = 0.02  # seconds between two looks at the memory
 
 def watched(call: Callable[[], Any]) -> tuple[Any, float, int]:
     """What a call returns, its seconds, and the peak of private memory above that at its start."""
-    start_bytes, peak = _private_bytes(), 0
+    start_bytes, peak = private_bytes(), 0
     ended = threading.Event()
 
     def watch() -> None:
         nonlocal peak
         while not ended.wait(_EVERY):
-            peak = max(peak, _private_bytes())
+            peak = max(peak, private_bytes())
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -26,14 +26,14 @@ def watched(call: Callable[[], Any]) -> tuple[Any, float, int]:
     try:
         result = call()
         seconds = time.perf_counter() - start
-        peak = max(peak, _private_bytes())
+        peak = max(peak, private_bytes())
     finally:
         ended.set()
         watcher.join()
     return result, seconds, max(peak - start_bytes, 1)
 
 
-def _private_bytes() -> int:
+def private_bytes() -> int:
     """Memory of this process that no file backs."""
     found = re.search(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(found[1]) * 1024 if found else 0

@@ -1,7 +1,6 @@
 """The first stages of one network, which several trees begin with: run once for each batch."""
 
 from collections.abc import Iterable
-from itertools import pairwise
 from typing import final
 
 from torch import Tensor, nn
@@ -22,7 +21,8 @@ class FirstStages:
         wanted = set(untils)
         names = [point.name for point in stages.points if point.name in wanted]
         self._segments = {
-            end: stages.between(start, end) for start, end in pairwise([None, *names])
+            end: stages.between(start, end)
+            for start, end in zip([None, *names], names, strict=False)
         }
         self._images: Tensor | None = None
         self._features: dict[str, Tensor] = {}
