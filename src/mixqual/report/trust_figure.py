@@ -55,7 +55,8 @@ def trust_figure(results: Results) -> Figure | None:
     grid[0, 0].set_ylim(bottom=0)  # of all panels, when all is drawn
     for axes in grid[:, 0]:
         axes.set_ylabel("Wrong among them")
-    for axes in grid[-1]:
+    for axes in grid.flat[max(0, len(names) - columns) : len(names)]:  # the lowest of each column
+        axes.tick_params(labelbottom=True)
         axes.set_xlabel("Surest images kept")
     return figure
 
