@@ -454,6 +454,20 @@ class TestCost:
         single, gates = three[0]["params"], 2 * 17  # two more outputs of the gate
         assert five[1]["params"] - three[1]["params"] == 2 * single + gates
 
+    def test_counts_the_gate_it_is_told(self, command: Command) -> None:
+        paper, patch = (
+            json.loads(command(*self.TINY, "--json", "--gate", kind).out)
+            for kind in ("paper", "patch")
+        )
+        assert patch[0] == paper[0]
+        assert {a["params"] - b["params"] for a, b in zip(paper[1:], patch[1:], strict=True)} == {
+            98_531 - 24_675
+        }
+        assert "3 experts, gate patch" in command(*self.TINY, "--gate", "patch").out
+        refused = command(*self.TINY, "--gate", "none")
+        assert refused.code == 2
+        assert "there is no gate 'none'; there are paper, patch" in refused.err
+
     def test_latency_is_measured_on_request(self, command: Command) -> None:
         ended = command(*self.TINY, "--latency", "--batch", 2, "--json")
         assert ended.code == 0, ended.err

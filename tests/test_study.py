@@ -221,15 +221,23 @@ class TestAgain:
         assert times(copied / "artifacts") == before
         assert numbers(again) == numbers(results)
 
-    def test_with_another_gate_trains_only_the_gate(self, copied: Path, finished: Finished) -> None:
+    @pytest.mark.parametrize("change", ["gate.lr=0.02", "gate.kind=patch"])
+    def test_with_another_gate_trains_only_the_gate(
+        self, copied: Path, finished: Finished, change: str
+    ) -> None:
         study, _, results = finished
         before = times(copied / "artifacts")
-        again = Study.load(study, ["gate.lr=0.02"]).run(copied)
+        again = Study.load(study, [change]).run(copied)
         after = times(copied / "artifacts")
         assert {file: after[file] for file in before} == before
         assert stages_of(after.keys() - before.keys()) == {"gate": 1, "outputs": 1}
         assert again["auc"]["avg"] == results["auc"]["avg"]
         assert again["gate"] != results["gate"]
+        kind = "patch" if "patch" in change else "paper"
+        assert again["provenance"]["gate"] == kind
+        gates = {"paper": 98_531, "patch": 24_675}
+        one = again["cost"]["clean"]["params"]
+        assert again["cost"]["mix"]["params"] == 3 * one + gates[kind]
 
     def test_with_other_statistics_computes_no_artifact(
         self, copied: Path, finished: Finished

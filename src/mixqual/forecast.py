@@ -39,7 +39,8 @@ def forecast(plan: Plan, index: ImageIndex, out: Path, earlier: Sequence[Path] =
     network = build_classifier(
         config.backbone.model_copy(update={"weights": "random"}), len(index.classes), 0
     )
-    gate = Gate(len(config.experts), backbone_preprocessing(config.backbone))
+    preprocessing = backbone_preprocessing(config.backbone)
+    gate = Gate(len(config.experts), preprocessing, kind=config.gate.kind)
     ledger = _Ledger(
         plan,
         ArtifactStore(out / "artifacts", earlier_artifacts(earlier)),

@@ -219,6 +219,7 @@ def summarise(
             "size": config.data.size,
             "backbone": config.backbone.name,
             "weights": config.backbone.weights,
+            "gate": config.gate.kind,
             "credit": images.credit,
             "classes": list(images.classes),
         },

@@ -49,7 +49,8 @@ PAPER = {
 table of the data set that the run has."""
 
 ALIKE = "gate"
-"""The table that is the same in all runs with as many experts: made on request only."""
+"""The table that is the same in all runs with as many experts and this kind of gate: made on
+request only."""
 
 _ELSEWHERE = {
     "fig3": "fig3 is drawn from networks, which results.json does not hold; `mixqual neurons` "
