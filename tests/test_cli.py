@@ -100,13 +100,14 @@ class TestRun:
         assert list(steps) == [
             "decode images",
             *(f"train {name}" for name in NETWORKS),
-            *("sweep of val", "train gate", "sweep of test"),
+            *("sweep of val", "train gate", "sweep of test", "sweep of val by the gate"),
         ]
         assert {state for state, _ in steps.values()} == {"to do"}
         images = [count for _, count in steps.values()]
         # Two epochs of 40 training and 16 validation images; twice as many for the longer one.
         # Three experts on 16 images in 1 + 2 * 2 + 2 cells; five networks and the gate on 24 in 5.
-        assert images == [0, 112, 112, 112, 112, 224, 3 * 16 * 7, 112, 6 * 24 * 5]
+        sweeps = (3 * 16 * 7, 6 * 24 * 5, 16 * 7)
+        assert images == [0, 112, 112, 112, 112, 224, sweeps[0], 112, *sweeps[1:]]
         assert f"{sum(images):,}" in ended.out
 
     def test_reusing_a_run_that_is_not_there_is_refused(
@@ -146,6 +147,7 @@ class TestRun:
             "sweep of val": ("done", 3 * 16 * 7),
             "train gate": ("done", 112),
             "sweep of test": ("done", 6 * 24 * 5),
+            "sweep of val by the gate": ("done", 16 * 7),
             "train noise of tree_classifier": ("to do", 112),
             "train blur of tree_classifier": ("to do", 112),
             "train all_tree_classifier": ("to do", 112),
@@ -179,7 +181,7 @@ class TestRun:
         more = ("--set", "evaluation.noise_draws=3")
         steps = dry_run(command("run", tree_run.study, *options, tree_run.out, *more).out)
         assert {title: state for title, (state, _) in steps.items() if state != "done"} == {
-            **dict.fromkeys(("sweep of val", "train gate"), "to do"),
+            **dict.fromkeys(("sweep of val", "train gate", "sweep of val by the gate"), "to do"),
             "sweep of test": "begun",
             "weights of tree_blocks.1_inverted_conv_head_resolved": "to do",
             "train gate of tree_blocks.1_inverted_conv_head_resolved": "to do",

@@ -46,6 +46,7 @@ from mixqual.runtime import set_up_machine
 from mixqual.seeding import derive_seed
 from mixqual.stages import OptimalWeights
 from mixqual.study_file import load_study_config, study_origin
+from mixqual.thresholds import Swept, conditional_rows, sweep_thresholds
 from mixqual.tree_plan import Tree, trees_of, with_canonical_stages
 from mixqual.tree_results import Shared, tree_rows
 from mixqual.tree_weights import resolve_weights
@@ -100,6 +101,7 @@ class Study:
         training: dict[str, Any] = {}
         gates: list[dict[str, Any]] = []
         tests: dict[int, tuple[Cube, OptimalWeights]] = {}
+        swept: dict[int, dict[str, Swept]] = {}
         shared: dict[int, Shared] = {}
         unseen: dict[int, dict[str, NDArray[np.bool_]]] = {}
         for seed in self.config.seeds:
@@ -108,6 +110,7 @@ class Study:
             key = bench.plan.gate_key(seed)
             gates.append({"seed": seed, **stages.train_gate(bench, sets, weights, key, seed)})
             tests[seed] = (test(bench, sets, seed), weights)
+            swept[seed] = sweep_thresholds(bench, sets, tests[seed][0], seed)
             shared[seed] = share(bench, sets, trees, weights, seed)
             training[str(seed)] |= shared[seed].training
             unseen[seed] = leave_one_out(bench, sets, seed)
@@ -124,12 +127,14 @@ class Study:
         answers = {seed: found.answers for seed, found in fused.items()}
         first = self.config.seeds[0]
         seen = Tested(tests[first][0], answers[first], derive_seed(first, "sweep", "test"))
+        cost = costs(bench, trees, len(index.classes))
         results = {
             **summarise(bench, sets, scores, measured, answers, bootstrap),
             "unseen": unseen_rows(bench.plan, unseen, scores, bootstrap),
             **weight_tables(bench.plan, tests),
             "trees": tree_rows(trees, shared),
-            "cost": costs(bench, trees, len(index.classes)),
+            "cost": cost,
+            "conditional": conditional_rows(swept, cost, bootstrap),
             "stages": stage_costs(bench, len(index.classes)),
             "gate": gates,
             "largest_gap": max(weights.largest_gap for _, weights in tests.values()),
