@@ -103,13 +103,14 @@ class TestRun:
         assert list(steps) == [
             "decode images",
             *(f"train {name}" for name in NETWORKS),
-            *("sweep of val", "train gate", "sweep of test"),
+            *("sweep of val", "train gate", "sweep of test", "sweep of val by the gate"),
         ]
         assert {state for state, _ in steps.values()} == {"to do"}
         images = [count for _, count in steps.values()]
         # Two epochs of 40 training and 16 validation images; twice as many for the longer one.
         # Three experts on 16 images in 1 + 2 * 2 + 2 cells; five networks and the gate on 24 in 5.
-        assert images == [0, 112, 112, 112, 112, 224, 3 * 16 * 7, 112, 6 * 24 * 5]
+        sweeps = (3 * 16 * 7, 6 * 24 * 5, 16 * 7)
+        assert images == [0, 112, 112, 112, 112, 224, sweeps[0], 112, *sweeps[1:]]
         assert f"{sum(images):,}" in ended.out
 
     def test_reusing_a_run_that_is_not_there_is_refused(
@@ -149,6 +150,7 @@ class TestRun:
             "sweep of val": ("done", 3 * 16 * 7),
             "train gate": ("done", 112),
             "sweep of test": ("done", 6 * 24 * 5),
+            "sweep of val by the gate": ("done", 16 * 7),
             "train noise of tree_classifier": ("to do", 112),
             "train blur of tree_classifier": ("to do", 112),
             "train all_tree_classifier": ("to do", 112),
@@ -182,7 +184,7 @@ class TestRun:
         more = ("--set", "evaluation.noise_draws=3")
         steps = dry_run(command("run", tree_run.study, *options, tree_run.out, *more).out)
         assert {title: state for title, (state, _) in steps.items() if state != "done"} == {
-            **dict.fromkeys(("sweep of val", "train gate"), "to do"),
+            **dict.fromkeys(("sweep of val", "train gate", "sweep of val by the gate"), "to do"),
             "sweep of test": "begun",
             "weights of tree_blocks.1_inverted_conv_head_resolved": "to do",
             "train gate of tree_blocks.1_inverted_conv_head_resolved": "to do",
@@ -456,6 +458,20 @@ class TestCost:
         )
         single, gates = three[0]["params"], 2 * 17  # two more outputs of the gate
         assert five[1]["params"] - three[1]["params"] == 2 * single + gates
+
+    def test_counts_the_gate_it_is_told(self, command: Command) -> None:
+        paper, patch = (
+            json.loads(command(*self.TINY, "--json", "--gate", kind).out)
+            for kind in ("paper", "patch")
+        )
+        assert patch[0] == paper[0]
+        assert {a["params"] - b["params"] for a, b in zip(paper[1:], patch[1:], strict=True)} == {
+            98_531 - 24_675
+        }
+        assert "3 experts, gate patch" in command(*self.TINY, "--gate", "patch").out
+        refused = command(*self.TINY, "--gate", "none")
+        assert refused.code == 2
+        assert "there is no gate 'none'; there are paper, patch" in refused.err
 
     def test_latency_is_measured_on_request(self, command: Command) -> None:
         ended = command(*self.TINY, "--latency", "--batch", 2, "--json")

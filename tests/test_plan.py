@@ -63,6 +63,8 @@ CHANGES = {
     "evaluation.bootstrap=500": set(),
     "gate.lr=0.02": {"gate"},
     "gate.penalty=0.02": {"gate"},
+    "gate.kind=patch": {"gate"},
+    "gate.kind=paper": set(),  # as it is by default
     "gate.distort={gaussian_noise=0.5}": {"gate"},
     "gate.distort={gaussian_noise=0.25, gaussian_blur=0.25}": set(),  # as it is by default
     "seeds=[0, 1]": set(),
@@ -77,6 +79,11 @@ CHANGES = {
 def test_a_change_reaches_what_depends_on_it_alone(tmp_path: Path, change: str) -> None:
     before, after = keys(plan(tmp_path)), keys(plan(tmp_path, change))
     assert {name for name in before if before[name] != after[name]} == CHANGES[change]
+
+
+def test_gates_of_runs_older_than_kinds_of_gates_are_found(tmp_path: Path) -> None:
+    """The key is that of version 0.1.0 before `gate.kind` was a setting."""
+    assert plan(tmp_path).gate_key(0) == "edb4bd3cff645dd7"
 
 
 def test_other_images_change_everything(tmp_path: Path) -> None:

@@ -135,6 +135,20 @@ class TestResults:
         assert cost["mix"]["macs"] - cost["avg"]["macs"] == cost["hardmix"]["macs"] - one["macs"]
         assert all(row["latency_ms"] > 0 for row in cost.values())
 
+    def test_thresholds_lead_from_the_mixture_to_its_favourite(self, finished: Finished) -> None:
+        """Their ends are models whose areas and costs are computed elsewhere."""
+        results = finished[2]
+        curve, chosen = results["conditional"]["curve"], results["conditional"]["chosen"]
+        for row, model in ((curve[0], "mix"), (curve[-1], "hardmix")):
+            assert row["auc"] == pytest.approx(results["auc"][model]["average"]["auc"], abs=2e-6)
+            assert row["macs"] == results["cost"][model]["macs"]
+            assert row["experts"] == results["cost"][model]["experts_run"]
+        passing = [row for row in curve if row["val_auc"] >= curve[0]["val_auc"] - 0.003]
+        assert passing[-1].items() <= chosen.items()
+        assert chosen["ci95"][0] <= chosen["auc"] <= chosen["ci95"][1]
+        assert chosen["delta"] == pytest.approx(chosen["auc"] - curve[0]["auc"], abs=2e-6)
+        assert chosen["delta_ci95"][0] <= chosen["delta"] <= chosen["delta_ci95"][1]
+
     def test_training_is_told(self, finished: Finished) -> None:
         results = finished[2]
         told = results["training"]["0"]
@@ -201,7 +215,7 @@ class TestResults:
             "gate": 1,
             "images": 1,
             "network": 5,
-            "outputs": 9,
+            "outputs": 10,
             "split": 1,
             "weights": 1,
         }
@@ -221,15 +235,39 @@ class TestAgain:
         assert times(copied / "artifacts") == before
         assert numbers(again) == numbers(results)
 
-    def test_with_another_gate_trains_only_the_gate(self, copied: Path, finished: Finished) -> None:
+    @pytest.mark.parametrize("change", ["gate.lr=0.02", "gate.kind=patch"])
+    def test_with_another_gate_trains_only_the_gate(
+        self, copied: Path, finished: Finished, change: str
+    ) -> None:
         study, _, results = finished
         before = times(copied / "artifacts")
-        again = Study.load(study, ["gate.lr=0.02"]).run(copied)
+        again = Study.load(study, [change]).run(copied)
         after = times(copied / "artifacts")
         assert {file: after[file] for file in before} == before
-        assert stages_of(after.keys() - before.keys()) == {"gate": 1, "outputs": 1}
+        assert stages_of(after.keys() - before.keys()) == {"gate": 1, "outputs": 2}
         assert again["auc"]["avg"] == results["auc"]["avg"]
         assert again["gate"] != results["gate"]
+        kind = "patch" if "patch" in change else "paper"
+        assert again["provenance"]["gate"] == kind
+        gates = {"paper": 98_531, "patch": 24_675}
+        one = again["cost"]["clean"]["params"]
+        assert again["cost"]["mix"]["params"] == 3 * one + gates[kind]
+
+    def test_that_is_older_sweeps_only_what_the_gate_says_of_validation_images(
+        self, copied: Path, finished: Finished
+    ) -> None:
+        """As a run of a version without thresholds."""
+        study, _, results = finished
+        before = times(copied / "artifacts")
+        plan, _ = Study.load(study).prepare()
+        folder = plan.outputs_folder("gate", "val", 0)
+        shutil.rmtree(copied / "artifacts" / folder)
+        again = Study.load(study).run(copied)
+        after = times(copied / "artifacts")
+        others = {file for file in before if not file.startswith(folder)}
+        assert after.keys() == before.keys() > others
+        assert {file: after[file] for file in others} == {file: before[file] for file in others}
+        assert numbers(again) == numbers(results)
 
     def test_with_other_statistics_computes_no_artifact(
         self, copied: Path, finished: Finished
@@ -259,7 +297,7 @@ class TestAgain:
         old_arrays = {file.split("/")[0] for file in before if file.startswith("outputs")}
         of_networks = [file for file in cells if file.split("/")[0] in old_arrays]
         assert len(of_networks) == 5 * 2 + 3 * 2 * 2  # test; validation with two draws
-        assert stages_of(new - set(cells)) == {"gate": 1, "outputs": 1, "weights": 1}
+        assert stages_of(new - set(cells)) == {"gate": 1, "outputs": 2, "weights": 1}
         for model in ("clean", "all", "avg"):
             accuracy = again["accuracy"][model]
             assert list(accuracy["gaussian_noise"]) == ["0", "25", "50", "75", "100"]
@@ -276,7 +314,7 @@ class TestAgain:
         Study.load(finished[0], [change]).run(copied)
         new = times(copied / "artifacts").keys() - before.keys()
         # The expert and the fair baseline, which is as long as all experts.
-        assert stages_of(new) == {"gate": 1, "network": 2, "outputs": 4, "weights": 1}
+        assert stages_of(new) == {"gate": 1, "network": 2, "outputs": 5, "weights": 1}
 
 
 class TestOtherStudies:
@@ -425,7 +463,7 @@ class TestTrees:
             "gate": 3,
             "images": 1,
             "network": 5,
-            "outputs": 9 + 4 + 2,
+            "outputs": 10 + 4 + 2,
             "split": 1,
             "tree": 2,  # tree-weights
             "weights": 1,

@@ -104,6 +104,7 @@ def test_what_is_not_said_is_as_in_the_paper(study: Path) -> None:
     assert (training.lr, training.lr_new, training.momentum) == (0.001, 0.01, 0.9)
     assert (training.batch_size, training.patience, training.max_epochs) == (32, 5, 50)
     assert (config.gate.lr, config.gate.penalty, config.gate.distort) == (0.01, 0.01, None)
+    assert config.gate.kind == "paper"
     assert config.distortions["gaussian_noise"].steps == 10
     assert config.evaluation.noise_draws == 4
 

@@ -39,7 +39,8 @@ def forecast(plan: Plan, index: ImageIndex, out: Path, earlier: Sequence[Path] =
     network = build_classifier(
         config.backbone.model_copy(update={"weights": "random"}), len(index.classes), 0
     )
-    gate = Gate(len(config.experts), backbone_preprocessing(config.backbone))
+    preprocessing = backbone_preprocessing(config.backbone)
+    gate = Gate(len(config.experts), preprocessing, kind=config.gate.kind)
     ledger = _Ledger(
         plan,
         ArtifactStore(out / "artifacts", earlier_artifacts(earlier)),
@@ -129,6 +130,8 @@ def _network_steps(ledger: _Ledger, seed: int) -> Iterator[Step]:
     yield _gate_step(ledger, plan.gate_key(seed), f"train gate (seed {seed})")
     tested = [ledger.outputs(name, "test", seed) for name in (*plan.networks, "gate")]
     yield ledger.sweep(f"sweep of test (seed {seed})", "test", tested, plan.test_cells)
+    title = f"sweep of val by the gate (seed {seed})"
+    yield ledger.sweep(title, "val", [ledger.outputs("gate", "val", seed)], plan.val_cells)
 
 
 def _unseen_steps(ledger: _Ledger, seed: int) -> Iterator[Step]:

@@ -46,6 +46,7 @@ from mixqual.runtime import set_up_machine
 from mixqual.seeding import derive_seed
 from mixqual.stages import OptimalWeights
 from mixqual.study_file import load_study_config, study_origin
+from mixqual.thresholds import conditional_rows, sweep_thresholds
 from mixqual.tree_plan import Tree, trees_of, with_canonical_stages
 from mixqual.tree_results import Shared, tree_rows
 from mixqual.tree_weights import resolve_weights
@@ -101,6 +102,7 @@ class Study:
         training: dict[str, Any] = {}
         gates: list[dict[str, Any]] = []
         tests: dict[int, tuple[Cube, OptimalWeights]] = {}
+        validated: dict[int, Cube] = {}
         shared: dict[int, Shared] = {}
         unseen: dict[int, dict[str, NDArray[np.bool_]]] = {}
         for seed in self.config.seeds:
@@ -110,6 +112,7 @@ class Study:
             gate = stages.train_gate(bench, sets, weights, key, seed)
             gates.append({"seed": seed, **gate, "artifact": f"gate-{key}"})
             tests[seed] = (test(bench, sets, seed), weights)
+            validated[seed] = validate(bench, sets, seed)
             shared[seed] = share(bench, sets, trees, weights, seed)
             training[str(seed)] |= shared[seed].training
             unseen[seed] = leave_one_out(bench, sets, seed)
@@ -126,16 +129,23 @@ class Study:
         answers = {seed: found.answers for seed, found in fused.items()}
         first = self.config.seeds[0]
         seen = Tested(tests[first][0], answers[first], derive_seed(first, "sweep", "test"))
+        cost = costs(bench, trees, len(index.classes))
+        swept = {
+            seed: sweep_thresholds(bench.plan, validated[seed], cube)
+            for seed, (cube, _) in tests.items()
+        }
         results = {
             **summarise(bench, sets, scores, measured, answers, bootstrap),
             "unseen": unseen_rows(bench.plan, unseen, scores, bootstrap),
             **weight_tables(bench.plan, tests),
             "trees": tree_rows(trees, shared),
-            "cost": costs(bench, trees, len(index.classes)),
+            "cost": cost,
+            "conditional": conditional_rows(swept, cost, bootstrap),
             "stages": stage_costs(bench, len(index.classes)),
             "gate": gates,
             "trust": [
-                trust(bench, sets, cube, seed, bootstrap) for seed, (cube, _) in tests.items()
+                trust(bench.plan, validated[seed], cube, seed, bootstrap)
+                for seed, (cube, _) in tests.items()
             ],
             "largest_gap": max(weights.largest_gap for _, weights in tests.values()),
             "training": training,
@@ -156,6 +166,11 @@ def fine_tune(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> dict
 def test(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> Cube:
     """Sections 2 and 3: every network and the gate, on every distortion and level."""
     return stages.sweep_split(bench, sets, "test", [*bench.plan.networks, "gate"], seed)
+
+
+def validate(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> Cube:
+    """What the mixture says of the validation images: thresholds of any kind are chosen by it."""
+    return stages.sweep_split(bench, sets, "val", [*bench.plan.config.experts, "gate"], seed)
 
 
 def share(
@@ -224,6 +239,7 @@ def summarise(
             "size": config.data.size,
             "backbone": config.backbone.name,
             "weights": config.backbone.weights,
+            "gate": config.gate.kind,
             "credit": images.credit,
             "classes": list(images.classes),
         },

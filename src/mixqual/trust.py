@@ -5,14 +5,12 @@ are made honest by one temperature, and two confidences are found that part usab
 ones, and images to take again. What comes of it is measured on the test images.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixqual import stages
-from mixqual.data import ImageSet
 from mixqual.evaluation import (
     Bootstrap,
     Cell,
@@ -25,8 +23,8 @@ from mixqual.evaluation import (
     with_temperature,
 )
 from mixqual.fusion import level_rows, mix
+from mixqual.plan import Plan
 from mixqual.report import AVERAGE, HELD_OUT
-from mixqual.workbench import Workbench
 
 USABLE_ERROR, RETAKE_ERROR = 0.1, 0.5
 _COVERAGES = np.linspace(0.05, 1, 20)
@@ -40,17 +38,13 @@ RULE = (
 )
 
 
-def trust(
-    bench: Workbench,
-    sets: Mapping[str, ImageSet],
-    test: Cube,
-    seed: int,
-    bootstrap: Bootstrap,
-) -> dict[str, Any]:
-    """Calibrate M_mix of one training, and measure its verdicts: a row of `trust` in results."""
-    experts = list(bench.plan.config.experts)
-    val = stages.sweep_split(bench, sets, "val", [*experts, "gate"], seed)
-    known = [cell for cell in val.cells if cell.distortion not in bench.plan.held_out]
+def trust(plan: Plan, val: Cube, test: Cube, seed: int, bootstrap: Bootstrap) -> dict[str, Any]:
+    """Calibrate M_mix of one training, and measure its verdicts: a row of `trust` in results.
+
+    Both cubes hold the experts and the gate.
+    """
+    experts = list(plan.config.experts)
+    known = [cell for cell in val.cells if cell.distortion not in plan.held_out]
     p_VNK, tested_VNK = _mixed(val, known, experts), _mixed(test, test.cells, experts)
     labels_N = np.tile(val.labels_N, len(known))
     temperature = fit_temperature(p_VNK.reshape(-1, p_VNK.shape[2]), labels_N)
@@ -68,7 +62,7 @@ def trust(
         "usable": verdicts.usable,
         "retake": verdicts.retake,
         "rule": RULE,
-        **_measured(bench, test, tested_VNK, temperature, verdicts, bootstrap),
+        **_measured(plan, test, tested_VNK, temperature, verdicts, bootstrap),
     }
 
 
@@ -83,14 +77,13 @@ def _honest(p_VNK: NDArray[np.floating], temperature: float) -> NDArray[np.float
 
 
 def _measured(
-    bench: Workbench,
+    plan: Plan,
     test: Cube,
     p_VNK: NDArray[np.floating],
     temperature: float,
     verdicts: Verdicts,
     bootstrap: Bootstrap,
 ) -> dict[str, Any]:
-    plan = bench.plan
     honest_VNK = _honest(p_VNK, temperature)
     confidence_VN, right_VN = honest_VNK.max(2), honest_VNK.argmax(2) == test.labels_N
     rows = {name: level_rows(test.cells, name, plan.levels[name]) for name in plan.levels}

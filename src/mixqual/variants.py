@@ -35,14 +35,20 @@ class Variants:
 
 
 def variants(
-    backbone: str, classes: str, *, experts: int, size: int, latency_batch: int = 0
+    backbone: str,
+    classes: str,
+    *,
+    experts: int,
+    size: int,
+    gate_kind: str = "paper",
+    latency_batch: int = 0,
 ) -> Variants:
     """Parameters and MACs of one network, of the independent mixture, and of trees at every stage.
 
     `classes` is a number, or several with commas, over which the counts are averaged (the paper's
-    Tables 6 and 7 are means over 101, 256 and 67). Every mixture has its gate. With a
-    `latency_batch` each is also timed, in milliseconds an image. Raises `StudyError` for other
-    `classes`, `BackboneError` for an unknown backbone.
+    Tables 6 and 7 are means over 101, 256 and 67). Every mixture has a gate of a kind that studies
+    know. With a `latency_batch` each is also timed, in milliseconds an image. Raises `StudyError`
+    for other `classes` or kinds of gate, `BackboneError` for an unknown backbone.
     """
     config = BackboneConfig(name=backbone, weights="random")
     counts, names, uncut = [], [], ""
@@ -57,7 +63,7 @@ def variants(
             parts, uncut = [network], str(error)
         counts.append(count_parts(parts, size))
     stage_costs = [_mean(costs) for costs in zip(*counts, strict=True)]
-    gate = Gate(experts, backbone_preprocessing(config)).eval()
+    gate = Gate(experts, backbone_preprocessing(config), kind=gate_kind).eval()
     gating, whole = count(gate, size), _total(stage_costs)
     rows = [_row("single", "", whole), _row("independent", "", _mixed(whole, experts, gating))]
     for variant in ("treenet", "inverted"):
@@ -73,9 +79,16 @@ def variants(
     return Variants(rows, uncut)
 
 
-def cost(backbone: str, classes: str, *, experts: int = 3, size: int = 224) -> list[dict[str, Any]]:
+def cost(
+    backbone: str,
+    classes: str,
+    *,
+    experts: int = 3,
+    size: int = 224,
+    gate_kind: str = "paper",
+) -> list[dict[str, Any]]:
     """The rows of `variants`; warns if the backbone cannot be cut."""
-    found = variants(backbone, classes, experts=experts, size=size)
+    found = variants(backbone, classes, experts=experts, size=size, gate_kind=gate_kind)
     if found.uncut:
         warnings.warn(found.uncut, stacklevel=2)
     return found.rows

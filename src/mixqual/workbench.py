@@ -101,7 +101,8 @@ def untrained_gate(bench: Workbench, seed: int) -> Gate:
     """The gate as it starts, random from the seed."""
     config = bench.plan.config
     preprocessing = backbone_preprocessing(config.backbone)
-    return Gate(len(config.experts), preprocessing, derive_seed(seed, "gate"))
+    gate_seed = derive_seed(seed, "gate")
+    return Gate(len(config.experts), preprocessing, gate_seed, config.gate.kind)
 
 
 def network_folder(bench: Workbench, name: str, seed: int) -> Path:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mixqual.fusion import average, hard_mix, maximum, mix
+from mixqual.fusion import average, conditional, hard_mix, maximum, mix
 
 # Two experts, three images, two classes.
 P_EBK = np.array(
@@ -111,3 +111,41 @@ def test_experts_that_agree_make_every_rule_agree(experts: int) -> None:
     w_BE = weights(p_EBK.shape, 0)
     for fused_BK in (average(p_EBK), maximum(p_EBK), mix(p_EBK, w_BE), hard_mix(p_EBK, w_BE)):
         np.testing.assert_allclose(fused_BK, one_BK)
+
+
+def test_conditional_by_hand() -> None:
+    """Below 0.2 the third image loses its first expert; below 0.3 the first image its second."""
+    for tau, experts, rows in (
+        (0.1, [2, 2, 2], [[0.725, 0.275], [0.45, 0.55], [0.93, 0.07]]),
+        (0.2, [2, 2, 1], [[0.725, 0.275], [0.45, 0.55], [1.0, 0.0]]),
+        (0.3, [1, 2, 1], [[0.9, 0.1], [0.45, 0.55], [1.0, 0.0]]),
+    ):
+        p_NK, experts_N = conditional(P_EBK, W_BE, tau)
+        np.testing.assert_allclose(p_NK, rows)
+        assert experts_N.tolist() == experts
+
+
+def test_conditional_gives_those_that_are_left_their_share_of_one() -> None:
+    p_ENK = np.eye(3)[:, None]  # each expert is sure of a class of its own
+    p_NK, experts_N = conditional(p_ENK, np.array([[0.5, 0.3, 0.2]]), 0.25)
+    np.testing.assert_allclose(p_NK, [[0.625, 0.375, 0]])
+    assert experts_N.tolist() == [2]
+
+
+@settings(deadline=None, max_examples=60)
+@given(shape=experts_images_classes, seed=st.integers(0, 10**6), tau=st.floats(0, 1))
+def test_conditional_lies_between_mix_and_hard_mix(
+    shape: tuple[int, int, int], seed: int, tau: float
+) -> None:
+    p_EBK, w_BE = outputs(shape, seed), weights(shape, seed)
+    all_NK, everyone_N = conditional(p_EBK, w_BE, 0)
+    np.testing.assert_allclose(all_NK, mix(p_EBK, w_BE))
+    assert (everyone_N == np.count_nonzero(w_BE, axis=1)).all()
+    one_NK, single_N = conditional(p_EBK, w_BE, 1)
+    np.testing.assert_allclose(one_NK, hard_mix(p_EBK, w_BE))
+    assert (single_N == 1).all()
+    p_NK, experts_N = conditional(p_EBK, w_BE, tau)
+    np.testing.assert_allclose(p_NK.sum(1), 1)
+    assert ((single_N <= experts_N) & (experts_N <= everyone_N)).all()
+    fewer_N = conditional(p_EBK, w_BE, min(1, tau + 0.1))[1]
+    assert (fewer_N <= experts_N).all()

@@ -15,6 +15,7 @@ _PRINTED = {
     r"$\times$": "×",
     r"$\pm$": "±",
     r"$\sigma$": "σ",
+    r"$\tau$": "τ",
     r"$\lambda$": "λ",
     "$-$": "−",
     "---": "—",
@@ -67,5 +68,7 @@ def check_form(latex: str) -> None:
         assert "\n\n" not in text.replace("\n\n\\begin", "")
     for formula in formulas[1::2]:
         assert re.fullmatch(
-            r"[+-]?[\d.]*|\\(times|pm|sigma|lambda)|M_\{\\mathrm\{[\w. ]+\}\}", formula, re.ASCII
+            r"[+-]?[\d.]*|\\(times|pm|sigma|lambda|tau)|M_\{\\mathrm\{[\w. ]+\}\}",
+            formula,
+            re.ASCII,
         ), formula

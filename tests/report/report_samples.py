@@ -105,6 +105,7 @@ def sample_results(
         _add_average(results, model, names)
     for name in names:
         _add_weights(results, generator, name)
+    results["conditional"] = _conditional(results)
     results["comparisons"] = [
         _compare(results, a, b, name)
         for name in (*names, "average")
@@ -173,6 +174,34 @@ def _costs(experts: list[str], baselines: list[str], trees: list[Results]) -> Re
             tree["model"]: cost(1 + (n - 1) / (2 + place), 1 + (n - 1) / (3 + place), 1)
             for place, tree in enumerate(trees)
         },
+    }
+
+
+def _conditional(results: Results) -> Results:
+    """From M_mix to nearly M_hardmix; the chosen threshold runs half of the experts but one."""
+    whole, hard = (results["auc"][model]["average"]["auc"] for model in ("mix", "hardmix"))
+    most = len(results["experts"])
+    curve = []
+    for tau in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5):
+        share = 2 * tau
+        experts = most - (most - 1) * share**0.5
+        curve.append(
+            {
+                "tau": tau,
+                "auc": round(whole + (hard - whole) * share**2, 6),
+                "val_auc": round(whole - 0.012 * share**2, 6),
+                "experts": round(experts, 6),
+                "macs": round(56918016 + 125830144 * experts),
+            }
+        )
+    chosen = curve[2]
+    ends = {"ci95": chosen["auc"], "delta_ci95": chosen["auc"] - whole}
+    return {
+        "curve": curve,
+        "chosen": chosen
+        | {"delta": round(chosen["auc"] - whole, 6)}
+        | {key: [round(at - 0.02, 6), round(at + 0.02, 6)] for key, at in ends.items()},
+        "tolerance": 0.003,
     }
 
 

@@ -62,6 +62,14 @@ def test_a_figure_alone_is_that_of_the_report() -> None:
     assert figure_bytes(made, "png") == figure_bytes(figure_2(results), "png")
 
 
+@pytest.mark.parametrize("name", ["conditional", "thresholds"])
+def test_older_results_are_told_to_be_older(name: str) -> None:
+    results = sample_results()
+    del results["conditional"]
+    with pytest.raises(RunError, match=f"sample has no {name}: .* older than conditional inf"):
+        make(results, name)
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [

@@ -26,6 +26,24 @@ def test_layers_add_up_to_the_gate_that_the_costs_have(experts: int) -> None:
     assert total == 98_531 + 17 * (experts - 3)
 
 
+@pytest.mark.parametrize(("size", "side"), [(224, 32), (24, 24)])
+def test_a_patch_gate_is_told_apart_from_the_paper_s(size: int, side: int) -> None:
+    results = sample_results(size=size)
+    results["provenance"]["gate"] = "patch"
+    table = gate_table(results)
+    assert table.title == "sample: the gating network (patch)"
+    assert (
+        f"not the paper's of Table 1: it looks at the central {side}×{side} pixels"
+        in (table.notes[0])
+    )
+    assert table.rows[-1] == ("All", "", "", "24,675")
+    assert table.rows[0] == ("Input", "", f"{side}×{side}×3", "")
+    sides = [row[2] for row in table.rows if row[0] == "Max pooling"]
+    assert sides == [f"{side // 2}×{side // 2}×16", f"{side // 4}×{side // 4}×32"]
+    results["provenance"]["gate"] = "paper"
+    assert gate_table(results) == gate_table(sample_results(size=size))
+
+
 def test_odd_sizes_are_rounded_down_by_pooling() -> None:
     rows = gate_table(sample_results(size=75)).rows
     assert [row[2] for row in rows if row[0] == "Max pooling"] == [

@@ -21,6 +21,12 @@ def test_a_gate_that_failed_is_a_warning() -> None:
     assert comparisons_table(results, against="all").warnings == ()
 
 
+def test_a_patch_gate_is_named() -> None:
+    results = sample_results()
+    results["provenance"]["gate"] = "patch"
+    assert any("The patch gate beats" in note for note in auc_table(results).notes)
+
+
 def test_scaled_levels_are_named() -> None:
     assert "Noise up to 100 grey levels, 11 levels" in notes()
     assert "Blur up to 5.714 pixels (scaled to images of 128 px: 10 at 224 px)" in notes()

@@ -117,6 +117,7 @@ def cost(
     classes: Annotated[str, typer.Option(help="Number of classes; a mean over several: 101,256.")],
     experts: Annotated[int, typer.Option(min=2, help="Experts of the mixture.")] = 3,
     size: Annotated[int, typer.Option(min=16, help="Side of the input in pixels.")] = 224,
+    gate: Annotated[str, typer.Option(help='"paper" or "patch", as in a study.')] = "paper",
     latency: Annotated[bool, typer.Option("--latency", help="Time them on this machine.")] = False,
     batch: Annotated[int, typer.Option(min=1, help="Images a call, for --latency.")] = 1,
     as_json: AsJson = False,
@@ -126,12 +127,18 @@ def cost(
     from mixqual.variants import variants
 
     found = variants(
-        backbone, classes, experts=experts, size=size, latency_batch=batch if latency else 0
+        backbone,
+        classes,
+        experts=experts,
+        size=size,
+        gate_kind=gate,
+        latency_batch=batch if latency else 0,
     )
     if found.uncut:
         print(f"no trees: {found.uncut}", file=sys.stderr)
     if as_json:
         print(json.dumps(found.rows, indent=2))
         return
-    title = f"{backbone} at {size} pixels, {classes} classes, {experts} experts"
+    gated = "" if gate == "paper" else f", gate {gate}"
+    title = f"{backbone} at {size} pixels, {classes} classes, {experts} experts{gated}"
     Console().print(to_rich(cost_table(title, found.rows)))

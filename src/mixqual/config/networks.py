@@ -1,8 +1,8 @@
 """The tables of a study's networks: how they start, what they learn, what they share."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from mixqual.config.table import Table
 
@@ -61,11 +61,22 @@ class TrainingConfig(Table):
 class GateConfig(TrainingConfig):
     """The gating network (paper, Table 1 and Eq. 5)."""
 
+    kind: Literal["paper", "patch"] = "paper"
+    """"paper" (Table 1, looks at the whole image), or "patch": a quarter of the parameters and a
+    small part of the work, as it looks at the central 32x32 pixels alone."""
     lr: float = Field(0.01, gt=0)
     penalty: float = Field(0.01, ge=0)
     """Lambda of Eq. 5."""
     distort: Fractions | None = Field(None, min_length=1)
     """Fraction of each mini-batch per distortion; by default half, shared equally."""
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the paper's kind: keys are hashes of this, and older runs have them without."""
+        fields: dict[str, Any] = dump(self)
+        if self.kind == "paper":
+            fields.pop("kind", None)
+        return fields
 
 
 class SharingConfig(Table):

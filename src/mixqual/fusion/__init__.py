@@ -8,7 +8,7 @@ from mixqual.fusion.optimal_weights import (
     optimal_weights,
     solve,
 )
-from mixqual.fusion.rules import average, hard_mix, maximum, mix
+from mixqual.fusion.rules import average, conditional, hard_mix, maximum, mix
 from mixqual.fusion.scores import (
     CEILINGS,
     ENSEMBLES,
@@ -29,6 +29,7 @@ __all__ = [
     "Scores",
     "Solution",
     "average",
+    "conditional",
     "hard_mix",
     "interpolate_weights",
     "level_rows",

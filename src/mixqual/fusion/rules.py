@@ -6,6 +6,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from mixqual.errors import MixqualError
+
 Array = NDArray[np.floating]
 
 
@@ -32,3 +34,18 @@ def mix(p_EBK: Array, w_BE: Array) -> Array:
     """M_mix, Eq. 3: the weighted sum of the experts' probabilities, shape (B, K)."""
     mixed_BK: Array = np.einsum("be,ebk->bk", w_BE, p_EBK)
     return mixed_BK
+
+
+def conditional(p_ENK: Array, w_NE: Array, tau: float) -> tuple[Array, NDArray[np.int64]]:
+    """M_mix of the experts whose weight for an image is at least `tau`, and how many these are.
+
+    Their weights are made to sum to one. The highest of an image always passes (all of them, if
+    several are equal), and a weight of zero never does. Returns probabilities (N, K) and numbers of
+    experts (N,). Raises `MixqualError` for a `tau` outside 0...1.
+    """
+    if not 0 <= tau <= 1:
+        raise MixqualError(f"tau = {tau}: a threshold of weights lies in 0...1")
+    least_N1 = np.minimum(w_NE.max(1, keepdims=True), tau)
+    kept_NE = np.where(w_NE >= least_N1, w_NE, 0)
+    mixed_NK = mix(p_ENK, kept_NE / kept_NE.sum(1, keepdims=True))
+    return mixed_NK, np.count_nonzero(kept_NE, axis=1)

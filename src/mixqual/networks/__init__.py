@@ -10,6 +10,7 @@ from mixqual.networks.backbones import (
     last_linear,
     load_backbone,
 )
+from mixqual.networks.conditional import conditional_forward, passing_weights
 from mixqual.networks.first_stages import FirstStages
 from mixqual.networks.gate import Gate
 from mixqual.networks.mixture import BranchedClassifier, Mixture
@@ -30,8 +31,10 @@ __all__ = [
     "blank_classifier",
     "build_classifier",
     "check_backbone",
+    "conditional_forward",
     "find_backbone",
     "last_linear",
     "load_backbone",
+    "passing_weights",
     "stages_of",
 ]

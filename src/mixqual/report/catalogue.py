@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from matplotlib.figure import Figure
 
 from mixqual.errors import RunError
+from mixqual.report.conditional_figure import figure_conditional
+from mixqual.report.conditional_table import conditional_table
 from mixqual.report.cost_figure import figure_costs
 from mixqual.report.example_figure import Examples, figure_1
 from mixqual.report.figures import figure_2, figure_4, figure_5
@@ -26,6 +28,7 @@ FIGURES: Mapping[str, Callable[[Results], Figure | None]] = {
     "fig6": figure_6,
     "costs": figure_costs,
     "trust": trust_figure,
+    "conditional": figure_conditional,
 }
 """Name to what draws it; None of a run that cannot have it."""
 
@@ -39,6 +42,7 @@ TABLES: Mapping[str, Callable[[Results], Table | None]] = {
     "both": lambda results: tree_table(results, "both"),
     "unseen": unseen_table,
     "verdicts": trust_table,
+    "thresholds": conditional_table,
     "gate": gate_table,
 }
 """Name to what computes it, in the order in which they are read; None as above."""
@@ -53,7 +57,8 @@ PAPER = {
 table of the data set that the run has."""
 
 ALIKE = "gate"
-"""The table that is the same in all runs with as many experts: made on request only."""
+"""The table that is the same in all runs with as many experts and this kind of gate: made on
+request only."""
 
 _ELSEWHERE = {
     "fig3": "fig3 is drawn from networks, which results.json does not hold; `mixqual neurons` "
@@ -62,10 +67,13 @@ _ELSEWHERE = {
 _EXAMPLES = "fig1"
 """The figure that is made of examples.json."""
 
+_CONDITIONAL = "its results are older than conditional inference; run its study again"
 _TREES = "its study shares no stages this way (see [[sharing]])"
 _WHY_NOT = {
     "costs": "its study has no trees (see [[sharing]])",
     _EXAMPLES: "its folder has no examples.json; run its study again with this version",
+    "conditional": _CONDITIONAL,
+    "thresholds": _CONDITIONAL,
     "distortions": "its distortions are few enough to be in the table auc",
     "quality": "its results are of version 0.1, which measured accuracy alone",
     "treenet": _TREES,

@@ -75,6 +75,11 @@ def main_baseline(results: Results) -> str | None:
     return "all" if "all" in baselines else next(iter(baselines), None)
 
 
+def gate_kind(results: Results) -> str:
+    """The kind of a run's gate; older results do not say that it is the paper's."""
+    return str(results["provenance"].get("gate", "paper"))
+
+
 def distortion_title(distortion: str) -> str:
     """A distortion in words: Noise and Blur, as in the paper, for the two it studies."""
     return _TITLES.get(distortion, distortion.replace("_", " ").capitalize())

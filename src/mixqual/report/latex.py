@@ -33,6 +33,7 @@ _CHARACTERS = {
     "±": r"$\pm$",
     "σ": r"$\sigma$",
     "λ": r"$\lambda$",
+    "τ": r"$\tau$",
 }
 _TOKENS = re.compile(
     r"(?<!\w)M_(?P<model>[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*)(?!\w)"

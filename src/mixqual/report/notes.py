@@ -8,6 +8,7 @@ from mixqual.report.labels import (
     CEILINGS,
     Results,
     distortion_title,
+    gate_kind,
     kind_of,
     listing,
     model_label,
@@ -153,7 +154,8 @@ def _gate(results: Results) -> str:
     gates = results.get("gate", [])
     if not gates or failed_gates(results):
         return ""  # a failure stands above the table
-    return f"The gate beats the best constant. {_gate_losses(results)}"
+    gate = "patch gate" if gate_kind(results) == "patch" else "gate"
+    return f"The {gate} beats the best constant. {_gate_losses(results)}"
 
 
 def _gate_losses(results: Results) -> str:

@@ -23,6 +23,7 @@ def test_facts_are_those_of_the_results() -> None:
     assert facts["Device"] == "a made-up processor, 2 threads"
     assert facts["Commit"] == "0123abcd"
     assert "Held out" not in facts
+    assert "Gate" not in facts
 
 
 def test_what_is_held_out_and_unknown_is_said() -> None:
@@ -30,7 +31,9 @@ def test_what_is_held_out_and_unknown_is_said() -> None:
     results["provenance"]["commit"] = None
     results["provenance"]["processes"] = 4
     results["baselines"] = []
+    results["provenance"]["gate"] = "patch"
     facts = dict(study_facts(results) + provenance_facts(results))
+    assert facts["Gate"] == "patch: it looks at the central pixels of an image alone"
     assert facts["Held out"] == "Blur: no expert was trained on it"
     assert facts["Commit"] == "–"
     assert facts["Device"].endswith(", 4 processes")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from mixqual.report.labels import Results, distortion_title, listing, model_label
+from mixqual.report.labels import Results, distortion_title, gate_kind, listing, model_label
 from mixqual.report.layout import Table, numbers
 
 Facts = list[tuple[str, str]]
@@ -34,6 +34,8 @@ def study_facts(results: Results) -> Facts:
         ("Baselines", listing([model_label(name) for name in results["baselines"]] or ["none"])),
         ("Distortions", "; ".join(_range(results, name) for name in results["distortions"])),
     ]
+    if gate_kind(results) == "patch":
+        facts.append(("Gate", "patch: it looks at the central pixels of an image alone"))
     if classes:
         facts.insert(1, ("Classes", listing(classes)))
     if results.get("held_out"):

@@ -1,0 +1,49 @@
+"""Conditional inference: of a mixture only the experts that count for an image run on it."""
+
+from torch import Tensor
+
+from mixqual.errors import MixqualError
+from mixqual.networks.mixture import Mixture
+
+
+def passing_weights(weights_BE: Tensor, tau: float) -> Tensor:
+    """The weights that are at least `tau`, with a sum of one; all others are zero.
+
+    The highest of an image always passes (all of them, if several are equal), and a weight of zero
+    never does. Raises `MixqualError` for a `tau` outside 0...1.
+    """
+    if not 0 <= tau <= 1:
+        raise MixqualError(f"tau = {tau}: a threshold of weights lies in 0...1")
+    least_B1 = weights_BE.amax(1, keepdim=True).clamp(max=tau)
+    kept_BE = weights_BE * (weights_BE >= least_B1)
+    return kept_BE / kept_BE.sum(1, keepdim=True)
+
+
+def conditional_forward(mixture: Mixture, images_BCHW: Tensor, tau: float) -> tuple[Tensor, Tensor]:
+    """What a mixture says without the experts whose weights are below `tau`.
+
+    Returns probabilities_BK and the `passing_weights` that mixed them, of float images_BCHW in
+    0...255, in the order of the images. Each expert runs once, on the images that need it, or not
+    at all; what the experts share runs once for every image. With a `tau` of 0 it is the mixture.
+    Raises `MixqualError` for a `tau` outside 0...1.
+    """
+    weights_BE = passing_weights(mixture.gate(images_BCHW), tau)
+    features = mixture.prefix(images_BCHW)
+    mixed_B: Tensor | None = None
+    for expert, branch in enumerate(mixture.branches):
+        chosen_B = weights_BE[:, expert].nonzero().squeeze(1)
+        if len(chosen_B) == 0:
+            continue
+        outputs_B = branch(features[chosen_B])  # copies, which a branch may change in place
+        if mixture.suffix is None:
+            outputs_B = outputs_B.softmax(-1)
+        shape = (-1, *[1] * (outputs_B.dim() - 1))
+        outputs_B = outputs_B * weights_BE[chosen_B, expert].view(shape)
+        if mixed_B is None:
+            mixed_B = outputs_B.new_zeros((len(images_BCHW), *outputs_B.shape[1:]))
+        mixed_B.index_add_(0, chosen_B, outputs_B)
+    assert mixed_B is not None, "every image has an expert"
+    if mixture.suffix is None:
+        return mixed_B, weights_BE
+    logits_BK: Tensor = mixture.suffix(mixed_B)
+    return logits_BK.softmax(1), weights_BE
