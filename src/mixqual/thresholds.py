@@ -43,7 +43,7 @@ class Swept:
 
 
 def sweep_thresholds(plan: Plan, val: Cube, test: Cube) -> dict[str, Swept]:
-    """M_mix at every threshold, on "val" and on "test"; both cubes hold the experts and the gate."""
+    """M_mix at every threshold, on "val" and on "test"; both cubes hold experts and gate."""
     experts = list(plan.config.experts)
     levels = {name: grid for name, grid in plan.levels.items() if name not in plan.held_out}
     return {name: swept(cube, experts, levels) for name, cube in (("val", val), ("test", test))}
