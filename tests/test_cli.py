@@ -570,4 +570,7 @@ class TestEvaluate:
 
 def test_bench_refuses_an_unknown_name(command: Command) -> None:
     refused = command("bench", "speed").refusal()
-    assert refused == "unknown benchmark 'speed'; there are distortions, indexing, sweep, trees"
+    assert refused == (
+        "unknown benchmark 'speed'; there are decode, distortions, epoch, indexing, memory, startup, "
+        "sweep, tree_sweep, trees"
+    )

@@ -13,6 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from mixqual.report.comparison import Run
 from mixqual.report.comparison_table import comparison_table
+from mixqual.report.conditional_table import conditional_table
 from mixqual.report.example_figure import Examples
 from mixqual.report.labels import Results
 from mixqual.report.layout import Table
@@ -33,6 +34,7 @@ from mixqual.report.page.summary import summary
 from mixqual.report.quality import quality_table
 from mixqual.report.tables import auc_table, comparisons_table, distortions_table
 from mixqual.report.trees import tree_tables
+from mixqual.report.trust_table import trust_table
 from mixqual.report.unseen import unseen_table
 
 _PACKAGE = "mixqual.report.page"
@@ -132,6 +134,8 @@ def _area_tables(results: Results) -> list[Table]:
         comparisons_table(results),
         quality_table(results),
         unseen_table(results),
+        conditional_table(results),
+        trust_table(results),
     ]
     return [table for table in tables if table]
 
