@@ -82,6 +82,13 @@ def _part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
 
 
 def _fill(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+    # PyTorch itself would not miss a batch norm's counter.
+    own = network.state_dict().keys()
+    for problem, names in (("missing", own - state.keys()), ("unknown", state.keys() - own)):
+        if names:
+            raise BundleError(
+                f"its weights do not fit {what}: {len(names)} are {problem}, such as {min(names)}"
+            )
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
