@@ -10,6 +10,7 @@ from mixqual.networks.backbones import (
     last_linear,
     load_backbone,
 )
+from mixqual.networks.folding import fold_batch_norms
 from mixqual.networks.gate import Gate
 from mixqual.networks.mixture import BranchedClassifier, Mixture
 from mixqual.networks.preprocessing import Preprocessing
@@ -29,6 +30,7 @@ __all__ = [
     "build_classifier",
     "check_backbone",
     "find_backbone",
+    "fold_batch_norms",
     "last_linear",
     "load_backbone",
     "stages_of",

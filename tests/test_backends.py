@@ -1,0 +1,150 @@
+"""Every backend against the plain network, what `auto` chooses, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from ended import Command
+from torch import Tensor, nn
+
+from mixqual import backends
+from mixqual.backends import accelerate, check_backend, pays_to_compile
+from mixqual.config import BackboneConfig
+from mixqual.errors import StudyError
+from mixqual.networks import Classifier, Gate, Preprocessing, build_classifier
+from mixqual.runtime import place
+
+CPU = torch.device("cpu")
+LITE0, TINY = "timm/tf_efficientnet_lite0", "timm/test_efficientnet"
+SIDE, BATCH = 32, 5
+CHOICES = ["eager", "compiled", "onnxruntime"]
+
+
+def built(name: str, seed: int = 0) -> Classifier:
+    """A network whose answers depend on the image: its last layer is large."""
+    network = build_classifier(BackboneConfig(name=name, weights="random"), 4, seed)
+    network.new_parameters()[0].data.mul_(20)
+    return place(network, CPU).eval()
+
+
+def images(count: int, side: int = SIDE) -> Tensor:
+    return 255 * torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(count))
+
+
+def same(network: nn.Module, forward: backends.Forward, count: int, side: int = SIDE) -> None:
+    """Probabilities agree within 1e-4 (float32, some fifty layers), in any memory format."""
+    with torch.inference_mode():
+        expected_BK = network(images(count, side)).softmax(1)
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        given_BCHW = images(count, side).contiguous(memory_format=memory_format)
+        found_BK = forward(given_BCHW).detach().softmax(1)
+        torch.testing.assert_close(found_BK, expected_BK, rtol=0, atol=1e-4)
+    assert expected_BK.std() > 1e-2  # or everything would agree with everything
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_backend_answers_as_the_network_does(choice: str) -> None:
+    network = built(LITE0)
+    ready = accelerate(network, torch.zeros(BATCH, 3, SIDE, SIDE), 1, choice)
+    assert ready.backend == choice
+    for count in (1, 5, 8):
+        same(network, ready.forward, count)
+
+
+def test_the_gate_runs_by_every_backend() -> None:
+    gate = place(Gate(3, Preprocessing((0.5,) * 3, (0.2,) * 3, "bilinear")), CPU).eval()
+    for choice in CHOICES:
+        ready = accelerate(gate, torch.zeros(BATCH, 3, SIDE, SIDE), 1, choice)
+        with torch.inference_mode():
+            for count in (1, 5, 8):
+                torch.testing.assert_close(
+                    ready.forward(images(count)), gate(images(count)), rtol=0, atol=1e-4
+                )
+
+
+class Small(nn.Module):
+    """One convolution, quick to compile."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.first = nn.Conv2d(3, 4, 3)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        return self.first(images_BCHW / 255).mean((2, 3))
+
+
+def test_more_networks_of_a_kind_are_compiled_than_torch_keeps_programs_of_one_code() -> None:
+    """Each keeps its own weights, and none runs eagerly: a changed weight changes nothing."""
+    networks = [
+        place(Small(seed), CPU).eval() for seed in range(torch._dynamo.config.recompile_limit + 2)
+    ]
+    ready = [accelerate(net, torch.zeros(2, 3, 8, 8), 1, "compiled") for net in networks]
+    with torch.inference_mode():
+        expected = [network(images(2, 8)) for network in networks]
+        for network in networks:
+            network.first.weight.zero_()
+        for each, expected_BK in zip(ready, expected, strict=True):
+            torch.testing.assert_close(each.forward(images(2, 8)), expected_BK, rtol=0, atol=1e-5)
+
+
+def test_it_pays_for_much_work_only() -> None:
+    """By hand: 15 % faster saves 13 % of the time, which has to be over 60 seconds."""
+    macs = 400_000_000  # 125 images a second on two threads: 57,500 images take 460 seconds
+    assert not pays_to_compile(57_000, macs, 2)
+    assert pays_to_compile(58_000, macs, 2)
+    assert pays_to_compile(29_000, macs, 1)
+    assert not pays_to_compile(58_000, macs, 4)
+
+
+def test_auto_compiles_only_where_it_pays_and_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, example_BCHW = place(Small(0), CPU).eval(), torch.zeros(2, 3, 8, 8)
+    macs = 4 * 6 * 6 * 27
+    enough = int(3 * 60 * 25e9 * 1.15 / 0.15 / macs)
+    assert accelerate(network, example_BCHW, 1000, "auto").backend == "eager"
+    assert accelerate(network, example_BCHW, enough, "auto").backend == "compiled"
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert accelerate(network, example_BCHW, enough, "auto").backend == "eager"
+
+
+class Deciding(Small):
+    """Looks at values, which no program of fixed steps can."""
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        features_BK = super().forward(images_BCHW)
+        return features_BK if features_BK.sum().item() > 0 else -features_BK
+
+
+def test_what_cannot_be_compiled_is_refused_or_runs_eagerly() -> None:
+    network, example_BCHW = Deciding(0).eval(), torch.zeros(2, 3, 8, 8)
+    for choice in ("compiled", "onnxruntime"):
+        with pytest.raises(StudyError, match=f"runtime.backend = '{choice}' cannot run this netw"):
+            accelerate(network, example_BCHW, 1, choice)
+    ready = accelerate(network, example_BCHW, 10**15, "auto")
+    assert ready.backend == "eager"
+    torch.testing.assert_close(ready.forward(images(3, 8)), network(images(3, 8)))
+
+
+def test_what_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(StudyError, match=r'"compiled" needs a C\+\+ compiler.*choose "auto"'):
+        check_backend("compiled")
+    monkeypatch.setattr(backends, "_ONNX_PACKAGES", ("onnx", "no_such_package"))
+    with pytest.raises(StudyError, match=r'needs no_such_package, .*pip install "mixqual\[onnx\]"'):
+        check_backend("onnxruntime")
+    for choice in ("auto", "eager"):
+        check_backend(choice)
+
+
+def test_a_study_is_refused_before_any_work(
+    command: Command, study_file: "object", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    path = study_file()  # type: ignore[operator]
+    ended = command("run", path, "--out", tmp_path / "out", "--set", "runtime.backend=compiled")
+    assert 'runtime.backend = "compiled" needs a C++ compiler' in ended.refusal()
+    assert not (tmp_path / "out").exists()
+    ended = command("run", path, "--out", tmp_path / "out", "--set", "runtime.backend=fast")
+    assert "runtime.backend" in ended.refusal()
