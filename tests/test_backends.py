@@ -1,5 +1,6 @@
 """Every backend against the plain network, what `auto` chooses, and what is refused."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from mixqual.networks import Classifier, Gate, Preprocessing, build_classifier
 from mixqual.runtime import place
 
 CPU = torch.device("cpu")
-LITE0, TINY = "timm/tf_efficientnet_lite0", "timm/test_efficientnet"
+LITE0 = "timm/tf_efficientnet_lite0"
 SIDE, BATCH = 32, 5
 CHOICES = ["eager", "compiled", "onnxruntime"]
 
@@ -52,9 +53,9 @@ def test_every_backend_answers_as_the_network_does(choice: str) -> None:
         same(network, ready.forward, count)
 
 
-def test_the_gate_runs_by_every_backend() -> None:
+def test_the_gate_is_exported_too() -> None:
     gate = place(Gate(3, Preprocessing((0.5,) * 3, (0.2,) * 3, "bilinear")), CPU).eval()
-    for choice in CHOICES:
+    for choice in ("eager", "onnxruntime"):
         ready = accelerate(gate, torch.zeros(BATCH, 3, SIDE, SIDE), 1, choice)
         with torch.inference_mode():
             for count in (1, 5, 8):
@@ -76,18 +77,18 @@ class Small(nn.Module):
         return self.first(images_BCHW / 255).mean((2, 3))
 
 
-def test_more_networks_of_a_kind_are_compiled_than_torch_keeps_programs_of_one_code() -> None:
-    """Each keeps its own weights, and none runs eagerly: a changed weight changes nothing."""
-    networks = [
-        place(Small(seed), CPU).eval() for seed in range(torch._dynamo.config.recompile_limit + 2)
-    ]
+def test_more_networks_are_compiled_than_torch_keeps_programs_of_one_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else the third would be refused: torch raises where a whole program may not be compiled."""
+    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 2)
+    networks = [place(Small(seed), CPU).eval() for seed in range(4)]
     ready = [accelerate(net, torch.zeros(2, 3, 8, 8), 1, "compiled") for net in networks]
     with torch.inference_mode():
         expected = [network(images(2, 8)) for network in networks]
-        for network in networks:
-            network.first.weight.zero_()
-        for each, expected_BK in zip(ready, expected, strict=True):
-            torch.testing.assert_close(each.forward(images(2, 8)), expected_BK, rtol=0, atol=1e-5)
+    for each, expected_BK in zip(ready, expected, strict=True):
+        assert each.backend == "compiled"
+        torch.testing.assert_close(each.forward(images(2, 8)), expected_BK, rtol=0, atol=1e-5)
 
 
 def test_it_pays_for_much_work_only() -> None:
@@ -139,10 +140,13 @@ def test_what_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_study_is_refused_before_any_work(
-    command: Command, study_file: "object", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command,
+    study_file: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
-    path = study_file()  # type: ignore[operator]
+    path = study_file()
     ended = command("run", path, "--out", tmp_path / "out", "--set", "runtime.backend=compiled")
     assert 'runtime.backend = "compiled" needs a C++ compiler' in ended.refusal()
     assert not (tmp_path / "out").exists()

@@ -124,8 +124,8 @@ def _compiled(network: nn.Module, example_BCHW: Tensor) -> Forward:
         outputs: Tensor = network(images_BCHW)
         return outputs
 
-    # torch keeps what it compiles with the code that it is compiled from, eight programs at most,
-    # and runs the next eagerly without an error: each network needs code of its own.
+    # torch keeps what it compiles with the code that it is compiled from, and no more than eight
+    # programs: each network needs code of its own.
     whole.__code__ = whole.__code__.replace()
     program = torch.compile(whole, fullgraph=True, dynamic=False)
     example_BCHW = _channels_last(example_BCHW)
