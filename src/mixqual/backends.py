@@ -22,10 +22,11 @@ from mixqual.runtime import place
 # EPYC (docs/performance.md). They need not be true elsewhere: they must not change from run to run.
 _MACS_A_SECOND = 25e9
 """Of an eager network on one thread."""
-_COMPILED_SPEED_UP, _SECONDS_TO_COMPILE = 1.15, 30.0
+_SPEED_UP, _SECONDS_TO_COMPILE = 1.1, 30.0
 _MARGIN = 2.0
 """The time saved has to be so many times the time to compile."""
 
+BACKENDS = ("eager", "compiled", "onnxruntime")
 _ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 
 Forward = Callable[[Tensor], Tensor]
@@ -85,6 +86,17 @@ def check_backend(choice: str) -> None:
         )
 
 
+def unusable_backends() -> dict[str, str]:
+    """The backends that this machine does not have, and what it lacks for them."""
+    found = {}
+    for backend in BACKENDS:
+        try:
+            check_backend(backend)
+        except StudyError as error:
+            found[backend] = str(error)
+    return found
+
+
 def pays_to_compile(images: int, macs: int, threads: int) -> bool:
     """Whether so many images save clearly more time than compiling takes.
 
@@ -92,7 +104,7 @@ def pays_to_compile(images: int, macs: int, threads: int) -> bool:
     interruption decides as before.
     """
     eager_seconds = images * macs / (_MACS_A_SECOND * threads)
-    saved = eager_seconds * (1 - 1 / _COMPILED_SPEED_UP)
+    saved = eager_seconds * (1 - 1 / _SPEED_UP)
     return saved > _MARGIN * _SECONDS_TO_COMPILE
 
 
