@@ -1,6 +1,7 @@
 """Benchmarks on sizes so small that their ratios mean nothing: that they run, and say what."""
 
 import json
+import os
 
 import pytest
 from ended import Command
@@ -11,17 +12,20 @@ from mixqual.bench import (
     decode,
     distortions,
     epoch,
+    forward,
     indexing,
     memory,
     run_benchmarks,
     startup,
     sweep,
+    training,
     tree_sweep,
     trees,
 )
-from mixqual.bench.timing import compare
+from mixqual.bench.plain import plain_defaults
+from mixqual.bench.timing import compare, compare_all
 from mixqual.config import RuntimeConfig
-from mixqual.errors import StudyError
+from mixqual.errors import RunError, StudyError
 from mixqual.networks import Sharing
 
 TINY = "timm/test_efficientnet"
@@ -47,6 +51,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "_REPETITIONS", 1)
     for name, value in (("_SIDE", 32), ("_BATCH", 2), ("_STEPS", 2)):
         monkeypatch.setattr(trees, name, value)
+    for module in (forward, training):
+        for name, value in (("_SIDE", 32), ("_BATCH", 2), ("_REPETITIONS", 2)):
+            monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(forward, "_NETWORKS", (TINY,))
+    monkeypatch.setattr(training, "_BACKBONE", TINY)
     monkeypatch.setattr(trees, "_TRAINED", (TINY, Sharing(until="blocks.3")))
     run = ((TINY, Sharing(until="blocks.3")), (TINY, Sharing(from_="blocks.3")))
     monkeypatch.setattr(trees, "_RUN", run)
@@ -70,6 +79,30 @@ def test_ratios_are_medians_of_pairs_that_are_timed_in_turn() -> None:
     assert (ratio.what, ratio.against, ratio.repetitions) == ("few", "many", 5)
 
 
+def test_each_is_compared_with_each_of_the_others() -> None:
+    work = {count: lambda count=count: sum(range(count)) for count in (10_000, 100_000, 1_000_000)}
+    found = compare_all(
+        {"few": work[10_000], "more": work[100_000]},
+        {"many": work[1_000_000], "few": work[10_000]},
+        settings="",
+        repetitions=5,
+    )
+    pairs = [(ratio.what, ratio.against) for ratio in found]
+    assert pairs == [("few", "many"), ("few", "few"), ("more", "many"), ("more", "few")]
+    ratios = dict(zip(pairs, found, strict=True))
+    assert ratios["few", "many"].ratio < ratios["more", "many"].ratio < 0.5
+    assert ratios["more", "few"].ratio > 2
+
+
+def test_plain_passes_are_made_in_another_process_whose_end_is_noticed() -> None:
+    body = "import os\ndef run():\n    sys.exit(3) if os.getpid() != {pid} else None\n"
+    with (
+        plain_defaults(body.format(pid=os.getpid()), TINY, classes=2, batch=1, side=16) as run,
+        pytest.raises(RunError, match="has ended"),
+    ):
+        run()
+
+
 @pytest.mark.usefixtures("small")
 def test_all_of_them_run() -> None:
     results = run_benchmarks(None, RuntimeConfig(threads=1))
@@ -81,7 +114,13 @@ def test_all_of_them_run() -> None:
         ("distortions", "gaussian_noise", "floor:"),
         ("distortions", "jpeg", "pillow"),
         ("distortions", "downsampling", "torchvision"),
+        *(
+            ("forward", f"{TINY}, {backend}", against)
+            for backend in ("eager", "compiled", "onnxruntime")
+            for against in ("plain", "onnxruntime")
+        ),
         ("sweep", "sweep", "floor:"),
+        ("training", f"training step of {TINY}", "plain"),
         ("trees", "training of tree_blocks.3", "floor:"),
         *(
             ("trees", f"{name} of {TINY}", against)
@@ -126,10 +165,12 @@ def test_an_unknown_one_is_refused() -> None:
         "decode",
         "distortions",
         "epoch",
+        "forward",
         "indexing",
         "memory",
         "startup",
         "sweep",
+        "training",
         "tree_sweep",
         "trees",
     )

@@ -571,6 +571,6 @@ class TestEvaluate:
 def test_bench_refuses_an_unknown_name(command: Command) -> None:
     refused = command("bench", "speed").refusal()
     assert refused == (
-        "unknown benchmark 'speed'; there are decode, distortions, epoch, indexing, memory, "
-        "startup, sweep, tree_sweep, trees"
+        "unknown benchmark 'speed'; there are decode, distortions, epoch, forward, indexing, "
+        "memory, startup, sweep, training, tree_sweep, trees"
     )

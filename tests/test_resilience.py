@@ -168,6 +168,28 @@ def test_a_named_network_equals_its_own_predictions(cells_folder: Path, tmp_path
             right.append(scores_BK.argmax().item() == label)
     accuracy = results["accuracy"]["timm/test_efficientnet"]["gaussian_blur"]
     assert accuracy["0"] == pytest.approx(np.mean(right), abs=1e-6)
+    assert results["provenance"]["backends"] == {"model": ["eager"]}
+    again = evaluate(
+        "timm/test_efficientnet",
+        cells_folder,
+        weights=str(tmp_path / "w.safetensors"),
+        size=32,
+        distortions={"gaussian_blur": DistortionConfig(max=10.0, steps=1)},
+        runtime=RuntimeConfig(threads=1, backend="onnxruntime"),
+    )
+    assert again["provenance"]["backends"] == {"model": ["onnxruntime"]}
+    assert again["accuracy"] == results["accuracy"]
+
+
+def test_functions_and_files_run_as_they_are(bars: Path, module: str, command: Command) -> None:
+    results = evaluate(f"{module}:always_first", bars, size=32, distortions=GRID)
+    assert results["provenance"]["backends"] == {"model": ["as it is"]}
+    ended = command(
+        *("evaluate", f"{module}:always_first", "--data", bars, "--backend", "onnxruntime")
+    )
+    assert "runtime.backend = 'onnxruntime' is for networks by name" in ended.refusal()
+    ended = command("evaluate", f"{module}:always_first", "--data", bars, "--backend", "fast")
+    assert "backend" in ended.refusal()
 
 
 def test_imagenet_s_classes_are_found_by_wordnet_id(workplace: Path, module: str) -> None:

@@ -87,6 +87,8 @@ class TestResults:
         } <= origin.keys()
         assert origin["images"] == {"train": 40, "val": 16, "test": 24}
         assert (origin["processes"], origin["threads"], origin["seeds"]) == (1, 1, [0])
+        kinds = ("experts", "baselines", "gate")
+        assert origin["backends"] == {kind: ["eager"] for kind in kinds}
         assert results["models"] == MODELS
         assert (results["experts"], results["baselines"]) == (NETWORKS[:3], NETWORKS[3:])
         for model in MODELS:

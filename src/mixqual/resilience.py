@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+import torch
+from torch import nn
 
+from mixqual.backends import Accelerated, accelerate, check_backend
 from mixqual.config import DataConfig, DistortionConfig, RuntimeConfig
 from mixqual.data import (
     DecodedImages,
@@ -85,7 +88,9 @@ def evaluate(
     results have corruption errors. Raises `DataError` if folder and model do not fit,
     `BackboneError` for an unusable model, `StudyError` for settings that do not fit.
     """
-    machine = set_up_machine(runtime or RuntimeConfig())
+    runtime = runtime or RuntimeConfig()
+    machine = set_up_machine(runtime)
+    check_backend(runtime.backend)
     if distortions is None:
         distortions = {} if imagenet_c else PAPER_DISTORTIONS
     # Mistakes come to light before a model is loaded, though only its file may know the size.
@@ -104,6 +109,10 @@ def evaluate(
     with tempfile.TemporaryDirectory(prefix="mixqual-") as scratch:
         images = _decode(index, Path(scratch), data, loaded)
         labels_N = output_of_each(images.classes, outputs)[images.labels_N]
+        batch = torch.zeros(min(batch_size, len(labels_N)), 3, loaded.size, loaded.size)
+        network = _accelerated(
+            loaded, model, batch.to(machine.device), len(labels_N) * len(cells), runtime.backend
+        )
         results: dict[str, Any] = {
             "name": model,
             "provenance": provenance(machine)
@@ -116,6 +125,7 @@ def evaluate(
                 "weights": weights,
                 "classes": list(images.classes),
                 "model": {**loaded.facts, "outputs": outputs},
+                "backends": {"model": [network.backend]},
             },
             "models": [model],
             "distortions": {name: dict(grid.facts) for name, grid in grids.items()},
@@ -127,7 +137,7 @@ def evaluate(
             rates = results_baseline(Path(str(baseline)), earlier, results)
         array = OutputArray(Path(scratch) / "outputs.zarr", len(labels_N), outputs)
         sweep(
-            {model: lambda images_BCHW, _: loaded.classify(images_BCHW)},
+            {model: lambda images_BCHW, _: network.forward(images_BCHW)},
             {model: array},
             ImageSet(images, np.arange(len(labels_N))),
             cells,
@@ -228,6 +238,20 @@ def _decode(
         on_error=data.on_error,
     )
     return open_images(cache, data.memory_budget_mb)
+
+
+def _accelerated(
+    loaded: LoadedClassifier, model: str, example_BCHW: torch.Tensor, ahead: int, backend: str
+) -> Accelerated:
+    """Networks run by the backend; functions and files as they are, which knows no choice."""
+    if isinstance(loaded.classify, nn.Module):
+        return accelerate(loaded.classify, example_BCHW, ahead, backend)
+    if backend not in ("auto", "eager"):
+        raise StudyError(
+            f"runtime.backend = {backend!r} is for networks by name; {model!r} runs as it is, so "
+            'choose "auto"'
+        )
+    return Accelerated(loaded.classify, "as it is")
 
 
 def _by_level(measured: CellMetrics, scored: Scored) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mixqual.artifacts import read_json, write_json
+from mixqual.backends import Accelerated
 from mixqual.data import (
     ImageIndex,
     ImageSet,
@@ -30,10 +31,9 @@ from mixqual.seeding import derive_seed
 from mixqual.training import Fitted, Task, fit, validation_assignment
 from mixqual.workbench import (
     Workbench,
+    accelerated,
     fitted,
     load_best,
-    load_gate,
-    load_network,
     network_folder,
     untrained_gate,
     untrained_network,
@@ -161,8 +161,14 @@ def sweep_split(
     if bench.accelerator.is_main_process:
         arrays = {name: _open_outputs(bench, sets, split, name, seed) for name in names}
         lacking = [name for name, array in arrays.items() if not array.is_full(cells)]
+        predictors = {}
+        for name in lacking:
+            # All cells count, not those that are missing: a sweep goes on as it began.
+            network = accelerated(bench, sets[split], name, seed, len(sets[split]) * len(cells))
+            arrays[name].note_backend(network.backend)
+            predictors[name] = _predictor(network, name)
         sweep(
-            {name: _predictor(bench, sets, name, seed) for name in lacking},
+            predictors,
             {name: arrays[name] for name in lacking},
             sets[split],
             cells,
@@ -283,12 +289,10 @@ def _expert_steps(bench: Workbench, seed: int) -> int:
     )
 
 
-def _predictor(bench: Workbench, sets: Mapping[str, ImageSet], name: str, seed: int) -> Predictor:
+def _predictor(network: Accelerated, name: str) -> Predictor:
     if name == "gate":
-        gate = load_gate(bench, bench.plan.gate_key(seed), seed)
-        return lambda images_BCHW, _: gate(images_BCHW)
-    network = load_network(bench, len(sets["train"].classes), name, seed)
-    return lambda images_BCHW, _: network(images_BCHW).softmax(1)
+        return lambda images_BCHW, _: network.forward(images_BCHW)
+    return lambda images_BCHW, _: network.forward(images_BCHW).softmax(1)
 
 
 def _open_outputs(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mixqual import stages
 from mixqual.artifacts import exclusive, key_of
+from mixqual.backends import check_backend
 from mixqual.config import StudyConfig
 from mixqual.costs import costs, stage_costs
 from mixqual.data import ImageIndex, ImageSet, find_leaks, index_images
@@ -73,6 +74,7 @@ class Study:
 
     def prepare(self) -> tuple[Plan, ImageIndex]:
         """List the images, and plan what to make of them. Raises `DataError` and `StudyError`."""
+        check_backend(self.config.runtime.backend)
         check_backbone(self.config.backbone, self.config.data.size)
         index = index_images(self.config.data, self.config.split.seed)
         plan = Plan(with_canonical_stages(self.config), index.fingerprint())
@@ -151,6 +153,9 @@ class Study:
             "training": training,
             **self.origin,
         }
+        results["provenance"]["backends"] = backends_used(
+            bench.plan, [cube for cube, _ in tests.values()]
+        )
         return results, choose_examples(bench.plan, sets["test"], seen)
 
 
@@ -265,6 +270,19 @@ def summarise(
             asdict(leak)
             for leak in find_leaks(images, {name: part.indices_N for name, part in sets.items()})
         ],
+    }
+
+
+def backends_used(plan: Plan, cubes: Sequence[Cube]) -> dict[str, list[str]]:
+    """What the networks of each kind ran as in the sweeps of the test images.
+
+    Nothing is said of outputs that were made before this was noted.
+    """
+    baselines = [name for name in plan.networks if name in plan.config.baselines]
+    kinds = {"experts": list(plan.config.experts), "baselines": baselines, "gate": ["gate"]}
+    return {
+        kind: sorted({b for cube in cubes for name in names for b in cube.arrays[name].backends})
+        for kind, names in kinds.items()
     }
 
 

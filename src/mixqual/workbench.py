@@ -6,10 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import final
 
+import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 from torch import nn
 
 from mixqual.artifacts import ArtifactStore, earlier_artifacts
+from mixqual.backends import Accelerated, accelerate
+from mixqual.data import ImageSet
 from mixqual.evaluation import OutputArray
 from mixqual.networks import Classifier, Gate, backbone_preprocessing, blank_classifier
 from mixqual.plan import Plan
@@ -90,6 +93,24 @@ def load_gate(bench: Workbench, key: str, seed: int) -> Gate:
     gate = untrained_gate(bench, seed)
     load_best(gate, bench.store.path("gate", key))
     return place(gate, bench.machine.device).eval()
+
+
+def accelerated(
+    bench: Workbench, images: ImageSet, name: str, seed: int, images_ahead: int
+) -> Accelerated:
+    """A trained network ("gate" for the gate), made ready to predict so many images.
+
+    They come in batches of the evaluation, from a set of these sizes and classes.
+    """
+    config = bench.plan.config
+    network: nn.Module
+    if name == "gate":
+        network = load_gate(bench, bench.plan.gate_key(seed), seed)
+    else:
+        network = load_network(bench, len(images.classes), name, seed)
+    batch, size = min(config.evaluation.batch_size, len(images)), config.data.size
+    example_BCHW = torch.zeros(batch, 3, size, size, device=bench.machine.device)
+    return accelerate(network, example_BCHW, images_ahead, config.runtime.backend)
 
 
 def untrained_network(bench: Workbench, classes: int) -> Classifier:

@@ -47,6 +47,19 @@ def test_a_new_array_has_no_cells(tmp_path: Path) -> None:
     assert not array.has(CLEAN_CELL, 0)
 
 
+def test_what_a_network_ran_as_stays_with_its_outputs(tmp_path: Path) -> None:
+    path = tmp_path / "noted.zarr"
+    array = OutputArray(path, images=5, outputs=3)
+    assert array.backends == ()
+    for name in ("eager", "compiled", "eager"):
+        array.note_backend(name)
+    array.add_cells([CLEAN_CELL])
+    array.write(CLEAN_CELL, 0, values(5, 3))
+    again = OutputArray(path, images=5, outputs=3)
+    assert again.backends == array.backends == ("eager", "compiled")
+    assert again.cells == [CLEAN_CELL]
+
+
 def test_room_is_not_yet_content(tmp_path: Path) -> None:
     array = OutputArray(tmp_path / "room.zarr", images=5, outputs=3)
     array.add_cells([CLEAN_CELL, A1])

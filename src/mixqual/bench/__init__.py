@@ -8,13 +8,14 @@ import pkgutil
 from dataclasses import asdict
 from typing import Any
 
+from mixqual.backends import unusable_backends
 from mixqual.bench.peers import missing_peers
 from mixqual.config import RuntimeConfig
 from mixqual.errors import StudyError
 from mixqual.provenance import provenance
 from mixqual.runtime import set_up_machine
 
-_TOOLS = {"noise_images", "peak_memory", "peers", "scratch", "timing"}
+_TOOLS = {"noise_images", "peak_memory", "peers", "plain", "scratch", "timing"}
 
 
 def benchmarks() -> tuple[str, ...]:
@@ -34,5 +35,6 @@ def run_benchmarks(name: str | None = None, runtime: RuntimeConfig | None = None
     return {
         "provenance": provenance(machine),
         "peers_not_installed": missing_peers(),
+        "backends_not_usable": unusable_backends(),
         "rows": rows,
     }

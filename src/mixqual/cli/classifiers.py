@@ -52,11 +52,15 @@ def evaluate(
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write every metric here.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Draw the curves here: .svg, .png.")] = None,
+    backend: Annotated[
+        str, typer.Option(help='"auto", "eager", "compiled" or "onnxruntime", for named networks.')
+    ] = "auto",
     seed: int = 0,
     skip_unreadable: Annotated[bool, typer.Option(help="Leave out what cannot be read.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure the resilience of any classifier on a folder of images."""
+    from mixqual.config import RuntimeConfig
     from mixqual.distort_files import parse_steps
     from mixqual.imagenet_c import NAMES
     from mixqual.report import (
@@ -72,6 +76,7 @@ def evaluate(
     )
     from mixqual.resilience import PAPER_DISTORTIONS, levels_up_to
     from mixqual.resilience import evaluate as measure
+    from mixqual.study_file import make_table
 
     strongest = parse_steps(distortion or [])
     if not strongest and not imagenet_c:
@@ -92,6 +97,7 @@ def evaluate(
         baseline=baseline,
         seed=seed,
         on_error="skip" if skip_unreadable else "raise",
+        runtime=make_table(RuntimeConfig, "evaluate", backend=backend),
     )
     if csv:
         write_csv(results, csv)

@@ -1,6 +1,6 @@
 """A whole study."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -40,6 +40,9 @@ class RuntimeConfig(Table):
     """Threads of the CPU kernels; 0 takes one per core, shared by the processes of a machine."""
     tune_allocator: bool = True
     """Keep freed memory in the process (glibc): page faults cost as much as the arithmetic."""
+    backend: Literal["auto", "eager", "compiled", "onnxruntime"] = "auto"
+    """What networks run as in a sweep on the CPU: "compiled" takes half a minute at first and needs
+    a C++ compiler, "onnxruntime" needs the onnx extra. "auto" compiles where that pays."""
 
 
 def _check_fractions(where: str, fractions: Fractions) -> None:

@@ -72,7 +72,7 @@ class OutputArray:
                     dtype="float32",
                     fill_value=float("nan"),
                     dimension_names=("cell", "image", "output"),
-                    attributes={"cells": []},
+                    attributes={"cells": [], "backends": []},
                 )
         if array.shape[1:] != (images, outputs):
             raise RunError(
@@ -81,11 +81,25 @@ class OutputArray:
             )
         self._array = array
         self._cells = [Cell(*cell) for cell in array.attrs["cells"]]  # type: ignore[misc, union-attr]
+        backends: Any = array.attrs.get("backends", [])
+        self._backends: tuple[str, ...] = tuple(backends)
 
     @property
     def cells(self) -> list[Cell]:
         """The cells that the array has room for, whether written yet or not."""
         return list(self._cells)
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """What the network ran as, by `note_backend`: several if a sweep went on with another."""
+        return self._backends
+
+    def note_backend(self, name: str) -> None:
+        """Keep with the outputs what the network runs as that fills them from now on."""
+        if name not in self._backends:
+            self._backends = (*self._backends, name)
+            with refusing_full_disk(self._path):
+                self._array.update_attributes({"backends": list(self._backends)})
 
     def add_cells(self, cells: Sequence[Cell]) -> None:
         """Make room for cells that are not there yet."""

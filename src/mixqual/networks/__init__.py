@@ -12,6 +12,7 @@ from mixqual.networks.backbones import (
 )
 from mixqual.networks.conditional import conditional_forward, passing_weights
 from mixqual.networks.first_stages import FirstStages
+from mixqual.networks.folding import fold_batch_norms
 from mixqual.networks.gate import Gate
 from mixqual.networks.mixture import BranchedClassifier, Mixture
 from mixqual.networks.preprocessing import Preprocessing
@@ -33,6 +34,7 @@ __all__ = [
     "check_backbone",
     "conditional_forward",
     "find_backbone",
+    "fold_batch_norms",
     "last_linear",
     "load_backbone",
     "passing_weights",

@@ -144,7 +144,7 @@ def trace(classifier: Classifier) -> TracedClassifier:
     modes = [(module, module.training) for module in classifier.modules()]
     try:
         while True:
-            trained, evaluated = (_trace(classifier.train(mode), whole) for mode in (True, False))
+            trained, evaluated = (graph_of(classifier.train(mode), whole) for mode in (True, False))
             path = _first_difference(trained, evaluated)
             if path is None:
                 return TracedClassifier(classifier, evaluated)
@@ -157,6 +157,18 @@ def trace(classifier: Classifier) -> TracedClassifier:
     finally:
         for module, training in modes:
             module.training = training
+
+
+def graph_of(network: nn.Module, whole: set[type[nn.Module]]) -> fx.Graph:
+    """What a network does in the mode that it is in; modules of the kinds in `whole` stay whole.
+
+    Raises `BackboneError`, with the reason, if torch.fx cannot trace it.
+    """
+    try:
+        return _Tracer(whole).trace(network)
+    except Exception as error:  # a forward pass written in Python can fail in any way
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BackboneError(f"torch.fx cannot trace it ({reason})") from None
 
 
 def module_path(node: fx.Node) -> str:
@@ -176,14 +188,6 @@ class _Tracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, self._leaves) or super().is_leaf_module(m, module_qualified_name)
-
-
-def _trace(classifier: Classifier, whole: set[type[nn.Module]]) -> fx.Graph:
-    try:
-        return _Tracer(whole).trace(classifier)
-    except Exception as error:  # a forward pass written in Python can fail in any way
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BackboneError(f"torch.fx cannot trace it ({reason})") from None
 
 
 def _first_difference(trained: fx.Graph, evaluated: fx.Graph) -> str | None:

@@ -94,7 +94,7 @@ def read_model_file(path: Path, device: torch.device) -> ModelFile:
     if not path.is_file():
         raise BackboneError(f"model {str(path)!r} is no file")
     form, reader = _READERS[path.suffix.lower()]
-    with _quietly():
+    with quietly():
         try:
             return reader(path, device)
         except BackboneError:
@@ -224,7 +224,7 @@ def _first_tensor(output: object) -> Tensor | None:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Without torch's announcements, and without tracebacks in its log of what it then raises."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
