@@ -11,7 +11,7 @@ from small_elpv import cell_set
 from torch import Tensor, nn
 
 from mixqual import backends
-from mixqual.backends import accelerate, check_backend, pays_to_compile
+from mixqual.backends import accelerate, check_backend, pays
 from mixqual.config import BackboneConfig
 from mixqual.distortions import distortion
 from mixqual.errors import StudyError
@@ -122,17 +122,21 @@ def test_a_compiled_sweep_says_what_an_eager_one_does(tmp_path: Path) -> None:
 def test_it_pays_for_much_work_only() -> None:
     """By hand: 1.1 times as fast saves an eleventh of the time, which has to be over 60 seconds."""
     macs = 400_000_000  # 125 images a second on two threads: 82,500 images take 660 seconds
-    assert not pays_to_compile(82_000, macs, 2)
-    assert pays_to_compile(83_000, macs, 2)
-    assert pays_to_compile(42_000, macs, 1)
-    assert not pays_to_compile(83_000, macs, 4)
+    assert not pays("compiled", 82_000, macs, 2)
+    assert pays("compiled", 83_000, macs, 2)
+    assert pays("compiled", 42_000, macs, 1)
+    assert not pays("compiled", 83_000, macs, 4)
+    # And 1.25 times as fast a fifth, which has to be over 16 seconds: 10,000 images take 80.
+    assert not pays("onnxruntime", 9_900, macs, 2)
+    assert pays("onnxruntime", 10_100, macs, 2)
 
 
-def test_auto_compiles_only_where_it_pays_and_can(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_takes_what_pays_and_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     network, example_BCHW = place(Small(0), CPU).eval(), torch.zeros(2, 3, 8, 8)
-    macs = 4 * 6 * 6 * 27
-    enough = int(2 * 660 * 25e9 / macs)
+    enough = int(2 * 660 * 25e9 / (4 * 6 * 6 * 27))  # for both
     assert accelerate(network, example_BCHW, 1000, "auto").backend == "eager"
+    assert accelerate(network, example_BCHW, enough, "auto").backend == "onnxruntime"
+    monkeypatch.setattr(backends, "_ONNX_PACKAGES", ("no_such_package",))
     assert accelerate(network, example_BCHW, enough, "auto").backend == "compiled"
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert accelerate(network, example_BCHW, enough, "auto").backend == "eager"

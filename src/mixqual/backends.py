@@ -22,9 +22,11 @@ from mixqual.runtime import place
 # EPYC (docs/performance.md). They need not be true elsewhere: they must not change from run to run.
 _MACS_A_SECOND = 25e9
 """Of an eager network on one thread."""
-_SPEED_UP, _SECONDS_TO_COMPILE = 1.1, 30.0
+_GAINS = {"onnxruntime": (1.25, 8.0), "compiled": (1.1, 30.0)}
+"""How many times as fast as an eager network each is at least, and the seconds that it takes to
+prepare; in the order in which `auto` prefers them."""
 _MARGIN = 2.0
-"""The time saved has to be so many times the time to compile."""
+"""The time saved has to be so many times the time to prepare."""
 
 BACKENDS = ("eager", "compiled", "onnxruntime")
 _ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
@@ -51,24 +53,22 @@ def accelerate(
     Probabilities differ by less than 1e-4 from those of the network, which is in inference mode and
     stays as it is. "eager" folds batch norms; "compiled" also makes one program of it in C++, for
     the example's batch size, beside the eager network for other sizes; "onnxruntime" exports it.
-    "auto" is "compiled" where `pays_to_compile` and there is a C++ compiler, otherwise "eager". A
-    GPU always runs the network as it is. Raises `StudyError` for a backend that cannot be used.
+    "auto" is the first of "onnxruntime" and "compiled" that this machine has and that `pays`,
+    otherwise "eager". A GPU always runs the network as it is. Raises `StudyError` for a backend
+    that cannot be used.
     """
     if example_BCHW.device.type != "cpu":
         return Accelerated(network, "eager")
     check_backend(choice)
-    if choice == "onnxruntime":
-        return Accelerated(_prepared(_exported, network, example_BCHW, choice), choice)
-    folded = place(fold_batch_norms(network), example_BCHW.device)
-    if choice == "compiled":
-        return Accelerated(_prepared(_compiled, folded, example_BCHW, choice), choice)
-    if choice == "auto" and _compiler() is not None:
-        macs = count(network, example_BCHW.shape[-1]).macs
-        if pays_to_compile(images_ahead, macs, torch.get_num_threads()):
-            with suppress(StudyError):  # what torch cannot compile runs eagerly, and is called so
-                forward = _prepared(_compiled, folded, example_BCHW, "compiled")
-                return Accelerated(forward, "compiled")
-    return Accelerated(folded, "eager")
+    if choice != "auto":
+        return Accelerated(_forward(network, example_BCHW, choice), choice)
+    macs, threads = count(network, example_BCHW.shape[-1]).macs, torch.get_num_threads()
+    lacking = unusable_backends()
+    for backend in _GAINS:
+        if backend not in lacking and pays(backend, images_ahead, macs, threads):
+            with suppress(StudyError):  # what it cannot run, the next one may
+                return Accelerated(_forward(network, example_BCHW, backend), backend)
+    return Accelerated(_forward(network, example_BCHW, "eager"), "eager")
 
 
 def check_backend(choice: str) -> None:
@@ -97,15 +97,16 @@ def unusable_backends() -> dict[str, str]:
     return found
 
 
-def pays_to_compile(images: int, macs: int, threads: int) -> bool:
-    """Whether so many images save clearly more time than compiling takes.
+def pays(backend: str, images: int, macs: int, threads: int) -> bool:
+    """Whether so many images save clearly more time than preparing a backend takes.
 
     `macs` are those of one image. It is reckoned, not timed, so that a study which goes on after an
     interruption decides as before.
     """
+    speed_up, seconds_to_prepare = _GAINS[backend]
     eager_seconds = images * macs / (_MACS_A_SECOND * threads)
-    saved = eager_seconds * (1 - 1 / _SPEED_UP)
-    return saved > _MARGIN * _SECONDS_TO_COMPILE
+    saved = eager_seconds * (1 - 1 / speed_up)
+    return saved > _MARGIN * seconds_to_prepare
 
 
 def _compiler() -> str | None:
@@ -113,14 +114,12 @@ def _compiler() -> str | None:
     return shutil.which(os.environ.get("CXX") or "g++")
 
 
-def _prepared(
-    prepare: Callable[[nn.Module, Tensor], Forward],
-    network: nn.Module,
-    example_BCHW: Tensor,
-    backend: str,
-) -> Forward:
+def _forward(network: nn.Module, example_BCHW: Tensor, backend: str) -> Forward:
     try:
-        return prepare(network, example_BCHW)
+        if backend == "onnxruntime":
+            return _exported(network, example_BCHW)
+        folded = place(fold_batch_norms(network), example_BCHW.device)
+        return folded if backend == "eager" else _compiled(folded, example_BCHW)
     except Exception as error:  # a compiler and an exporter fail in many ways
         reason = (str(error).splitlines() or [""])[0]
         raise StudyError(
