@@ -38,6 +38,11 @@ def progress(
         yield from _lines(title, total, unit, done)
 
 
+def say(line: str) -> None:
+    """Tell something that happened on the way, above a bar that is shown."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def _bar(title: str, total: int, unit: str, done: int) -> Iterator[Advance]:
     columns = (
         TextColumn("{task.description}"),

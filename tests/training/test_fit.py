@@ -19,7 +19,7 @@ from mixqual.errors import DataError, RunError
 from mixqual.networks import Classifier, build_classifier
 from mixqual.seeding import derive_seed
 from mixqual.training import Fitted, Task, fit, load_tensors, validation_assignment
-from mixqual.training.fit import _batches
+from mixqual.training.task import batches
 
 DISTORTIONS = {name: distortion(name) for name in ("gaussian_noise", "gaussian_blur")}
 QUARTERS = Schedule(
@@ -106,7 +106,7 @@ class TestStep:
         losses: list[float] = []
         for epoch in range(2):
             # The images and their distortions are of the loop's own choice; the rest is not.
-            (batch,) = _batches(job, 8, 0, epoch)
+            (batch,) = batches(job, 8, 0, epoch)
             images_BCHW, labels_B = job.train.batch(batch.positions_B)
             images_BCHW = distort(images_BCHW, batch.assignment, DISTORTIONS, batch.seed)
             expected.zero_grad()
@@ -175,14 +175,14 @@ class TestStep:
     def test_an_epoch_shows_each_image_at_most_once_and_drops_the_ragged_batch(self) -> None:
         job = task(train=cell_set(7))  # 28 images: 3 batches of 8, 4 images left over
         for epoch in range(3):
-            positions = [batch.positions_B.tolist() for batch in _batches(job, 8, 0, epoch)]
+            positions = [batch.positions_B.tolist() for batch in batches(job, 8, 0, epoch)]
             assert [len(each) for each in positions] == [8, 8, 8]
             assert len({number for each in positions for number in each}) == 24
         first, second = (
-            [batch.positions_B.tolist() for batch in _batches(job, 8, 0, epoch)] for epoch in (0, 1)
+            [batch.positions_B.tolist() for batch in batches(job, 8, 0, epoch)] for epoch in (0, 1)
         )
         assert first != second
-        assert [b.positions_B.tolist() for b in _batches(job, 8, 2, 0)] == first[2:]
+        assert [b.positions_B.tolist() for b in batches(job, 8, 2, 0)] == first[2:]
 
 
 class TestValidation:

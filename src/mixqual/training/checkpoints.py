@@ -30,6 +30,8 @@ class Progress:
     best_loss: float = float("inf")
     best_epoch: int = 0
     epochs_without_gain: int = 0
+    parts: int = 1
+    """In how many parts a batch goes through the network."""
     history: list[dict[str, float]] = field(default_factory=list)
     """One row an epoch: epoch, step, train_loss, val_loss."""
 

@@ -7,7 +7,7 @@ killed and started again ends with the same bits as one that was not.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,38 +20,17 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from mixqual.config import TrainingConfig
-from mixqual.data import ImageSet
-from mixqual.distortions import Assignment, Distortion, Schedule, distort
 from mixqual.errors import DataError, RunError
 from mixqual.progress import progress
 from mixqual.runtime import place
 from mixqual.seeding import derive_seed
 from mixqual.training.checkpoints import Progress, load_state, save_state, save_tensors
+from mixqual.training.steps import take_step
+from mixqual.training.task import Task, batches, prepared, validation_assignment
 
 # Seconds between checkpoints within an epoch; every epoch ends with one besides.
 _CHECKPOINT_EVERY = 60.0
 _VALIDATION_BATCH = 64
-
-
-@final
-@dataclass(frozen=True)
-class Task:
-    """What a network is trained for: images, distortions, targets and loss."""
-
-    title: str
-    train: ImageSet
-    val: ImageSet
-    schedule: Schedule
-    distortions: Mapping[str, Distortion]
-    """In the order of the schedule's `ranges`."""
-    targets: Callable[[Tensor, Assignment], Tensor]
-    """From labels_B and their assignment to whatever `losses` compares outputs with."""
-    losses: Callable[[Tensor, Tensor], Tensor]
-    """From outputs and targets to losses_B, one per image; their mean is minimised."""
-    seed: int
-    """Of this fit: order of images, distortions, dropout."""
-    val_seed: int
-    """Of the validation images' fixed distortions; the same for all that is compared."""
 
 
 @final
@@ -63,6 +42,8 @@ class Fitted:
     epochs: int
     best_epoch: int
     val_loss: float
+    parts: int = 1
+    """In how many parts each batch went through the network: 2 if memory ran out."""
 
 
 def fit(
@@ -82,7 +63,8 @@ def fit(
     `state.safetensors` (from which an interrupted call goes on), `weights.safetensors` (the best)
     and TensorBoard logs. Stops after `patience` epochs without a lower validation loss, after
     `config.max_epochs` or, if `max_steps` is given, at the end of the epoch that reaches it
-    instead. Raises `DataError` if the training images do not fill one batch.
+    instead. Raises `DataError` if the training images do not fill one batch, and `RunError` if
+    training diverges or memory holds not even half of a batch.
     """
     steps_per_epoch = len(task.train) // config.batch_size
     if steps_per_epoch == 0:
@@ -123,8 +105,8 @@ def fit(
         while at.epoch * steps_per_epoch < last_step and at.epochs_without_gain < patience:
             network.train()
             first = at.step - at.epoch * steps_per_epoch  # all of them if only validation is left
-            for batch in _batches(task, config.batch_size, first, at.epoch):
-                loss = _step(wrapped, wrapped_optimizer, task, batch, at.step, accelerator)
+            for batch in batches(task, config.batch_size, first, at.epoch):
+                loss = take_step(wrapped, wrapped_optimizer, task, batch, at, accelerator)
                 at.step += 1
                 at.epoch_loss += loss
                 advance(config.batch_size, f"loss {loss:.3f}")
@@ -140,7 +122,7 @@ def fit(
             saved = time.monotonic()
     network.load_state_dict(best)
     network.eval()
-    fitted = Fitted(at.step, at.epoch, at.best_epoch, at.best_loss)
+    fitted = Fitted(at.step, at.epoch, at.best_epoch, at.best_loss, at.parts)
     if accelerator.is_main_process:
         save_tensors(directory / "weights.safetensors", best, vars(fitted))
     accelerator.free_memory()  # it holds on to every network and optimiser that it has prepared
@@ -161,70 +143,6 @@ def _optimizer(
     return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
 
 
-@final
-@dataclass(frozen=True)
-class _Batch:
-    positions_B: Tensor
-    assignment: Assignment
-    seed: int
-
-
-def _batches(task: Task, size: int, first: int, epoch: int) -> Iterator[_Batch]:
-    """The batches of one epoch from number `first` on; the ragged last one is dropped."""
-    generator = torch.Generator().manual_seed(derive_seed(task.seed, "order", epoch))
-    order_N = torch.randperm(len(task.train), generator=generator)
-    for number in range(first, len(order_N) // size):
-        seed = derive_seed(task.seed, "batch", epoch, number)
-        yield _Batch(
-            order_N[number * size : (number + 1) * size], task.schedule.draw(size, seed), seed
-        )
-
-
-def _step(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    task: Task,
-    batch: _Batch,
-    step: int,
-    accelerator: Accelerator,
-) -> float:
-    # Each process takes its share of the one global batch, so that the draws do not change.
-    share = slice(accelerator.process_index, None, accelerator.num_processes)
-    images_BCHW, targets = _prepare(
-        task,
-        task.train,
-        batch.positions_B[share],
-        batch.assignment.part(share),
-        batch.seed,
-        accelerator.device,
-    )
-    torch.manual_seed(derive_seed(task.seed, "dropout", step, accelerator.process_index))
-    loss = task.losses(network(images_BCHW), targets).mean()
-    optimizer.zero_grad()
-    accelerator.backward(loss)
-    optimizer.step()
-    mean: Tensor = accelerator.reduce(loss.detach(), "mean")
-    return mean.item()
-
-
-def _prepare(
-    task: Task,
-    images: ImageSet,
-    positions_B: Tensor,
-    assignment: Assignment,
-    seed: int,
-    device: torch.device,
-) -> tuple[Tensor, Tensor]:
-    images_BCHW, labels_B = images.batch(positions_B)
-    distorted_BCHW = distort(images_BCHW.to(device), assignment, task.distortions, seed)
-    return distorted_BCHW, task.targets(labels_B, assignment).to(device)
-
-
-def validation_assignment(task: Task) -> Assignment:
-    """The fixed distortions of the validation images: the mix of training, drawn once."""
-    return task.schedule.draw(len(task.val), derive_seed(task.val_seed, "validation"))
-
-
 def _validate(network: nn.Module, task: Task, accelerator: Accelerator) -> float:
     """Mean loss over the validation images, each counted once however many processes there are."""
     assignment = validation_assignment(task)
@@ -240,7 +158,7 @@ def _validate(network: nn.Module, task: Task, accelerator: Accelerator) -> float
         for start in starts[accelerator.process_index :: accelerator.num_processes]:
             positions_B = torch.arange(start, min(start + _VALIDATION_BATCH, len(task.val)))
             part = assignment.part(slice(start, start + _VALIDATION_BATCH))
-            images_BCHW, targets = _prepare(
+            images_BCHW, targets = prepared(
                 task, task.val, positions_B, part, seed, accelerator.device
             )
             total += task.losses(network(images_BCHW), targets).double().sum()
