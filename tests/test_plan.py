@@ -65,6 +65,8 @@ CHANGES = {
     "gate.penalty=0.02": {"gate"},
     "gate.kind=patch": {"gate"},
     "gate.kind=paper": set(),  # as it is by default
+    "training.precision=float32": set(),
+    "training.precision=bfloat16": ALL - {"images", "split"},
     "gate.distort={gaussian_noise=0.5}": {"gate"},
     "gate.distort={gaussian_noise=0.25, gaussian_blur=0.25}": set(),  # as it is by default
     "seeds=[0, 1]": set(),

@@ -128,6 +128,27 @@ class TestStep:
             )
         assert [row["train_loss"] for row in numbers["history"]] == pytest.approx(losses, rel=1e-5)
 
+    def test_bfloat16_is_close_to_float32_and_not_the_same(self, tmp_path: Path) -> None:
+        """Eight bits of mantissa: losses differ in the third digit, the weights stay float32."""
+        seen: list[torch.dtype] = []
+        rows = {}
+        for precision in ("float32", "bfloat16"):
+            network = classifier("test_efficientnet_gn")
+            last = network.backbone.classifier
+            hook = last.register_forward_hook(
+                lambda module, _, output: seen.append(output.dtype) if module.training else None
+            )
+            slow = {"precision": precision, "lr": 1e-4, "lr_new": 1e-4}  # or rounding would grow
+            config = CONFIG.model_copy(update=slow)
+            run(tmp_path / precision, task(), config, network=network)
+            hook.remove()
+            assert {p.dtype for p in network.parameters()} == {torch.float32}
+            _, numbers = load_tensors(tmp_path / precision / "state.safetensors")
+            rows[precision] = [row["val_loss"] for row in numbers["history"]]
+        assert seen == [*[torch.float32] * 9, *[torch.bfloat16] * 9]
+        assert rows["bfloat16"] == pytest.approx(rows["float32"], rel=0.02)
+        assert rows["bfloat16"] != rows["float32"]
+
     def test_both_groups_move(self, tmp_path: Path) -> None:
         before = {name: p.detach().clone() for name, p in classifier().named_parameters()}
         network, _ = run(tmp_path, task(), CONFIG.model_copy(update={"max_epochs": 1}))

@@ -19,6 +19,9 @@ class BackboneConfig(Table):
 
 Fractions = dict[str, float]
 
+_LATER = {"kind": "paper", "precision": "float32"}
+"""Settings that did not always exist, and what they stood for then."""
+
 
 class ExpertConfig(Table):
     """One expert of the mixture. The one without distortions is trained first and starts all."""
@@ -56,6 +59,15 @@ class TrainingConfig(Table):
     patience: int = Field(5, ge=1)
     """Epochs without a lower validation loss before training stops."""
     max_epochs: int = Field(50, ge=1)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What training computes in; "bfloat16" (by torch.autocast; weights and validation stay in
+    float32) pays on GPUs, and on CPUs that have it for networks of large convolutions."""
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what came later: keys are hashes of this, and older runs have them without."""
+        fields: dict[str, Any] = dump(self)
+        return {name: value for name, value in fields.items() if _LATER.get(name) != value}
 
 
 class GateConfig(TrainingConfig):
@@ -69,14 +81,6 @@ class GateConfig(TrainingConfig):
     """Lambda of Eq. 5."""
     distort: Fractions | None = Field(None, min_length=1)
     """Fraction of each mini-batch per distortion; by default half, shared equally."""
-
-    @model_serializer(mode="wrap")
-    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out the paper's kind: keys are hashes of this, and older runs have them without."""
-        fields: dict[str, Any] = dump(self)
-        if self.kind == "paper":
-            fields.pop("kind", None)
-        return fields
 
 
 class SharingConfig(Table):

@@ -25,7 +25,7 @@ from mixqual.progress import progress
 from mixqual.runtime import place
 from mixqual.seeding import derive_seed
 from mixqual.training.checkpoints import Progress, load_state, save_state, save_tensors
-from mixqual.training.steps import take_step
+from mixqual.training.steps import Forward, take_step
 from mixqual.training.task import Task, batches, prepared, validation_assignment
 
 # Seconds between checkpoints within an epoch; every epoch ends with one besides.
@@ -85,6 +85,7 @@ def fit(
     if state_path.exists():
         best, at = load_state(state_path, network, optimizer)
     wrapped, wrapped_optimizer = accelerator.prepare(network, optimizer)
+    forward = _in_precision(wrapped, config.precision, accelerator.device)
     last_step = steps_per_epoch * config.max_epochs if max_steps is None else max_steps
 
     def save() -> None:
@@ -106,7 +107,7 @@ def fit(
             network.train()
             first = at.step - at.epoch * steps_per_epoch  # all of them if only validation is left
             for batch in batches(task, config.batch_size, first, at.epoch):
-                loss = take_step(wrapped, wrapped_optimizer, task, batch, at, accelerator)
+                loss = take_step(forward, wrapped_optimizer, task, batch, at, accelerator)
                 at.step += 1
                 at.epoch_loss += loss
                 advance(config.batch_size, f"loss {loss:.3f}")
@@ -141,6 +142,19 @@ def _optimizer(
         if group
     ]
     return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+
+
+def _in_precision(network: nn.Module, precision: str, device: torch.device) -> Forward:
+    """The network with activations in a precision; what it returns is float32."""
+    if precision == "float32":
+        return network
+
+    def forward(images_BCHW: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16):
+            outputs: Tensor = network(images_BCHW)
+        return outputs.float()
+
+    return forward
 
 
 def _validate(network: nn.Module, task: Task, accelerator: Accelerator) -> float:

@@ -1,10 +1,11 @@
 """One step of stochastic gradient descent; a batch that memory does not hold comes in halves."""
 
 import gc
+from collections.abc import Callable
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 
 from mixqual.errors import RunError
 from mixqual.progress import say
@@ -12,12 +13,15 @@ from mixqual.seeding import derive_seed
 from mixqual.training.checkpoints import Progress
 from mixqual.training.task import Batch, Task, prepared
 
+Forward = Callable[[Tensor], Tensor]
+"""From float images_BCHW in 0...255 to outputs in float32, recorded for the gradient."""
+
 # What the CPU's allocator says; it raises a plain RuntimeError.
 _NO_MEMORY = ("can't allocate memory", "not enough memory")
 
 
 def take_step(
-    network: nn.Module,
+    network: Forward,
     optimizer: torch.optim.Optimizer,
     task: Task,
     batch: Batch,
@@ -64,7 +68,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def _backward(
-    network: nn.Module,
+    network: Forward,
     optimizer: torch.optim.Optimizer,
     task: Task,
     images_BCHW: Tensor,
