@@ -38,6 +38,7 @@ reproduce: $(INSTALLED) ## Make the committed results again (hours); a killed ru
 	$(BIN)/mixqual run studies/elpv.toml --out runs/elpv --publish results/elpv
 	$(BIN)/mixqual run studies/elpv_224.toml --out runs/elpv_224 --publish results/elpv_224
 	$(BIN)/mixqual run studies/elpv_five.toml --out runs/elpv_five --reuse runs/elpv --publish results/elpv_five
+	$(BIN)/mixqual run studies/elpv_patch.toml --out runs/elpv_patch --reuse runs/elpv --publish results/elpv_patch
 	$(BIN)/mixqual run studies/elpv_trees.toml --out runs/elpv_trees --reuse runs/elpv --publish results/elpv_trees
 
 clean: ## Remove .venv, caches and build products; runs/, results/ and data/ stay
