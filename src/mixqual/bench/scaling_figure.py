@@ -14,7 +14,10 @@ from mixqual.report.style import house_style
 
 @house_style()
 def figure_scaling(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """A panel for each row with a curve: seconds, the fitted power law, and what is linear."""
+    """A panel for each row with a curve: its points, the fitted power law, and what is linear.
+
+    Linear is what goes through the first point.
+    """
     curves = [row for row in rows if row["curve"]]
     figure = Figure(figsize=(2.3 * len(curves), 2.5), layout="constrained")
     FigureCanvasAgg(figure)
@@ -30,8 +33,8 @@ def _draw(axes: Axes, amount: str, curve: Sequence[tuple[float, float]]) -> None
     exponent, constant = fit_power(curve)
     amounts_P, seconds_P = np.array(curve).T
     ends = np.array([amounts_P.min(), amounts_P.max()])
-    start = seconds_P[amounts_P.argmin()]
-    axes.plot(ends, start * ends / ends[0], color="#8C8C8C", linestyle=":", label="linear")
+    linear = ends * seconds_P[0] / amounts_P[0]
+    axes.plot(ends, linear, color="#8C8C8C", linestyle=":", label="linear")
     axes.plot(ends, constant * ends**exponent, color="#0072B2", label="fitted")
     axes.plot(amounts_P, seconds_P, color="#D55E00", linestyle="none", marker="o", label="measured")
     axes.set_xscale("log", base=2)
@@ -40,4 +43,4 @@ def _draw(axes: Axes, amount: str, curve: Sequence[tuple[float, float]]) -> None
         axis.set_ticks(values, [f"{value:.3g}" for value in values])
         axis.set_ticks([], minor=True)
     axes.set_xlabel(amount.strip("()"))
-    axes.set_title(f"exponent {exponent:.2f}", fontsize=9)
+    axes.set_title(f"exponent {exponent:.2f}".replace("-", "−"), fontsize=9)
