@@ -31,7 +31,7 @@ def plain_transform(
     side: int, preprocessing: Preprocessing, kind: str, level: float
 ) -> Callable[[Image.Image], Tensor]:
     """The usual transforms, with noise or blur of one level in grey levels or pixels between."""
-    return transforms.Compose(
+    transform: Callable[[Image.Image], Tensor] = transforms.Compose(
         [
             transforms.Resize(round(side * _RESIZED / _FULL)),
             transforms.CenterCrop(side),
@@ -40,6 +40,7 @@ def plain_transform(
             transforms.Normalize(preprocessing.mean, preprocessing.std),
         ]
     )
+    return transform
 
 
 def plain_models(networks: Sequence[nn.Module], gate: nn.Module) -> dict[str, Model]:
@@ -60,7 +61,7 @@ def plain_models(networks: Sequence[nn.Module], gate: nn.Module) -> dict[str, Mo
         return torch.stack(found_BK)
 
     def mixture(images_BCHW: Tensor) -> Tensor:
-        weights_BE = gate(images_BCHW).mean((2, 3)).softmax(1)
+        weights_BE: Tensor = gate(images_BCHW).mean((2, 3)).softmax(1)
         outputs_BEK = torch.stack([network(images_BCHW).softmax(1) for network in networks], 1)
         return (weights_BE[:, :, None] * outputs_BEK).sum(1)
 
@@ -111,4 +112,5 @@ def _with_noise(level: float, image_CHW: Tensor) -> Tensor:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3], *map(int, sys.argv[3:]))
+    _folder, _backbone, *_numbers = sys.argv[1:]
+    main(_folder, _backbone, *map(int, _numbers))

@@ -1,4 +1,4 @@
-"""The paper's grid, swept: against its forward passes alone, and against a pass for each of it.
+"""The paper's grid, swept: against its forward passes, and against a pass for each model and level.
 
 Four single models, three of which are experts, and a gate run once for each image and level, and
 four ensembles are made of what they say. The floor is those forward passes on tensors that are
@@ -127,6 +127,7 @@ def _weights() -> dict[tuple[str, float], int]:
 
 
 def _as_noise() -> dict[tuple[str, float], int]:
+    """The same with noise in the place of blur, which torchvision is slow at."""
     (clean, _), (noise, _), *_ = _weights().items()
     return {clean: 1, noise: 2 * _STEPS}
 

@@ -111,7 +111,8 @@ def _kernel(level: float) -> Tensor:
 def _kernel_weights(level: float) -> NDArray[np.float32]:
     radius = int(_radii(torch.tensor(level, dtype=torch.float64)))
     weights_D = np.exp(-0.5 * (np.arange(-radius, radius + 1) / level) ** 2)
-    return (weights_D / weights_D.sum()).astype(np.float32)
+    kernel_D: NDArray[np.float32] = (weights_D / weights_D.sum()).astype(np.float32)
+    return kernel_D
 
 
 def _filtered(padded_YX: Tensor, kernel_D: Tensor) -> Tensor:
