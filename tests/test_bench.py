@@ -15,7 +15,9 @@ from mixqual.bench import (
     forward,
     indexing,
     memory,
+    mixture,
     run_benchmarks,
+    scaling,
     startup,
     sweep,
     training,
@@ -24,7 +26,7 @@ from mixqual.bench import (
 )
 from mixqual.bench.plain import plain_defaults
 from mixqual.bench.timing import compare, compare_all
-from mixqual.config import RuntimeConfig
+from mixqual.config import BackboneConfig, RuntimeConfig
 from mixqual.errors import RunError, StudyError
 from mixqual.networks import Sharing
 
@@ -36,8 +38,17 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distortions, "_BATCH", 2)
     monkeypatch.setattr(distortions, "_CORRUPTED", 2)
     monkeypatch.setattr(distortions, "_SIDE", 40)
-    for name, value in (("_IMAGES", 4), ("_SIDE", 32), ("_BATCH", 2), ("_NETWORKS", 1)):
+    tiny = BackboneConfig(name=TINY, weights="random")
+    for name, value in (("_IMAGES", 4), ("_SIDE", 32), ("_FILE_SIDE", 40), ("_BATCH", 2)):
         monkeypatch.setattr(sweep, name, value)
+    for name, value in (("_STEPS", 2), ("_CONFIG", tiny), ("BACKENDS", ("eager",))):
+        monkeypatch.setattr(sweep, name, value)
+    for name, value in (("_SIDE", 32), ("_BATCH", 8), ("_CONFIG", tiny)):
+        monkeypatch.setattr(mixture, name, value)
+    for name, value in (("_SIDE", 32), ("_BATCH", 2), ("_BACKBONE", TINY)):
+        monkeypatch.setattr(scaling, name, value)
+    monkeypatch.setattr(scaling, "_BASE", scaling._Size(images=2))
+    monkeypatch.setattr(scaling, "_AXES", {"images": (2, 4), "levels": (2, 4), "experts": (1, 2)})
     monkeypatch.setattr(indexing, "_FILES", 40)
     monkeypatch.setattr(memory, "_SETTING", memory._Setting(side=32, images=32))
     for name, value in (("_SMALL", 6), ("_LARGE", 2), ("_LARGE_SIZE", (1280, 1280))):
@@ -47,7 +58,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("_IMAGES", 4), ("_SIDE", 32), ("_BATCH", 2), ("_BACKBONE", TINY)):
         monkeypatch.setattr(tree_sweep, name, value)
     monkeypatch.setattr(tree_sweep, "_UNTIL", ("blocks.1", "blocks.3"))
-    for module in (decode, epoch, startup, tree_sweep):
+    for module in (decode, epoch, mixture, scaling, startup, sweep, tree_sweep):
         monkeypatch.setattr(module, "_REPETITIONS", 1)
     for name, value in (("_SIDE", 32), ("_BATCH", 2), ("_STEPS", 2)):
         monkeypatch.setattr(trees, name, value)
@@ -119,7 +130,10 @@ def test_all_of_them_run() -> None:
             for backend in ("eager", "compiled", "onnxruntime")
             for against in ("plain", "onnxruntime")
         ),
-        ("sweep", "sweep", "floor:"),
+        ("mixture", "M_mix whole, paper gate", "one"),
+        ("scaling", "sweep, exponent of images", "1,"),
+        ("sweep", "sweep, eager", "floor:"),
+        ("sweep", "sweep with decoding, eager", "torchvision"),
         ("training", f"training step of {TINY}", "plain"),
         ("trees", "training of tree_blocks.3", "floor:"),
         *(
@@ -129,7 +143,8 @@ def test_all_of_them_run() -> None:
         ),
     } <= found
     for row in results["rows"]:
-        assert 0 < row["low"] <= row["ratio"] <= row["high"]
+        assert row["low"] <= row["ratio"] <= row["high"]
+        assert row["low"] > 0 or "exponent" in row["what"]  # of so little work
         assert row["settings"]
 
 
@@ -168,6 +183,8 @@ def test_an_unknown_one_is_refused() -> None:
         "forward",
         "indexing",
         "memory",
+        "mixture",
+        "scaling",
         "startup",
         "sweep",
         "training",

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mixqual.bench import decode
+from mixqual.bench.pictures import write_pictures
 from mixqual.data import open_images
 
 
@@ -39,7 +40,7 @@ def test_it_runs_and_says_what() -> None:
 @pytest.mark.parametrize(("suffix", "side"), [("png", 300), ("jpg", 1280)])
 def test_all_sides_decode_the_same(tmp_path: Path, suffix: str, side: int) -> None:
     """Squares, which the peers do not cut off, come to the same pixels but at a reduced scale."""
-    root = decode._write(tmp_path / "in", 4, (side, side), suffix)
+    root = write_pictures(tmp_path / "in", 4, (side, side), suffix)
     ours = {}
     for fast_jpeg in (False, True):
         decode._decode_into(root, tmp_path / f"out{fast_jpeg}", fast_jpeg=fast_jpeg)

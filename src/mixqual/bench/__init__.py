@@ -15,7 +15,10 @@ from mixqual.errors import StudyError
 from mixqual.provenance import provenance
 from mixqual.runtime import set_up_machine
 
-_TOOLS = {"noise_images", "peak_memory", "peers", "plain", "scratch", "timing"}
+_TOOLS = {
+    *("noise_images", "page_table", "peak_memory", "peers", "pictures", "plain", "plain_passes"),
+    *("scaling_figure", "scratch", "targets", "timing"),
+}
 
 
 def benchmarks() -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
+from mixqual.bench.pictures import write_pictures
 from mixqual.bench.scratch import scratch_folder
 from mixqual.bench.timing import Ratio, compare
 from mixqual.config import DataConfig
@@ -28,8 +29,8 @@ _REPETITIONS = 3
 def measure() -> list[Ratio]:
     """Small PNG files and large JPEG files, each file once; then batches of what was decoded."""
     with scratch_folder() as scratch:
-        small = _write(scratch / "small", _SMALL, (_SMALL_SIDE, _SMALL_SIDE), "png")
-        large = _write(scratch / "large", _LARGE, _LARGE_SIZE, "jpg")
+        small = write_pictures(scratch / "small", _SMALL, (_SMALL_SIDE, _SMALL_SIDE), "png")
+        large = write_pictures(scratch / "large", _LARGE, _LARGE_SIZE, "jpg")
         small_files = f"{_SMALL} PNG files of {_SMALL_SIDE} x {_SMALL_SIDE} pixels"
         large_files = "{} JPEG files of {} x {} pixels".format(_LARGE, *_LARGE_SIZE)
         return [
@@ -117,21 +118,6 @@ def _with_pillow(root: Path) -> list[NDArray[np.uint8]]:
             resized = image.resize((_RESIZED, _RESIZED), Image.Resampling.BILINEAR)
         found.append(np.asarray(resized.crop(box)))
     return found
-
-
-def _write(root: Path, count: int, size: tuple[int, int], suffix: str) -> Path:
-    """Write images that are smooth with some grain, as photographs are, in two classes."""
-    generator = np.random.default_rng(0)
-    width, height = size
-    grain_HWC = generator.normal(0, 8, (height, width, 3)).astype(np.int16)
-    for number in range(count):
-        folder = root / f"class{number % 2}"
-        folder.mkdir(parents=True, exist_ok=True)
-        coarse_HWC = generator.integers(0, 256, (12, 16, 3), dtype=np.uint8)
-        smooth = Image.fromarray(coarse_HWC).resize(size, Image.Resampling.BICUBIC)
-        pixels_HWC = (np.asarray(smooth) + grain_HWC).clip(0, 255).astype(np.uint8)
-        Image.fromarray(pixels_HWC).save(folder / f"{number:06d}.{suffix}", quality=90)
-    return root
 
 
 def _settings() -> str:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from mixqual.bench.peers import peers
+from mixqual.bench.pictures import fractal_pictures
 from mixqual.bench.timing import Ratio, compare
 from mixqual.distortions import Distortion, distortion
-from mixqual.distortions.fractal_field import fractal_fields
 from mixqual.evaluation.severities import Severities
 from mixqual.imagenet_c import CORRUPTIONS, SEVERITIES, at_size
 
@@ -50,7 +50,7 @@ def measure() -> list[Ratio]:
 
 
 def _against_libraries() -> list[Ratio]:
-    photographs_BCHW = _photographs(_BATCH)
+    photographs_BCHW = fractal_pictures(_BATCH, _SIDE)
     shares_B = 1 - torch.rand(_BATCH, generator=_generator(), dtype=torch.float64)
     rows = []
     for name, strongest in _STRONGEST.items():
@@ -63,7 +63,7 @@ def _against_libraries() -> list[Ratio]:
 
 
 def _against_a_draw() -> list[Ratio]:
-    images_BCHW = _photographs(_BATCH)
+    images_BCHW = fractal_pictures(_BATCH, _SIDE)
     levels_B = torch.linspace(1, 100, _BATCH, dtype=torch.float64)
     kind = distortion("gaussian_noise")
     draw = ("floor: one normal draw a value", lambda: torch.randn(images_BCHW.shape))
@@ -71,7 +71,7 @@ def _against_a_draw() -> list[Ratio]:
 
 
 def _against_imagecorruptions() -> list[Ratio]:
-    images_BCHW = _photographs(_CORRUPTED).byte()
+    images_BCHW = fractal_pictures(_CORRUPTED, _SIDE).byte()
     severities_B = torch.tensor(SEVERITIES[:_CORRUPTED], dtype=torch.float64)
     rows = []
     for name in CORRUPTIONS:
@@ -102,11 +102,3 @@ def _rows(
 
 def _generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
-
-
-def _photographs(count: int) -> Tensor:
-    """Colour fields whose spectrum falls as that of photographs, which JPEG's speed depends on."""
-    keys_B = torch.arange(count)
-    fields = [fractal_fields(seed, keys_B, _SIDE, _SIDE, exponent=2.0) for seed in range(3)]
-    images_BCHW = (128 + 50 * torch.stack(fields, 1)).clamp_(0, 255)
-    return images_BCHW.contiguous(memory_format=torch.channels_last)

@@ -57,17 +57,28 @@ def plain_defaults(
     It has as many threads as this one. Raises `RunError` if that process ends.
     """
     numbers = (classes, batch, side, torch.get_num_threads())
-    command = [sys.executable, "-c", _BEFORE + body + _AFTER, backbone, *map(str, numbers)]
+    with other_process("-c", _BEFORE + body + _AFTER, backbone, *map(str, numbers)) as ask:
+        yield lambda: ask("")
+
+
+@contextmanager
+def other_process(*arguments: str) -> Iterator[Callable[[str], None]]:
+    """A call that has another Python do what a line says, and returns when that is done.
+
+    The arguments are Python's. For each line of its input it writes one to its output. Raises
+    `RunError` if it ends.
+    """
     pipe = subprocess.PIPE
+    command = [sys.executable, *arguments]
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         asked, done = process.stdin, process.stdout
 
-        def run() -> None:
-            asked.write("\n")
+        def ask(line: str) -> None:
+            asked.write(f"{line}\n")
             asked.flush()
             if not done.readline():
                 raise RunError("the process with PyTorch's defaults has ended; see its error above")
 
-        yield run
+        yield ask

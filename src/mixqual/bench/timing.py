@@ -1,10 +1,13 @@
 """Timing two things against each other: in turn, so that a drifting machine meets both."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import final
+
+Round = Mapping[str, float]
+"""The seconds of one repetition, by what was timed."""
 
 
 @final
@@ -21,6 +24,8 @@ class Ratio:
     """The smallest and largest of these ratios."""
     repetitions: int
     settings: str
+    curve: tuple[tuple[float, float], ...] = ()
+    """Where the ratio comes from more than two times: how much there was to do, and the seconds."""
 
 
 def compare(
@@ -45,17 +50,21 @@ def compare_all(
     repetitions: int,
 ) -> list[Ratio]:
     """Each of `runs` against each of `others`, all timed in turn, after one call to warm up."""
-    calls = [*runs.items(), *others.items()]
-    for _, call in calls:
+    rounds = time_in_turn({**runs, **others}, repetitions)
+    return [ratio_of(rounds, what, against, settings) for what in runs for against in others]
+
+
+def time_in_turn(calls: Mapping[str, Callable[[], object]], repetitions: int) -> list[Round]:
+    """The seconds of every call in each repetition, after one call of each to warm up."""
+    for call in calls.values():
         call()
-    rounds = [{name: _seconds(call) for name, call in calls} for _ in range(repetitions)]
-    found = []
-    for what in runs:
-        for against in others:
-            ratios = [seconds[what] / seconds[against] for seconds in rounds]
-            low, high = min(ratios), max(ratios)
-            found.append(Ratio(what, against, median(ratios), low, high, repetitions, settings))
-    return found
+    return [{name: _seconds(call) for name, call in calls.items()} for _ in range(repetitions)]
+
+
+def ratio_of(rounds: Sequence[Round], what: str, against: str, settings: str) -> Ratio:
+    """The ratio of two columns of the rounds, round by round."""
+    ratios = [seconds[what] / seconds[against] for seconds in rounds]
+    return Ratio(what, against, median(ratios), min(ratios), max(ratios), len(rounds), settings)
 
 
 def _seconds(call: Callable[[], object]) -> float:

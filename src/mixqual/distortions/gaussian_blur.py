@@ -8,10 +8,12 @@ wider than the image, a batched product with the matrices of the filter does all
 Reference: `scipy.ndimage.gaussian_filter(mode="reflect", truncate=4)`.
 """
 
+from functools import lru_cache
 from typing import final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -102,9 +104,15 @@ def _by_convolution(images_BCHW: Tensor, levels_B: Tensor) -> Tensor:
 
 
 def _kernel(level: float) -> Tensor:
+    return torch.from_numpy(_kernel_weights(level))
+
+
+@lru_cache(maxsize=1)  # a sweep blurs all images of a cell alike
+def _kernel_weights(level: float) -> NDArray[np.float32]:
     radius = int(_radii(torch.tensor(level, dtype=torch.float64)))
     weights_D = np.exp(-0.5 * (np.arange(-radius, radius + 1) / level) ** 2)
-    return torch.from_numpy((weights_D / weights_D.sum()).astype(np.float32))
+    kernel_D: NDArray[np.float32] = (weights_D / weights_D.sum()).astype(np.float32)
+    return kernel_D
 
 
 def _filtered(padded_YX: Tensor, kernel_D: Tensor) -> Tensor:
