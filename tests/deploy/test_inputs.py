@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from small_elpv import cell
 
-from mixqual.data.decoding import decode
 from mixqual.deploy.inputs import Source, batch_of, pixels_of
 from mixqual.errors import DataError
+from mixqual.images import decode
 
 SIZE, FILTER = 32, "bicubic"
 

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from mixqual.data import Unreadable, crop, read_image
-from mixqual.data.index import Embedded
 from mixqual.errors import DataError
+from mixqual.images import Embedded, Unreadable, crop, read_image
 
 Source = str | Path | bytes | Image.Image | NDArray[Any] | Tensor
 
