@@ -49,6 +49,7 @@ TESTED_ELSEWHERE = {
     "cli/reports.py": "tests/report/test_report_command.py",
     "cli/speed.py": "tests/test_cli.py",
     "cli/studies.py": "tests/test_cli.py",
+    "deploy/loading.py": "tests/deploy/test_predictor.py and test_torch_runner.py",
     "deploy/manifest.py": "tests/deploy/test_bundle.py",
     "distortions/keyed.py": "tests/distortions, by every random distortion",
     "distortions/lookup.py": "tests/distortions/test_custom.py and test_distortion_base.py",

@@ -28,7 +28,7 @@ def export(
     ] = None,
 ) -> None:
     """Write a trained mixture with all that it needs as one file."""
-    from mixqual.deploy import export as write
+    from mixqual.deploy.export import export as write
 
     found = write(run, out, model=model, seed=seed)
     Console().print(
@@ -46,12 +46,24 @@ def predict(
         list[str], typer.Argument(help='Files or patterns; "-" reads names from standard input.')
     ],
     as_json: AsJson = False,
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            help='"full" runs all experts; "conditional" those that count, by --tau; "expert" one. '
+            "By default what --tau or --expert say, or full."
+        ),
+    ] = None,
+    tau: Annotated[
+        float | None,
+        typer.Option(help="Least weight of an expert that runs; by default the study's choice."),
+    ] = None,
+    expert: Annotated[str | None, typer.Option(help="The one expert to ask.")] = None,
     device: Annotated[str, typer.Option(help='"auto", "cpu" or "cuda[:N]".')] = "auto",
 ) -> None:
     """Say what a mixture sees in images; an image that cannot be read does not stop the others."""
     from mixqual.deploy import load
 
-    predictor = load(bundle, device)
+    predictor = load(bundle, device, mode=mode, tau=tau, expert=expert)
     failed = 0
     names: list[str] = []
 
@@ -93,4 +105,6 @@ def _words(found: "Prediction") -> str:
     seen = found.distortion
     what = seen.name if seen.level is None else f"{seen.name} {seen.level:g} {seen.unit}"
     verdict = f", {found.verdict}" if found.verdict else ""
-    return f"{found.class_name} {found.confidence:.2f}{verdict} ({weights}; looks like {what})"
+    left_out = len(found.experts_run) < len(found.weights)
+    run = f"; ran {', '.join(found.experts_run)}" if left_out else ""
+    return f"{found.class_name} {found.confidence:.2f}{verdict} ({weights}; looks like {what}{run})"

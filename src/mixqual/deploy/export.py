@@ -1,5 +1,6 @@
 """`mixqual export`: the mixture of a finished run as one bundle."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ from torch import Tensor
 from mixqual.artifacts import make_folder
 from mixqual.deploy.assembly import mixture_tensors
 from mixqual.deploy.bundle import write_bundle
-from mixqual.deploy.manifest import Grid, Manifest, Trust
+from mixqual.deploy.manifest import Grid, Manifest, Threshold, Trust
 from mixqual.errors import BundleError
 from mixqual.finished_run import FinishedRun
 from mixqual.networks import backbone_preprocessing
@@ -93,6 +94,7 @@ def _manifest(
             "interpolation": preprocessing.interpolation,
             "mean": preprocessing.mean,
             "std": preprocessing.std,
+            "gate": origin.get("gate", "paper"),
             "until": tree["until"] if tree else None,
             "from": tree["from"] if tree else None,
             "distortions": {
@@ -106,6 +108,7 @@ def _manifest(
                 if name not in results["held_out"]
             },
             "trust": None if tree else _trust(finished, seed),
+            "threshold": None if tree else _threshold(results),
             "auc": {name: results["auc"][name]["average"]["auc"] for name in compared},
         }
     )
@@ -122,6 +125,13 @@ def _trust(finished: FinishedRun, seed: int) -> Trust | None:
                 errors={name: found["error"] for name, found in row["verdicts"]["average"].items()},
             )
     return None
+
+
+def _threshold(results: Mapping[str, Any]) -> Threshold | None:
+    if "conditional" not in results:  # an earlier version wrote them
+        return None
+    chosen = results["conditional"]["chosen"]
+    return Threshold(tau=chosen["tau"], experts=chosen["experts"], auc=chosen["auc"])
 
 
 def _clean(finished: FinishedRun) -> str:
