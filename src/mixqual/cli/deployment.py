@@ -16,24 +16,35 @@ from mixqual.errors import DataError
 
 if TYPE_CHECKING:
     from mixqual.deploy import Prediction
+    from mixqual.deploy.export import Exported
 
 
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.", metavar="RUN")],
-    out: Annotated[Path, typer.Argument(help="The bundle to write.", metavar="BUNDLE")],
+    out: Annotated[Path, typer.Argument(help="The file to write.", metavar="OUT")],
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help='"bundle", "onnx" or "torch-export"; by the ending of OUT: .mixqual, .onnx, .pt2.',
+        ),
+    ] = None,
+    input_: Annotated[
+        str, typer.Option("--input", help='Images of ONNX and torch-export: "uint8", "float32".')
+    ] = "uint8",
     model: Annotated[str, typer.Option(help='"mix", or a tree of the run.')] = "mix",
     seed: Annotated[
         int | None, typer.Option(help="Which training of the run; the first without.")
     ] = None,
 ) -> None:
-    """Write a trained mixture with all that it needs as one file."""
+    """Write a trained mixture with all that it needs as one file, also for other programs."""
     from mixqual.deploy.export import export as write
 
-    found = write(run, out, model=model, seed=seed)
+    found = write(run, out, format=form, input=input_, model=model, seed=seed)
     Console().print(
         f"{found.path}: {found.manifest.model} of {found.manifest.name}, "
-        f"{found.path.stat().st_size / 2**20:.1f} MiB",
+        f"{found.path.stat().st_size / 2**20:.1f} MiB{_likeness(found)}",
         highlight=False,
         soft_wrap=True,
     )
@@ -41,7 +52,7 @@ def export(
 
 @app.command()
 def predict(
-    bundle: Annotated[Path, typer.Argument(help="A bundle of `mixqual export`.")],
+    bundle: Annotated[Path, typer.Argument(help="A bundle or an ONNX file of `mixqual export`.")],
     images: Annotated[
         list[str], typer.Argument(help='Files or patterns; "-" reads names from standard input.')
     ],
@@ -88,6 +99,16 @@ def predict(
         raise DataError(f"no image: {' '.join(images)} names no file")
     if failed:
         raise typer.Exit(1)
+
+
+def _likeness(found: "Exported") -> str:
+    if not found.parity:
+        return ""
+    largest = max(found.parity.clean, found.parity.distorted)
+    return (
+        f" ({found.format}); its probabilities differ by at most {largest:.1g} from those of the "
+        f"mixture on {found.parity.images} clean and distorted images"
+    )
 
 
 def _names(patterns: list[str]) -> Iterator[str]:
