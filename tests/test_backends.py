@@ -165,7 +165,9 @@ def test_what_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StudyError, match=r'"compiled" needs a C\+\+ compiler.*choose "auto"'):
         check_backend("compiled")
     monkeypatch.setattr(backends, "_ONNX_PACKAGES", ("onnx", "no_such_package"))
-    with pytest.raises(StudyError, match=r'needs no_such_package, .*pip install "mixqual\[onnx\]"'):
+    with pytest.raises(
+        StudyError, match=r'needs no_such_package, .*pip install "mixqual\[onnx-export\]"'
+    ):
         check_backend("onnxruntime")
     for choice in ("auto", "eager"):
         check_backend(choice)

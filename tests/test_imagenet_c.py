@@ -14,10 +14,10 @@ from scipy.ndimage import gaussian_filter
 
 from mixqual.config import DataConfig
 from mixqual.data import index_images
-from mixqual.data.decoding import decode
 from mixqual.distortions import distortion
 from mixqual.errors import DistortionError
 from mixqual.imagenet_c import CORRUPTIONS, EXTRA_NAMES, NAMES, SEVERITIES, Corruption, corruption
+from mixqual.images import decode
 
 every_severity = pytest.mark.parametrize("severity", SEVERITIES)
 

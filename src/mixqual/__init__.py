@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mixqual import evaluation as evaluation
     from mixqual import fusion as fusion
-    from mixqual.deploy import export as export
     from mixqual.deploy import load as load
+    from mixqual.deploy.export import export as export
     from mixqual.distort_files import distort_files as distort
     from mixqual.distortions import distortion as distortion
     from mixqual.distortions import distortions as distortions
@@ -32,7 +32,7 @@ _HOMES = {
     "distortions": ("mixqual.distortions", None),
     "evaluate": ("mixqual.resilience", "evaluate"),
     "evaluation": ("mixqual.evaluation", None),
-    "export": ("mixqual.deploy", "export"),
+    "export": ("mixqual.deploy.export", "export"),
     "fusion": ("mixqual.fusion", None),
     "load": ("mixqual.deploy", "load"),
 }

@@ -81,8 +81,8 @@ def check_backend(choice: str) -> None:
     lacking = [name for name in _ONNX_PACKAGES if importlib.util.find_spec(name) is None]
     if choice == "onnxruntime" and lacking:
         raise StudyError(
-            f'runtime.backend = "onnxruntime" needs {", ".join(lacking)}, which the onnx extra '
-            'brings: pip install "mixqual[onnx]"'
+            f'runtime.backend = "onnxruntime" needs {", ".join(lacking)}, which the '
+            'onnx-export extra brings: pip install "mixqual[onnx-export]"'
         )
 
 

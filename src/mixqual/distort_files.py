@@ -16,11 +16,11 @@ from torch import Tensor
 from torchvision.transforms import functional
 
 from mixqual.artifacts import read_json, refusing_full_disk, write_atomically, write_json
-from mixqual.data import Unreadable, read_image
 from mixqual.data.folder import SUFFIXES
 from mixqual.distortions import distortion, image_keys
 from mixqual.errors import DataError, DistortionError, StudyError
 from mixqual.imagenet_c import IMAGE_SIZE, NAMES, SEVERITIES, at_size, corruption
+from mixqual.images import Unreadable, read_image
 from mixqual.progress import progress
 
 _SETTINGS = "imagenet_c.json"

@@ -12,9 +12,9 @@ from image_files import folder, gray, rgb, save
 from PIL import Image
 
 from mixqual.data import DecodedImages, ImageSet, decode_images, open_images
-from mixqual.data.decoding import decode, examine
 from mixqual.data.survey import survey
 from mixqual.errors import DataError, RunError
+from mixqual.images import decode, examine
 
 Decode = Callable[..., DecodedImages]
 

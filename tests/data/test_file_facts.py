@@ -10,9 +10,9 @@ import pytest
 from image_files import folder, gray, rgb, save
 
 from mixqual.data import DecodedImages, decode_images, open_images
-from mixqual.data.decoding import Content, Header
 from mixqual.data.file_facts import cache_folder, remembering, stamp_of
 from mixqual.data.survey import Survey, survey
+from mixqual.images import Content, Header
 
 LONG_AGO = 10**18
 HEADER = Header("PNG", "L", 3, 4, 8, False, False)

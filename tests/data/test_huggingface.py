@@ -10,8 +10,8 @@ from image_files import gray, save
 
 from mixqual.config import DataConfig
 from mixqual.data import ImageIndex, decode_images, index_images, open_images
-from mixqual.data.index import Embedded
 from mixqual.errors import DataError
+from mixqual.images import Embedded
 
 NAMES = ClassLabel(names=["zebra", "none", "ant"])
 

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from mixqual.data.in_order import IN_FLIGHT, in_order
-from mixqual.data.opening import Unreadable
+from mixqual.images import Unreadable
 
 
 def test_work_does_not_run_ahead_of_its_taking() -> None:

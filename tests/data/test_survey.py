@@ -3,9 +3,8 @@ from pathlib import Path
 from image_files import folder, gray, rgb, save
 
 from mixqual.data import ImageIndex, Item
-from mixqual.data.decoding import examine
-from mixqual.data.index import Embedded
 from mixqual.data.survey import survey
+from mixqual.images import Embedded, examine
 
 
 def test_kinds_formats_and_suffixes_are_counted(root: Path) -> None:

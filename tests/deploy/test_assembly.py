@@ -7,8 +7,8 @@ import pytest
 from finished_runs import Run
 
 import mixqual
-from mixqual.deploy import read_bundle
 from mixqual.deploy.assembly import assemble
+from mixqual.deploy.bundle import read_bundle
 from mixqual.errors import BundleError
 
 

@@ -11,7 +11,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mixqual.deploy import Manifest, read_bundle, write_bundle
+from mixqual.deploy import Manifest
+from mixqual.deploy.bundle import read_bundle, write_bundle
 from mixqual.errors import BundleError
 
 MANIFEST: dict[str, Any] = {

@@ -17,6 +17,8 @@ from mixqual.deploy import Predictor
 from mixqual.errors import BundleError, RunError
 from mixqual.evaluation import with_temperature
 from mixqual.fusion import mix
+from mixqual.networks import Gate, Preprocessing
+from mixqual.training.checkpoints import save_tensors
 from mixqual.workbench import untrained_gate
 
 TREES = {
@@ -85,6 +87,42 @@ def test_the_manifest_tells_what_the_results_do(tree_run: Run, tmp_path: Path) -
     assert list(noise.levels) == results["distortions"]["gaussian_noise"]["levels"]
     rows = results["weights"]["gaussian_noise"].values()
     assert [list(row) for row in noise.weights] == [list(row.values()) for row in rows]
+
+
+def test_the_threshold_is_the_one_of_the_study(tree_run: Run, tmp_path: Path) -> None:
+    chosen = tree_run.results["conditional"]["chosen"]
+    found = mixqual.export(tree_run.out, tmp_path / "mix").manifest.threshold
+    assert found is not None
+    told = (found.tau, found.experts, found.auc)
+    assert told == (chosen["tau"], chosen["experts"], chosen["auc"])
+    tree = mixqual.export(tree_run.out, tmp_path / "tree", model="tree_blocks.2").manifest
+    assert tree.threshold is None
+
+
+def test_runs_of_before_there_was_a_threshold_have_none(plain_run: Run, tmp_path: Path) -> None:
+    copy = shutil.copytree(plain_run.out, tmp_path / "run")
+    results = json.loads((copy / "results.json").read_text())
+    del results["conditional"], results["provenance"]["gate"]
+    (copy / "results.json").write_text(json.dumps(results))
+    manifest = mixqual.export(copy, tmp_path / "mix").manifest
+    assert (manifest.threshold, manifest.gate) == (None, "paper")
+
+
+def test_a_patch_gate_is_built_as_one(plain_run: Run, tmp_path: Path) -> None:
+    """In a copy of the run, in which the paper's gate was exchanged for one."""
+    gate = Gate(3, Preprocessing((0.5,) * 3, (0.5,) * 3, "bicubic"), seed=3, kind="patch").eval()
+    copy = shutil.copytree(plain_run.out, tmp_path / "run")
+    results = json.loads((copy / "results.json").read_text())
+    results["provenance"]["gate"] = "patch"
+    (copy / "results.json").write_text(json.dumps(results))
+    saved_as = copy / "artifacts" / results["gate"][0]["artifact"] / "weights.safetensors"
+    save_tensors(saved_as, gate.state_dict(), {})
+    predictor = mixqual.load(mixqual.export(copy, tmp_path / "mix").path)
+    gate.mean = 255 * torch.tensor(predictor.manifest.mean)[None, :, None, None]
+    gate.std = 255 * torch.tensor(predictor.manifest.std)[None, :, None, None]
+    images_BCHW = 255 * torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    _, w_BE = answers(predictor, images_BCHW)
+    np.testing.assert_allclose(w_BE, gate(images_BCHW).detach().numpy(), atol=1e-5)
 
 
 def test_verdicts_are_those_of_the_results(tree_run: Run, opened: Opened, tmp_path: Path) -> None:

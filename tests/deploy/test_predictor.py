@@ -73,6 +73,19 @@ class TestCommand:
         assert lines[0]["class_name"] == expected.class_name
         assert lines[0]["distortion"]["name"] == expected.distortion.name
 
+    def test_modes(self, command: Command, bundle: Path, photographs: Path) -> None:
+        ended = command("predict", bundle, photographs / "0.png", "--expert", "noise", "--json")
+        (line,) = map(json.loads, ended.out.splitlines())
+        (expected,) = mixqual.load(bundle, expert="noise").predict(photographs / "0.png")
+        assert line["experts_run"] == ["noise"]
+        assert line["confidence"] == expected.confidence
+        ended = command("predict", bundle, photographs / "0.png", "--mode", "conditional")
+        assert ended.code == 0
+        ended = command("predict", bundle, photographs / "0.png", "--tau", "1")
+        assert "; ran " in ended.out
+        ended = command("predict", bundle, photographs / "0.png", "--tau", "2")
+        assert "tau = 2: a threshold of weights lies in 0...1" in ended.refusal()
+
     def test_names_from_standard_input(
         self, command: Command, bundle: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

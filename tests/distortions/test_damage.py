@@ -10,8 +10,8 @@ from torch import Tensor
 
 from mixqual.config import DataConfig
 from mixqual.data import index_images
-from mixqual.data.decoding import decode
 from mixqual.distortions import distortion, distortions
+from mixqual.images import decode
 
 every_distortion = pytest.mark.parametrize("name", distortions())
 

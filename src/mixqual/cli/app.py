@@ -38,12 +38,29 @@ def _options(
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+TRAINING_PACKAGES = {
+    *("accelerate", "jinja2", "matplotlib", "plotly", "safetensors", "scipy", "tensorboard"),
+    *("timm", "torch", "torchvision", "xarray", "zarr"),
+}
+"""What the train extra of pyproject.toml brings."""
+
+
 def main() -> None:
     """Run the command; a mistake of the user's is one line on standard error and exit code 2."""
     try:
         app()
     except MixqualError as error:
         Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False, highlight=False)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in TRAINING_PACKAGES:
+            raise
+        print(
+            f"error: this command needs {package}, which the train extra brings: "
+            'pip install "mixqual[train]"',
+            file=sys.stderr,
+        )
         sys.exit(2)
     except KeyboardInterrupt:
         print("\nstopped; run the same command again to go on", file=sys.stderr)

@@ -16,24 +16,35 @@ from mixqual.errors import DataError
 
 if TYPE_CHECKING:
     from mixqual.deploy import Prediction
+    from mixqual.deploy.export import Exported
 
 
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.", metavar="RUN")],
-    out: Annotated[Path, typer.Argument(help="The bundle to write.", metavar="BUNDLE")],
+    out: Annotated[Path, typer.Argument(help="The file to write.", metavar="OUT")],
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help='"bundle", "onnx" or "torch-export"; by the ending of OUT: .mixqual, .onnx, .pt2.',
+        ),
+    ] = None,
+    input_: Annotated[
+        str, typer.Option("--input", help='Images of ONNX and torch-export: "uint8", "float32".')
+    ] = "uint8",
     model: Annotated[str, typer.Option(help='"mix", or a tree of the run.')] = "mix",
     seed: Annotated[
         int | None, typer.Option(help="Which training of the run; the first without.")
     ] = None,
 ) -> None:
-    """Write a trained mixture with all that it needs as one file."""
-    from mixqual.deploy import export as write
+    """Write a trained mixture with all that it needs as one file, also for other programs."""
+    from mixqual.deploy.export import export as write
 
-    found = write(run, out, model=model, seed=seed)
+    found = write(run, out, format=form, input=input_, model=model, seed=seed)
     Console().print(
         f"{found.path}: {found.manifest.model} of {found.manifest.name}, "
-        f"{found.path.stat().st_size / 2**20:.1f} MiB",
+        f"{found.path.stat().st_size / 2**20:.1f} MiB{_likeness(found)}",
         highlight=False,
         soft_wrap=True,
     )
@@ -41,17 +52,29 @@ def export(
 
 @app.command()
 def predict(
-    bundle: Annotated[Path, typer.Argument(help="A bundle of `mixqual export`.")],
+    bundle: Annotated[Path, typer.Argument(help="A bundle or an ONNX file of `mixqual export`.")],
     images: Annotated[
         list[str], typer.Argument(help='Files or patterns; "-" reads names from standard input.')
     ],
     as_json: AsJson = False,
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            help='"full" runs all experts; "conditional" those that count, by --tau; "expert" one. '
+            "By default what --tau or --expert say, or full."
+        ),
+    ] = None,
+    tau: Annotated[
+        float | None,
+        typer.Option(help="Least weight of an expert that runs; by default the study's choice."),
+    ] = None,
+    expert: Annotated[str | None, typer.Option(help="The one expert to ask.")] = None,
     device: Annotated[str, typer.Option(help='"auto", "cpu" or "cuda[:N]".')] = "auto",
 ) -> None:
     """Say what a mixture sees in images; an image that cannot be read does not stop the others."""
     from mixqual.deploy import load
 
-    predictor = load(bundle, device)
+    predictor = load(bundle, device, mode=mode, tau=tau, expert=expert)
     failed = 0
     names: list[str] = []
 
@@ -78,6 +101,16 @@ def predict(
         raise typer.Exit(1)
 
 
+def _likeness(found: "Exported") -> str:
+    if not found.parity:
+        return ""
+    largest = max(found.parity.clean, found.parity.distorted)
+    return (
+        f" ({found.format}); its probabilities differ by at most {largest:.1g} from those of the "
+        f"mixture on {found.parity.images} clean and distorted images"
+    )
+
+
 def _names(patterns: list[str]) -> Iterator[str]:
     for pattern in patterns:
         if pattern == "-":
@@ -93,4 +126,6 @@ def _words(found: "Prediction") -> str:
     seen = found.distortion
     what = seen.name if seen.level is None else f"{seen.name} {seen.level:g} {seen.unit}"
     verdict = f", {found.verdict}" if found.verdict else ""
-    return f"{found.class_name} {found.confidence:.2f}{verdict} ({weights}; looks like {what})"
+    left_out = len(found.experts_run) < len(found.weights)
+    run = f"; ran {', '.join(found.experts_run)}" if left_out else ""
+    return f"{found.class_name} {found.confidence:.2f}{verdict} ({weights}; looks like {what}{run})"

@@ -1,11 +1,9 @@
 """Images: where they come from, decoding them once, and dividing them into splits."""
 
 from mixqual.data.cache import decode_images, open_images
-from mixqual.data.decoding import crop, read_image
 from mixqual.data.image_set import DecodedImages, ImageSet, undecoded
 from mixqual.data.index import ImageIndex, Item, LeftOut
 from mixqual.data.leakage import Leak, find_leaks, refuse_leaks
-from mixqual.data.opening import Unreadable
 from mixqual.data.sources import index_images
 from mixqual.data.splits import Splits, make_splits, read_splits, write_splits
 
@@ -17,14 +15,11 @@ __all__ = [
     "Leak",
     "LeftOut",
     "Splits",
-    "Unreadable",
-    "crop",
     "decode_images",
     "find_leaks",
     "index_images",
     "make_splits",
     "open_images",
-    "read_image",
     "read_splits",
     "refuse_leaks",
     "undecoded",

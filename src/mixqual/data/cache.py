@@ -10,21 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixqual.artifacts import read_json, refusing_full_disk, write_json
-from mixqual.data.decoding import (
-    INTERPOLATIONS,
-    Content,
-    Header,
-    crop,
-    examine,
-    read_header,
-)
 from mixqual.data.file_facts import Known, Memory, recalling, remembering, stamp_of
 from mixqual.data.image_set import DecodedImages, ImageSet
 from mixqual.data.in_order import in_order
 from mixqual.data.index import ImageIndex, Item, LeftOut
-from mixqual.data.opening import Unreadable, many_files
 from mixqual.errors import DataError, RunError
 from mixqual.file_names import printable
+from mixqual.images import (
+    INTERPOLATIONS,
+    Content,
+    Header,
+    Unreadable,
+    crop,
+    examine,
+    many_files,
+    read_header,
+)
 from mixqual.progress import progress
 
 __all__ = ["DecodedImages", "ImageSet", "decode_images", "open_images"]

@@ -21,8 +21,7 @@ from typing import NamedTuple, TypeVar, final
 import PIL
 
 from mixqual.artifacts import key_of
-from mixqual.data.decoding import Content, Header
-from mixqual.data.index import Embedded
+from mixqual.images import Content, Embedded, Header
 
 Job = TypeVar("Job")
 Stamp = tuple[int, int]

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from mixqual.data.classes import ClassChoice
-from mixqual.data.index import SPLIT_OF_NAME, Embedded, ImageIndex, LeftOut
+from mixqual.data.index import SPLIT_OF_NAME, ImageIndex, LeftOut
 from mixqual.data.rows import Row, index_rows
 from mixqual.errors import DataError
+from mixqual.images import Embedded
 
 
 def index_huggingface(root: Path, choice: ClassChoice) -> ImageIndex:

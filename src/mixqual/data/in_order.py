@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from mixqual.data.opening import Unreadable
+from mixqual.images import Unreadable
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")

@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import final
 
 from mixqual.errors import DataError
+from mixqual.images import Embedded
 
 SPLITS = ("train", "val", "test")
 
@@ -19,33 +18,6 @@ SPLIT_OF_NAME = {
     "test": "test",
 }
 """What the splits of a source may be called."""
-
-
-@final
-@dataclass(frozen=True)
-class Embedded:
-    """An image file that lies in a row of a table instead of the file system."""
-
-    table: str
-    """What the table is called in messages."""
-    row: int
-    """Counted from 0."""
-    size: int
-    """Bytes."""
-    read_row: Callable[[int], bytes] = field(compare=False, repr=False)
-    """Returns the bytes of a row; safe to call from several threads."""
-
-    def read(self) -> bytes:
-        """Return what the image file would hold."""
-        return self.read_row(self.row)
-
-    @property
-    def name(self) -> str:
-        """Its short name in messages."""
-        return f"row {self.row}"
-
-    def __str__(self) -> str:
-        return f"{self.table}, row {self.row}"
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import final
 
 from mixqual.data.classes import ClassChoice, choose_classes, keep_classes
-from mixqual.data.index import SPLIT_OF_NAME, Embedded, ImageIndex, Item, LeftOut
+from mixqual.data.index import SPLIT_OF_NAME, ImageIndex, Item, LeftOut
 from mixqual.errors import DataError
+from mixqual.images import Embedded
 
 _LISTED = 5  # faulty rows that an error names; it counts the rest
 

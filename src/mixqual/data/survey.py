@@ -5,12 +5,11 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import final
 
-from mixqual.data.decoding import Content, Header, examine, read_header
 from mixqual.data.file_facts import Known, recalling, remembering, stamp_of
 from mixqual.data.image_set import DecodedImages, undecoded
 from mixqual.data.in_order import in_order
 from mixqual.data.index import ImageIndex, Item, LeftOut
-from mixqual.data.opening import Unreadable, many_files
+from mixqual.images import Content, Header, Unreadable, examine, many_files, read_header
 from mixqual.progress import progress
 
 _SUFFIXES = {

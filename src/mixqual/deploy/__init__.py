@@ -1,16 +1,10 @@
-"""From a trained mixture to one file that predicts."""
+"""A mixture in one file, and what predicts with it.
 
-from mixqual.deploy.bundle import read_bundle, write_bundle
-from mixqual.deploy.export import export
+`export`, `bundle`, `assembly` and `torch_runner` need torch, and are imported by their own names.
+"""
+
+from mixqual.deploy.loading import load
 from mixqual.deploy.manifest import Manifest
-from mixqual.deploy.predictor import Prediction, Predictor, load
+from mixqual.deploy.predictor import Prediction, Predictor
 
-__all__ = [
-    "Manifest",
-    "Prediction",
-    "Predictor",
-    "export",
-    "load",
-    "read_bundle",
-    "write_bundle",
-]
+__all__ = ["Manifest", "Prediction", "Predictor", "load"]

@@ -45,7 +45,7 @@ def assemble(manifest: Manifest, tensors: Mapping[str, Tensor]) -> Mixture:
     not known here.
     """
     preprocessing = Preprocessing(manifest.mean, manifest.std, manifest.interpolation)
-    gate = Gate(len(manifest.experts), preprocessing)
+    gate = Gate(len(manifest.experts), preprocessing, kind=manifest.gate)
     try:
         _fill(gate, _part(tensors, _GATE), "the gate")
         if manifest.until is None and manifest.from_ is None:

@@ -5,20 +5,17 @@ and `checksums.json` with the format, and the size and SHA-256 of the other two.
 code, nothing is unpacked to disk, and no member is read before its size is known to be sound.
 """
 
-import hashlib
-import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import safetensors
 import safetensors.torch
-from pydantic import ValidationError
 from torch import Tensor
 
 from mixqual.artifacts import refusing_full_disk
-from mixqual.deploy.manifest import FORMAT, Manifest
+from mixqual.deploy.manifest import Manifest
+from mixqual.deploy.parts import check_parts, from_json, head_of, read_head, to_json
 from mixqual.errors import BundleError
 
 _CHECKSUMS, _MANIFEST, _WEIGHTS = "checksums.json", "manifest.json", "weights.safetensors"
@@ -30,16 +27,14 @@ def write_bundle(path: Path, manifest: Manifest, tensors: Mapping[str, Tensor]) 
     """Write a bundle, atomically; equal contents give equal bytes."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
     parts = {
-        _MANIFEST: manifest.model_dump_json(by_alias=True, indent=2).encode(),
+        _MANIFEST: to_json(manifest),
         _WEIGHTS: safetensors.torch.save(plain),
     }
-    sums = {name: {"bytes": len(part), "sha256": _hash(part)} for name, part in parts.items()}
-    head = json.dumps({"format": FORMAT, "parts": sums}, indent=2).encode()
     temporary = path.with_name(f".{path.name}.tmp")
     with refusing_full_disk(path):
         try:
             with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-                for name, part in {_CHECKSUMS: head, **parts}.items():
+                for name, part in {_CHECKSUMS: head_of(parts), **parts}.items():
                     archive.writestr(zipfile.ZipInfo(name, _EPOCH), part)
             temporary.replace(path)
         finally:
@@ -55,7 +50,7 @@ def read_bundle(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive)
-            head = _read_head(path, archive.read(_CHECKSUMS))
+            told = read_head(path, _CHECKSUMS, archive.read(_CHECKSUMS))
             parts = {name: archive.read(name) for name in (_MANIFEST, _WEIGHTS)}
     except FileNotFoundError:
         raise BundleError(f"{path} is no file; give a bundle of `mixqual export`") from None
@@ -65,14 +60,9 @@ def read_bundle(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
         raise BundleError(f"{path} is no whole bundle ({error}); copy or export it again") from None
     except OSError as error:
         raise BundleError(f"{path} cannot be read ({error.strerror or error})") from None
-    for name, part in parts.items():
-        told = head.get(name)
-        if told != {"bytes": len(part), "sha256": _hash(part)}:
-            raise BundleError(
-                f"{path}: {name} is not what was written (its checksum differs); "
-                "copy or export it again"
-            )
-    return _read_manifest(path, parts[_MANIFEST]), _read_weights(path, parts[_WEIGHTS])
+    check_parts(path, told, parts)
+    manifest = from_json(path, _MANIFEST, Manifest, parts[_MANIFEST])
+    return manifest, _read_weights(path, parts[_WEIGHTS])
 
 
 def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
@@ -88,35 +78,8 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
             raise BundleError(f"{path}: {member.filename} claims {member.file_size} bytes")
 
 
-def _read_head(path: Path, content: bytes) -> Mapping[str, Any]:
-    try:
-        head = json.loads(content)
-        version, parts = int(head["format"]), dict(head["parts"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise BundleError(f"{path}: {_CHECKSUMS} is damaged; copy or export it again") from None
-    if version != FORMAT:
-        raise BundleError(
-            f"{path} has format {version}, this version of mixqual reads {FORMAT}; "
-            f"{'update mixqual' if version > FORMAT else 'export it again'}"
-        )
-    return parts
-
-
-def _read_manifest(path: Path, content: bytes) -> Manifest:
-    try:
-        return Manifest.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise BundleError(f"{path}: {_MANIFEST}: {field}: {first['msg']}") from None
-
-
 def _read_weights(path: Path, content: bytes) -> dict[str, Tensor]:
     try:
         return dict(safetensors.torch.load(content))
     except safetensors.SafetensorError as error:
         raise BundleError(f"{path}: {_WEIGHTS} is damaged ({error})") from None
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

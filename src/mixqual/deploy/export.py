@@ -1,130 +1,118 @@
-"""`mixqual export`: the mixture of a finished run as one bundle."""
+"""`mixqual export`: the mixture of a finished run as one file, for mixqual or for others."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from mixqual.artifacts import make_folder
-from mixqual.deploy.assembly import mixture_tensors
+from mixqual.artifacts import make_folder, write_atomically
+from mixqual.deploy.assembly import assemble
 from mixqual.deploy.bundle import write_bundle
-from mixqual.deploy.manifest import Grid, Manifest, Trust
+from mixqual.deploy.manifest import Manifest
+from mixqual.deploy.onnx_file import Facts, Parity, write_onnx_file
+from mixqual.deploy.onnx_graph import onnx_graph
+from mixqual.deploy.onnx_runner import OnnxRunner
+from mixqual.deploy.parity import Answer, check_parity, parity
+from mixqual.deploy.run_mixture import MIX, run_mixture
+from mixqual.deploy.runner import Mode, Runner
+from mixqual.deploy.torch_program import load_program, torch_program
+from mixqual.deploy.torch_runner import TorchRunner
+from mixqual.deploy.whole_network import INPUTS, WholeNetwork, example_of
 from mixqual.errors import BundleError
 from mixqual.finished_run import FinishedRun
-from mixqual.networks import backbone_preprocessing
 
-_MIX = "mix"
+_BUNDLE, _ONNX, _PROGRAM = "bundle", "onnx", "torch-export"
+FORMATS = (_BUNDLE, _ONNX, _PROGRAM)
+_BY_SUFFIX: Mapping[str, str] = {".onnx": _ONNX, ".pt2": _PROGRAM}
 
 
 class Exported(NamedTuple):
-    """A bundle that was written."""
+    """A file that was written."""
 
     path: Path
+    format: str
+    """"bundle", "onnx" or "torch-export"."""
     manifest: Manifest
+    parity: Parity | None
+    """How near its answers are to those of the mixture; of a bundle, which is the mixture, None."""
 
 
 def export(
-    run: str | Path, out: str | Path, *, model: str = _MIX, seed: int | None = None
+    run: str | Path,
+    out: str | Path,
+    *,
+    model: str = MIX,
+    seed: int | None = None,
+    format: str | None = None,
+    input: str = "uint8",
 ) -> Exported:
-    """Write the mixture of a finished run as a bundle.
+    """Write the mixture of a finished run as one file.
 
     `model` is "mix", or the name of a tree of the study; `seed` names a training, by default the
-    first. Raises `RunError` for a run that is not finished, has no such training, or whose weights
-    are gone, and `BundleError` for a model that is no mixture.
+    first. `format` is "bundle", "onnx" or "torch-export", by default that of the ending .onnx or
+    .pt2, and a bundle for any other. The latter two hold the whole way from pixels to calibrated
+    probabilities, and take grey levels of 0 to 255 as `input`, "uint8" or "float32". They are
+    compared with the mixture before they are written.
+
+    Raises `RunError` for a run that is not finished, has no such training, or whose weights are
+    gone, and `BundleError` for a model that is no mixture, settings that do not fit, and a file
+    that would not answer as the mixture does.
     """
-    finished = FinishedRun.open(Path(run))
-    seed = finished.seeds[0] if seed is None else seed
-    tree = _tree(finished, model)
-    manifest = _manifest(finished, model, tree, seed)
     path = Path(out)
+    by_suffix = _BY_SUFFIX.get(path.suffix.lower(), _BUNDLE)
+    chosen = _one_of("format", by_suffix if format is None else format, FORMATS)
+    kind = _one_of("input", input, list(INPUTS))
+    finished = FinishedRun.open(Path(run))
+    training = finished.seeds[0] if seed is None else seed
+    manifest, tensors = run_mixture(finished, model, training)
     make_folder(path.parent)
-    write_bundle(path, manifest, _tensors(finished, tree, manifest.clean, seed))
-    return Exported(path, manifest)
+    if chosen == _BUNDLE:
+        write_bundle(path, manifest, tensors)
+        return Exported(path, chosen, manifest, None)
+    mixture = assemble(manifest, tensors)
+    network = WholeNetwork(manifest, mixture).eval()
+    # Before the runner, which puts the mixture into another memory format.
+    content, answer = _made(chosen, network, manifest, example_of(manifest, kind))
+    found = parity(manifest, _answering(TorchRunner(manifest, mixture, "cpu")), answer)
+    check_parity(found, str(path))
+    if chosen == _ONNX:
+        write_onnx_file(path, content, manifest, Facts(input=kind, parity=found))
+    else:
+        write_atomically(path, content)
+    return Exported(path, chosen, manifest, found)
 
 
-def _tree(finished: FinishedRun, model: str) -> dict[str, Any] | None:
-    trees = {row["model"]: row for row in finished.results.get("trees", [])}
-    if model != _MIX and model not in trees:
-        known = ", ".join([_MIX, *trees])
-        raise BundleError(f"{finished.root} has no mixture {model!r}; its mixtures are {known}")
-    return trees.get(model)
+def _made(
+    form: str, network: WholeNetwork, manifest: Manifest, example_BCHW: Tensor
+) -> tuple[bytes, Answer]:
+    """The network in another format, and that which was made of it ready to answer."""
+    if form == _ONNX:
+        graph = onnx_graph(network, example_BCHW)
+        return graph, _answering(OnnxRunner(graph, "cpu"))
+    content = torch_program(network, example_BCHW, manifest)
+    program = load_program(content)
+
+    def answer(images_BCHW: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[Any]]:
+        with torch.no_grad():
+            p_BK, w_BE = program(torch.tensor(images_BCHW, dtype=example_BCHW.dtype))
+        return p_BK.numpy(), w_BE.numpy()
+
+    return content, answer
 
 
-def _tensors(
-    finished: FinishedRun, tree: dict[str, Any] | None, clean: str, seed: int
-) -> dict[str, Tensor]:
-    if tree is None:
-        experts = {name: finished.tensors(name, seed) for name in finished.experts}
-        return mixture_tensors(experts, finished.gate_tensors(seed), None)
-    own = tree["model"] if tree["weights"] == "resolve" else None
-    stem = tree["model"].removesuffix("_resolved") if own else tree["model"]
-    branches = {
-        name: {
-            key.removeprefix("branch."): tensor
-            for key, tensor in finished.tensors(f"{stem}/{name}", seed).items()
-        }
-        for name in finished.experts
-        if name != clean
-    }
-    return mixture_tensors(
-        branches, finished.gate_tensors(seed, own), finished.tensors(clean, seed)
-    )
+def _answering(runner: Runner) -> Answer:
+    def answer(images_BCHW: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[Any]]:
+        found = runner(images_BCHW, Mode())
+        return found.p_BK, found.weights_BE
+
+    return answer
 
 
-def _manifest(
-    finished: FinishedRun, model: str, tree: dict[str, Any] | None, seed: int
-) -> Manifest:
-    results, origin = finished.results, finished.results["provenance"]
-    preprocessing = backbone_preprocessing(finished.backbone)
-    table = tree["resolved"] if tree and tree["weights"] == "resolve" else results["weights"]
-    compared = [*results["experts"], *results["baselines"], "avg", "max", "hardmix", "mix", model]
-    return Manifest.model_validate(
-        {
-            "name": results["name"],
-            "model": model,
-            "version": origin["version"],
-            "commit": origin.get("commit"),
-            "seed": seed,
-            "classes": tuple(finished.classes),
-            "experts": tuple(finished.experts),
-            "clean": _clean(finished),
-            "backbone": origin["backbone"],
-            "size": finished.size,
-            "interpolation": preprocessing.interpolation,
-            "mean": preprocessing.mean,
-            "std": preprocessing.std,
-            "until": tree["until"] if tree else None,
-            "from": tree["from"] if tree else None,
-            "distortions": {
-                name: Grid(
-                    unit=results["distortions"][name]["unit"],
-                    quantity=results["distortions"][name]["quantity"],
-                    levels=tuple(map(float, results["distortions"][name]["levels"])),
-                    weights=tuple(tuple(map(float, row.values())) for row in rows.values()),
-                )
-                for name, rows in table.items()
-                if name not in results["held_out"]
-            },
-            "trust": None if tree else _trust(finished, seed),
-            "auc": {name: results["auc"][name]["average"]["auc"] for name in compared},
-        }
-    )
-
-
-def _trust(finished: FinishedRun, seed: int) -> Trust | None:
-    for row in finished.results.get("trust", []):
-        if row["seed"] == seed:
-            return Trust(
-                temperature=row["temperature"],
-                usable=row["usable"],
-                retake=row["retake"],
-                rule=row["rule"],
-                errors={name: found["error"] for name, found in row["verdicts"]["average"].items()},
-            )
-    return None
-
-
-def _clean(finished: FinishedRun) -> str:
-    """The expert that the others started from, which no distortion has trained."""
-    experts = finished.experts
-    return "clean" if "clean" in experts else experts[0]
+def _one_of(what: str, asked: str, known: Sequence[str]) -> str:
+    if asked not in known:
+        raise BundleError(f"there is no {what} {asked!r}; there are {', '.join(known)}")
+    return asked

@@ -2,19 +2,31 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
-from mixqual.data import Unreadable, crop, read_image
-from mixqual.data.index import Embedded
 from mixqual.errors import DataError
+from mixqual.images import Embedded, Unreadable, crop, read_image
 
-Source = str | Path | bytes | Image.Image | NDArray[Any] | Tensor
+
+@runtime_checkable
+class TensorLike(Protocol):
+    """What is asked of a tensor of torch, which need not be installed."""
+
+    def detach(self) -> "TensorLike":
+        """Without its history."""
+
+    def cpu(self) -> "TensorLike":
+        """In the memory of the CPU."""
+
+    def numpy(self) -> NDArray[Any]:
+        """As an array that shares its memory."""
+
+
+Source = str | Path | bytes | Image.Image | NDArray[Any] | TensorLike
 
 
 def pixels_of(source: Source, size: int, interpolation: str) -> NDArray[np.uint8]:
@@ -39,23 +51,24 @@ def pixels_of(source: Source, size: int, interpolation: str) -> NDArray[np.uint8
         raise DataError(f"{name}{error}") from None
 
 
-def batch_of(pixels: Sequence[NDArray[np.uint8]]) -> Tensor:
-    """Float images (B, 3, H, W) in 0...255, in the memory format that networks are fastest in."""
-    images_BHWC = torch.from_numpy(np.stack(pixels)).to(torch.float32)
-    return images_BHWC.permute(0, 3, 1, 2)
+def batch_of(pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Images (B, 3, H, W), whose channels lie together in memory as they did in the pixels."""
+    return np.moveaxis(np.stack(pixels), 3, 1)
 
 
-def _array(source: NDArray[Any] | Tensor) -> NDArray[np.uint8]:
-    if isinstance(source, Tensor):
+def _array(source: NDArray[Any] | TensorLike) -> NDArray[np.uint8]:
+    if isinstance(source, TensorLike):
         values = source.detach().cpu().numpy()
+        shape = values.shape
         values = np.moveaxis(values, 0, -1) if values.ndim == 3 else values
     else:
         values = np.asarray(source)
+        shape = values.shape
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] != 3) or not values.size:
         raise DataError(
-            f"an image has 1 or 3 channels, not the shape {tuple(source.shape)}; arrays are "
+            f"an image has 1 or 3 channels, not the shape {shape}; arrays are "
             "(H, W, channels), tensors (channels, H, W)"
         )
     if values.dtype == np.uint8:

@@ -36,6 +36,19 @@ class Trust(Table):
     """Verdict to the share of test images with it that were wrong, over all distortions."""
 
 
+class Threshold(Table):
+    """The threshold of weights that the study chose on validation images, and what came of it.
+
+    Numbers are those of M_mix on test images, means over the trainings of the study.
+    """
+
+    tau: float = Field(ge=0, le=1)
+    experts: float = Field(ge=1)
+    """Experts run for an image, on average."""
+    auc: float
+    """The average AUC that it keeps."""
+
+
 class Manifest(Table):
     """All that is needed to build the network again, and to read its answers."""
 
@@ -58,12 +71,17 @@ class Manifest(Table):
     mean: Rgb
     std: Rgb
     """Of the normalisation, as fractions of full scale."""
+    gate: Literal["paper", "patch"] = "paper"
+    """Its kind; bundles of before there were two do not say it."""
     until: str | None
     from_: str | None = Field(alias="from")
     """The stages that the experts share: those before `until`, and those from `from` on."""
     distortions: dict[str, Grid] = Field(min_length=1)
     trust: Trust | None
     """Of M_mix; None for mixtures that share stages, whose answers have not been sorted out."""
+    threshold: Threshold | None = None
+    """For conditional inference; None for mixtures that share stages, and for runs of before there
+    was one."""
     auc: dict[str, float]
     """The average AUC on test images of the mixture and of what it was compared with."""
 

@@ -1,4 +1,4 @@
-"""A bundle that predicts: images in, classes with confidence and the experts' weights out."""
+"""A mixture that predicts: images in, classes with confidence and the experts' weights out."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,21 +7,15 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
-from torch import Tensor
 
-from mixqual.config import RuntimeConfig
-from mixqual.deploy.assembly import assemble
-from mixqual.deploy.bundle import read_bundle
-from mixqual.deploy.inputs import Source, batch_of, pixels_of
+from mixqual.confidence import Verdicts
+from mixqual.deploy.inputs import Source, TensorLike, batch_of, pixels_of
 from mixqual.deploy.manifest import Manifest
 from mixqual.deploy.quality import Estimate, estimate_distortion
-from mixqual.errors import DataError
-from mixqual.evaluation import Verdicts, with_temperature
-from mixqual.networks import Mixture
-from mixqual.runtime import place, set_up_machine
+from mixqual.deploy.runner import EXPERT, Mode, Runner, choose_mode
+from mixqual.errors import BundleError, DataError
 
 _BATCH = 32
 
@@ -36,23 +30,42 @@ class Prediction:
     """The probability of that class."""
     verdict: str | None
     """ "usable", "doubtful" or "retake": whether the answer is sure enough, by the rule of the
-    bundle; None if it has none."""
+    bundle; None if it has none, or if one expert alone has answered."""
     probabilities: dict[str, float]
-    """Class to the mixture's probability, calibrated by the bundle's temperature if it has one."""
+    """Class to the mixture's probability, calibrated by the bundle's temperature if it has one; one
+    expert's are its own."""
     weights: dict[str, float]
     """Expert to the weight that the gate gives to it."""
+    experts_run: tuple[str, ...]
+    """The experts that have looked at the image."""
     distortion: Estimate
     """What has happened to the image, as far as the gate tells."""
 
 
 @final
 class Predictor:
-    """The mixture of a bundle, ready to predict."""
+    """A mixture ready to predict, in one of the modes that its runner has."""
 
-    def __init__(self, manifest: Manifest, mixture: Mixture, device: str = "auto") -> None:
+    def __init__(self, manifest: Manifest, runner: Runner, mode: Mode | None = None) -> None:
         self.manifest = manifest
-        self._device = set_up_machine(RuntimeConfig(device=device)).device
-        self._mixture = place(mixture, self._device).eval()
+        self.mode = mode or Mode()
+        self._runner = runner
+
+    def using(
+        self, mode: str | None = None, *, tau: float | None = None, expert: str | None = None
+    ) -> "Predictor":
+        """The same networks in another mode: "full", "conditional" or "expert".
+
+        Without its name it is that of the threshold `tau`, or of the expert, that is given. Raises
+        `BundleError` for a mode that does not fit the settings, the mixture or its file.
+        """
+        chosen = choose_mode(self.manifest, mode, tau, expert)
+        if chosen.name not in self._runner.modes:
+            raise BundleError(
+                f"the mode {chosen.name} cannot be had from this file, which runs "
+                f"{', '.join(self._runner.modes)}; export a bundle (.mixqual) for it"
+            )
+        return Predictor(self.manifest, self._runner, chosen)
 
     def predict(self, images: Source | Sequence[Source]) -> list[Prediction]:
         """Predict one image, or several.
@@ -61,7 +74,7 @@ class Predictor:
         (channels, H, W), of any size. Raises `DataError` for the first that is no image.
         """
         sources: Sequence[Source]
-        if isinstance(images, (str, Path, bytes, Image.Image, np.ndarray, Tensor)):
+        if isinstance(images, (str, Path, bytes, Image.Image, np.ndarray, TensorLike)):
             sources = [images]
         else:
             sources = images
@@ -84,19 +97,21 @@ class Predictor:
             for pixels in read:
                 yield pixels if isinstance(pixels, DataError) else next(answers)
 
-    def predict_pixels(self, images_BCHW: Tensor) -> list[Prediction]:
-        """Predict float images in 0...255 that have the bundle's size already."""
-        with torch.inference_mode():
-            channels_last = images_BCHW.to(self._device, memory_format=torch.channels_last)
-            p_BK, w_BE = self._mixture(channels_last)
-        p_BK = p_BK.cpu().numpy()
+    def predict_pixels(self, images_BCHW: ArrayLike) -> list[Prediction]:
+        """Predict images that have the bundle's size already: uint8, or numbers in 0...255."""
+        answers = self._runner(np.asarray(images_BCHW), self.mode)
         trust = self.manifest.trust
-        if trust:
-            p_BK = with_temperature(p_BK, trust.temperature)
-            verdicts = Verdicts(trust.usable, trust.retake).of(p_BK.max(1)).tolist()
+        if trust and self.mode.name != EXPERT:
+            verdicts = Verdicts(trust.usable, trust.retake).of(answers.p_BK.max(1)).tolist()
         else:
-            verdicts = [None] * len(p_BK)
-        rows = zip(p_BK.tolist(), w_BE.cpu().tolist(), verdicts, strict=True)
+            verdicts = [None] * len(answers.p_BK)
+        rows = zip(
+            answers.p_BK.tolist(),
+            answers.weights_BE.tolist(),
+            answers.run_BE.tolist(),
+            verdicts,
+            strict=True,
+        )
         return [self._prediction(*row) for row in rows]
 
     def _read(self, source: Source) -> NDArray[np.uint8] | DataError:
@@ -106,20 +121,20 @@ class Predictor:
             return error
 
     def _prediction(
-        self, p_K: Sequence[float], w_E: Sequence[float], verdict: str | None
+        self,
+        p_K: Sequence[float],
+        w_E: Sequence[float],
+        run_E: Sequence[bool],
+        verdict: str | None,
     ) -> Prediction:
         best = max(range(len(p_K)), key=p_K.__getitem__)
+        experts = self.manifest.experts
         return Prediction(
             class_name=self.manifest.classes[best],
             confidence=p_K[best],
             verdict=verdict,
             probabilities=dict(zip(self.manifest.classes, p_K, strict=True)),
-            weights=dict(zip(self.manifest.experts, w_E, strict=True)),
+            weights=dict(zip(experts, w_E, strict=True)),
+            experts_run=tuple(name for name, run in zip(experts, run_E, strict=True) if run),
             distortion=estimate_distortion(self.manifest.distortions, w_E),
         )
-
-
-def load(path: str | Path, device: str = "auto") -> Predictor:
-    """Load a bundle that `mixqual export` wrote; raises `BundleError` if it cannot be used."""
-    manifest, tensors = read_bundle(Path(path))
-    return Predictor(manifest, assemble(manifest, tensors), device)

@@ -1,12 +1,7 @@
 """The sweep and its cube; curves, areas and intervals; cost."""
 
-from mixqual.evaluation.calibration import (
-    Verdicts,
-    find_verdicts,
-    fit_temperature,
-    risk_coverage,
-    with_temperature,
-)
+from mixqual.confidence import Verdicts, with_temperature
+from mixqual.evaluation.calibration import find_verdicts, fit_temperature, risk_coverage
 from mixqual.evaluation.confusion import confusion_matrix
 from mixqual.evaluation.corruption_error import ErrorRates, corruption_error_results
 from mixqual.evaluation.cost import Cost, count, count_parts, latency_ms

@@ -1,34 +1,20 @@
-"""How far an answer can be trusted: probabilities made honest, and answers sorted out by them.
+"""What makes probabilities honest and sorts answers out, found from answers whose truth is known.
 
 Probabilities are (image, class), labels the numbers of the true classes; a confidence is the
 highest probability of an image.
 """
 
-from dataclasses import dataclass
-from typing import final
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from mixqual.evaluation.metrics import PROBABILITY_FLOOR
+from mixqual.confidence import PROBABILITY_FLOOR, Verdicts
 
 Floats = NDArray[np.floating]
 _NONE = 2.0
 """A confidence that no answer has."""
 _EXTREME = 4.0
 """Temperatures are sought between exp(-4) and exp(4)."""
-
-
-def with_temperature(p_NK: Floats, temperature: float) -> NDArray[np.float64]:
-    """Probabilities to the power of 1 / temperature, made to sum to one.
-
-    Above 1 they become less sure; their order never changes (Guo et al., ICML 2017).
-    """
-    log_NK = np.log(np.maximum(p_NK.astype(np.float64), PROBABILITY_FLOOR)) / temperature
-    scaled_NK: NDArray[np.float64] = np.exp(log_NK - log_NK.max(1, keepdims=True))
-    scaled_NK /= scaled_NK.sum(1, keepdims=True)
-    return scaled_NK
 
 
 def fit_temperature(p_NK: Floats, labels_N: NDArray[np.integer]) -> float:
@@ -47,22 +33,6 @@ def fit_temperature(p_NK: Floats, labels_N: NDArray[np.integer]) -> float:
 
     found = minimize_scalar(loss, bounds=(-_EXTREME, _EXTREME), method="bounded")
     return float(np.exp(found.x))
-
-
-@final
-@dataclass(frozen=True)
-class Verdicts:
-    """Confidences that part usable answers, doubtful ones, and images to take again."""
-
-    usable: float
-    """An answer at least this sure is usable; above 1 none is."""
-    retake: float
-    """An image whose answer is less sure than this should be taken again; at 0 none should."""
-
-    def of(self, confidence_N: Floats) -> NDArray[np.str_]:
-        """Usable, doubtful or retake, in these words; a confidence that is both is usable."""
-        low_N = np.where(confidence_N < self.retake, "retake", "doubtful")
-        return np.where(confidence_N >= self.usable, "usable", low_N)
 
 
 def find_verdicts(

@@ -12,6 +12,7 @@ from typing import Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
+from mixqual.confidence import PROBABILITY_FLOOR
 from mixqual.errors import MixqualError
 
 Scores = NDArray[np.floating]
@@ -19,8 +20,6 @@ Labels = NDArray[np.integer]
 
 BINS = 15
 """Bins of the calibration error: as many as Guo et al. (2017), and since then the field, use."""
-PROBABILITY_FLOOR = 1e-12
-"""What a probability counts as at least in a logarithm, so that one wrong zero is not infinite."""
 _SUM_TOLERANCE = 1e-3
 """How far a row of half-precision probabilities may be from a sum of one."""
 

@@ -10,7 +10,7 @@ from mixqual.networks.backbones import (
     last_linear,
     load_backbone,
 )
-from mixqual.networks.conditional import conditional_forward, passing_weights
+from mixqual.networks.conditional import conditional_forward, passing_weights, weighted_forward
 from mixqual.networks.first_stages import FirstStages
 from mixqual.networks.folding import fold_batch_norms
 from mixqual.networks.gate import Gate
@@ -39,4 +39,5 @@ __all__ = [
     "load_backbone",
     "passing_weights",
     "stages_of",
+    "weighted_forward",
 ]

@@ -23,11 +23,18 @@ def conditional_forward(mixture: Mixture, images_BCHW: Tensor, tau: float) -> tu
     """What a mixture says without the experts whose weights are below `tau`.
 
     Returns probabilities_BK and the `passing_weights` that mixed them, of float images_BCHW in
-    0...255, in the order of the images. Each expert runs once, on the images that need it, or not
-    at all; what the experts share runs once for every image. With a `tau` of 0 it is the mixture.
-    Raises `MixqualError` for a `tau` outside 0...1.
+    0...255. With a `tau` of 0 it is the mixture. Raises `MixqualError` for a `tau` outside 0...1.
     """
     weights_BE = passing_weights(mixture.gate(images_BCHW), tau)
+    return weighted_forward(mixture, images_BCHW, weights_BE), weights_BE
+
+
+def weighted_forward(mixture: Mixture, images_BCHW: Tensor, weights_BE: Tensor) -> Tensor:
+    """Probabilities_BK of a mixture under given weights, in the order of the images.
+
+    Each expert runs once, on the images that give it a weight, or not at all; what the experts
+    share runs once for every image. Each image gives at least one expert a weight.
+    """
     features = mixture.prefix(images_BCHW)
     mixed_B: Tensor | None = None
     for expert, branch in enumerate(mixture.branches):
@@ -44,6 +51,6 @@ def conditional_forward(mixture: Mixture, images_BCHW: Tensor, tau: float) -> tu
         mixed_B.index_add_(0, chosen_B, outputs_B)
     assert mixed_B is not None, "every image has an expert"
     if mixture.suffix is None:
-        return mixed_B, weights_BE
+        return mixed_B
     logits_BK: Tensor = mixture.suffix(mixed_B)
-    return logits_BK.softmax(1), weights_BE
+    return logits_BK.softmax(1)

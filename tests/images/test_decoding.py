@@ -8,8 +8,7 @@ import pytest
 from image_files import gray, rgb, save
 from PIL import Image
 
-from mixqual.data.decoding import crop, decode, examine, read_header, read_image
-from mixqual.data.opening import Unreadable
+from mixqual.images import Unreadable, crop, decode, examine, read_header, read_image
 
 # With 224 and images of 256 pixels nothing is resized: pixels are those of the centre.
 SIZE, SIDE, MARGIN = 224, 256, 16

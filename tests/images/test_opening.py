@@ -6,8 +6,7 @@ import pytest
 from dirty_files import BOMB, bombs
 from image_files import gray, save
 
-from mixqual.data.decoding import examine, read_header
-from mixqual.data.opening import Unreadable, many_files
+from mixqual.images import Unreadable, examine, many_files, read_header
 
 
 def _peak_bytes() -> int:

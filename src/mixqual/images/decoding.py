@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
-from mixqual.data.index import Embedded
-from mixqual.data.opening import Unreadable, explain, identify, open_file
+from mixqual.images.embedded import Embedded
+from mixqual.images.opening import Unreadable, explain, identify, open_file
 
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,

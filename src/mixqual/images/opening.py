@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
-from mixqual.data.index import Embedded
+from mixqual.images.embedded import Embedded
 
 # Formats by content, whatever the suffix says. Pillow knows more, but some of those run other
 # programs (Ghostscript for EPS), which a file from anywhere must not.

@@ -1,0 +1,170 @@
+"""An ONNX file of `mixqual export`: a whole mixture as one graph, with its manifest and checksums.
+
+An ONNX file is a message of protobuf: a row of numbered fields. The graph is what an exporter
+wrote; behind it come fields of metadata (key and value), which any reader of ONNX shows: the
+manifest, facts of the export, and the checksums of all three. They are told apart here without
+a library, so that nothing is given to one before it is known to be what was written.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, final
+
+from pydantic import Field
+
+from mixqual.artifacts import write_atomically
+from mixqual.config import Table
+from mixqual.deploy.manifest import Manifest
+from mixqual.deploy.parts import check_parts, from_json, head_of, read_head, to_json
+from mixqual.errors import BundleError
+
+MOST_BYTES = 2**31 - 1
+"""Protobuf cannot hold more."""
+
+_GRAPH, _MANIFEST, _FACTS, _CHECKSUMS = "graph", "manifest", "facts", "checksums"
+_PREFIX = "mixqual."
+_METADATA = 14  # ModelProto.metadata_props
+_KEY, _VALUE = 1, 2  # of StringStringEntryProto
+_VARINT, _FIXED_64, _LENGTH, _FIXED_32 = 0, 1, 2, 5  # wire types
+
+
+class Parity(Table):
+    """How far the file's answers are from those of the network that it was made of.
+
+    Each is the largest difference of a number in 0...1.
+    """
+
+    clean: float = Field(ge=0)
+    """Of probabilities, on clean images."""
+    distorted: float = Field(ge=0)
+    """Of probabilities, on noisy and blurred images."""
+    weights: float = Field(ge=0)
+    """Of the gate's weights, on all of them."""
+    images: int
+    """How many there were of both kinds; made up, with the spectrum of photographs."""
+
+
+class Facts(Table):
+    """What the export says of an ONNX file."""
+
+    input: Literal["uint8", "float32"]
+    """Type of the images; both hold grey levels of 0 to 255."""
+    parity: Parity
+
+
+@final
+@dataclass(frozen=True)
+class OnnxFile:
+    """A sound file, read into memory."""
+
+    manifest: Manifest
+    facts: Facts
+    content: bytes
+    """The whole file, for a library that runs it."""
+
+
+def write_onnx_file(path: Path, graph: bytes, manifest: Manifest, facts: Facts) -> None:
+    """Write a graph, a serialised ModelProto without metadata, with what belongs to it."""
+    parts = {_GRAPH: graph, _MANIFEST: to_json(manifest), _FACTS: to_json(facts)}
+    told = {_MANIFEST: parts[_MANIFEST], _FACTS: parts[_FACTS], _CHECKSUMS: head_of(parts)}
+    entries = [_entry(_PREFIX + name, value) for name, value in told.items()]
+    write_atomically(path, b"".join([graph, *entries]))
+
+
+def read_onnx_file(path: Path) -> OnnxFile:
+    """Read what `write_onnx_file` wrote.
+
+    Raises `BundleError` if there is no such file, it was cut off or changed, is not by
+    `mixqual export`, or has a newer format.
+    """
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise BundleError(f"{path} is no ONNX file: none is larger than 2 GiB")
+        content = path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error.strerror or error})") from None
+    try:
+        graph, metadata = _parted(content)
+    except (IndexError, ValueError):
+        raise BundleError(f"{path} is no whole ONNX file; copy or export it again") from None
+    if metadata.keys() != {_MANIFEST, _FACTS, _CHECKSUMS}:
+        raise BundleError(
+            f"{path} is no ONNX file of `mixqual export`, or was changed: it should carry "
+            f"{_MANIFEST}, {_FACTS} and {_CHECKSUMS}; `mixqual evaluate` takes any classifier"
+        )
+    told = read_head(path, _CHECKSUMS, metadata.pop(_CHECKSUMS))
+    check_parts(path, told, {_GRAPH: graph, **metadata})
+    manifest = from_json(path, _MANIFEST, Manifest, metadata[_MANIFEST])
+    return OnnxFile(manifest, from_json(path, _FACTS, Facts, metadata[_FACTS]), content)
+
+
+def _parted(content: bytes) -> tuple[bytes, Mapping[str, bytes]]:
+    """The graph, and the metadata behind it; raises `IndexError` or `ValueError` if damaged."""
+    metadata: dict[str, bytes] = {}
+    end = None
+    for number, begins, start, stop in _fields(content):
+        if number == _METADATA:
+            end = begins if end is None else end
+            entry = content[start:stop]
+            pair = {field: entry[first:last] for field, _, first, last in _fields(entry)}
+            name = pair[_KEY].decode() if pair.keys() == {_KEY, _VALUE} else ""
+            if not name.startswith(_PREFIX) or name.removeprefix(_PREFIX) in metadata:
+                raise ValueError(f"metadata {name!r}")
+            metadata[name.removeprefix(_PREFIX)] = pair[_VALUE]
+        elif end is not None:
+            raise ValueError("fields behind the metadata")
+    return content[:end], metadata
+
+
+def _fields(content: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """The fields of a message: number, and where it, its value and the next begin."""
+    place = 0
+    while place < len(content):
+        begins = place
+        tag, place = _varint(content, place)
+        start = place
+        match tag & 7:
+            case wire if wire == _VARINT:
+                _, place = _varint(content, place)
+            case wire if wire == _LENGTH:
+                length, start = _varint(content, place)
+                place = start + length
+            case wire if wire in (_FIXED_64, _FIXED_32):
+                place += 8 if wire == _FIXED_64 else 4
+            case wire:
+                raise ValueError(f"wire type {wire}")
+        if place > len(content) or tag >> 3 == 0:
+            raise ValueError("cut off, or no field")
+        yield tag >> 3, begins, start, place
+
+
+def _varint(content: bytes, place: int) -> tuple[int, int]:
+    """A number in groups of seven bits, the lowest first, and where it ends."""
+    value = shift = 0
+    while True:
+        byte = content[place]
+        place += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, place
+        shift += 7
+        if shift > 63:
+            raise ValueError("a number of more than 64 bits")
+
+
+def _entry(key: str, value: bytes) -> bytes:
+    pair = b"".join(_bytes_field(n, v) for n, v in ((_KEY, key.encode()), (_VALUE, value)))
+    return _bytes_field(_METADATA, pair)
+
+
+def _bytes_field(number: int, value: bytes) -> bytes:
+    return _as_varint(number << 3 | _LENGTH) + _as_varint(len(value)) + value
+
+
+def _as_varint(value: int) -> bytes:
+    groups = []
+    while value > 127:
+        groups.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*groups, value])

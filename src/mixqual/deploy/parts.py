@@ -1,0 +1,77 @@
+"""The parts of a file that `mixqual export` writes: manifest, network and more, with checksums.
+
+They find damage, such as a file that was cut off or changed by mistake; they do not prove who made
+it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from mixqual.config import Table
+from mixqual.deploy.manifest import FORMAT
+from mixqual.errors import BundleError
+
+T = TypeVar("T", bound=Table)
+
+Told = Mapping[str, object]
+"""What a file says of each of its parts: their bytes and SHA-256."""
+
+
+def head_of(parts: Mapping[str, bytes]) -> bytes:
+    """The format, and the bytes and SHA-256 of each part, as JSON."""
+    return json.dumps({"format": FORMAT, "parts": _told(parts)}, indent=2).encode()
+
+
+def read_head(path: Path, name: str, content: bytes) -> Told:
+    """Read what `head_of` wrote, under the name of `name` in messages.
+
+    Raises `BundleError` for another format, or if it is damaged.
+    """
+    try:
+        head = json.loads(content)
+        version, parts = int(head["format"]), dict(head["parts"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise BundleError(f"{path}: {name} is damaged; copy or export it again") from None
+    if version != FORMAT:
+        raise BundleError(
+            f"{path} has format {version}, this version of mixqual reads {FORMAT}; "
+            f"{'update mixqual' if version > FORMAT else 'export it again'}"
+        )
+    return parts
+
+
+def check_parts(path: Path, told: Told, parts: Mapping[str, bytes]) -> None:
+    """Raise `BundleError` for the first part that is not what was written."""
+    for name, found in _told(parts).items():
+        if told.get(name) != found:
+            raise BundleError(
+                f"{path}: {name} is not what was written (its checksum differs); "
+                "copy or export it again"
+            )
+
+
+def to_json(table: Table) -> bytes:
+    """A part that is a table."""
+    return table.model_dump_json(by_alias=True, indent=2).encode()
+
+
+def from_json(path: Path, name: str, kind: type[T], content: bytes) -> T:
+    """Read a part that is a table; raises `BundleError` with the field that is wrong."""
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise BundleError(f"{path}: {name}: {field}: {first['msg']}") from None
+
+
+def _told(parts: Mapping[str, bytes]) -> dict[str, object]:
+    return {
+        name: {"bytes": len(part), "sha256": hashlib.sha256(part).hexdigest()}
+        for name, part in parts.items()
+    }
