@@ -42,7 +42,7 @@ class RuntimeConfig(Table):
     """Keep freed memory in the process (glibc): page faults cost as much as the arithmetic."""
     backend: Literal["auto", "eager", "compiled", "onnxruntime"] = "auto"
     """What networks run as in a sweep on the CPU: "compiled" takes half a minute at first and needs
-    a C++ compiler, "onnxruntime" needs the onnx-export extra. "auto" takes what pays and is there."""
+    a C++ compiler, "onnxruntime" needs the extra "onnx-export". "auto" takes what pays."""
 
 
 def _check_fractions(where: str, fractions: Fractions) -> None:
