@@ -57,6 +57,8 @@ TESTED_ELSEWHERE = {
     "report/quality.py": "tests/report/test_quality_table.py",
     "report/unseen.py": "tests/test_unseen.py, as part of a report",
     "stages.py": "tests/test_study.py, as whole runs",
+    "split_sweep.py": "tests/test_study.py, as whole runs",
+    "summary.py": "tests/test_study.py, as whole runs",
     "costs.py": "tests/test_study.py, as whole runs",
     "workbench.py": "tests/test_study.py and tests/test_processes.py, as whole runs",
     "forecast.py": "tests/test_cli.py, as --dry-run",
