@@ -20,6 +20,8 @@ from mixqual.costs import costs, stage_costs
 from mixqual.data import ImageIndex, ImageSet, index_images
 from mixqual.evaluation import Bootstrap, Cube
 from mixqual.examples import Tested, choose_examples
+from mixqual.executor import Executor
+from mixqual.fan_out import fan_out
 from mixqual.fusion import Scores, score
 from mixqual.networks import check_backbone
 from mixqual.plan import Plan
@@ -64,25 +66,36 @@ class Study:
         _ = plan.levels  # unknown distortions are found before any work
         return plan, index
 
-    def run(self, out: str | Path, earlier: Sequence[str | Path] = ()) -> dict[str, Any]:
+    def run(
+        self,
+        out: str | Path,
+        earlier: Sequence[str | Path] = (),
+        executor: Executor | None = None,
+    ) -> dict[str, Any]:
         """Run all of it into the folder `out`, and return the content of its `results.json`.
 
-        What the folders of `earlier` runs already have of it is copied, not computed again.
+        What the folders of `earlier` runs already have of it is copied, not computed again. An
+        `executor` makes the artifacts elsewhere, side by side, and this process only sums them up.
         Raises `MixqualError` for what the user can mend; everything computed until then is kept.
         """
         plan, index = self.prepare()
         machine = set_up_machine(self.config.runtime)
         bench = Workbench.open(plan, Path(out), machine, [Path(run) for run in earlier])
         if not bench.accelerator.is_main_process:
-            return self._run(bench, index)[0]
+            return self._run(bench, stages.prepare_images(bench, index))[0]
         with exclusive(Path(out)):
-            results, examples = self._run(bench, index)
+            sets = stages.prepare_images(bench, index)
+            if executor:
+                fan_out(executor, bench, [Path(run) for run in earlier])
+            results, examples = self._run(bench, sets)
             write_report(results, Path(out), examples)
         return results
 
-    def _run(self, bench: Workbench, index: ImageIndex) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _run(
+        self, bench: Workbench, sets: Mapping[str, ImageSet]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the contents of `results.json` and `examples.json`, empty but in one process."""
-        sets = stages.prepare_images(bench, index)
+        classes = len(sets["test"].classes)
         trees = trees_of(bench.plan)
         training: dict[str, Any] = {}
         gates: list[dict[str, Any]] = []
@@ -114,7 +127,7 @@ class Study:
         answers = {seed: found.answers for seed, found in fused.items()}
         first = self.config.seeds[0]
         seen = Tested(tests[first][0], answers[first], derive_seed(first, "sweep", "test"))
-        cost = costs(bench, trees, len(index.classes))
+        cost = costs(bench, trees, classes)
         swept = {
             seed: sweep_thresholds(bench.plan, validated[seed], cube)
             for seed, (cube, _) in tests.items()
@@ -126,7 +139,7 @@ class Study:
             "trees": tree_rows(trees, shared),
             "cost": cost,
             "conditional": conditional_rows(swept, cost, bootstrap),
-            "stages": stage_costs(bench, len(index.classes)),
+            "stages": stage_costs(bench, classes),
             "gate": gates,
             "trust": [
                 trust(bench.plan, validated[seed], cube, seed, bootstrap)
