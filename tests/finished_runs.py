@@ -1,5 +1,6 @@
 """Runs of the tiny study, for tests that look at them."""
 
+import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,3 +30,13 @@ def times(root: Path) -> dict[str, int]:
         for path in sorted(root.rglob("*"))
         if path.is_file()
     }
+
+
+def numbers(results: dict[str, Any]) -> dict[str, Any]:
+    """Results without what is measured anew in every run: the date and the latencies."""
+    kept = copy.deepcopy(results)
+    for name in ("date", "commit"):
+        kept["provenance"].pop(name)
+    for model, row in results["cost"].items():
+        kept["cost"][model] = {key: value for key, value in row.items() if key != "latency_ms"}
+    return kept

@@ -13,7 +13,8 @@ from finished_runs import Run
 from PIL import Image
 
 from mixqual.runtime import set_up_machine
-from mixqual.stages import prepare_images, sweep_split
+from mixqual.split_sweep import sweep_split
+from mixqual.stages import prepare_images
 from mixqual.study import Study
 from mixqual.workbench import Workbench
 

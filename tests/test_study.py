@@ -1,6 +1,5 @@
 """A whole study on a handful of real photographs, and what becomes of it when it is interrupted."""
 
-import copy
 import csv
 import json
 import os
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from finished_runs import Run, run_study_file, times
+from finished_runs import Run, numbers, run_study_file, times
 from killable import run_study, start
 from PIL import Image
 from small_elpv import with_trees
@@ -47,16 +46,6 @@ Finished = tuple[Path, Path, dict[str, Any]]
 def finished(plain_run: Run) -> Finished:
     """The study file, the folder of its uninterrupted run, and the results; not to be changed."""
     return plain_run.study, plain_run.out, plain_run.results
-
-
-def numbers(results: dict[str, Any]) -> dict[str, Any]:
-    """Results without what is measured anew in every run: the date and the latencies."""
-    kept = copy.deepcopy(results)
-    for name in ("date", "commit"):
-        kept["provenance"].pop(name)
-    for model, row in results["cost"].items():
-        kept["cost"][model] = {key: value for key, value in row.items() if key != "latency_ms"}
-    return kept
 
 
 def read(out: Path) -> dict[str, Any]:

@@ -5,9 +5,9 @@ import pytest
 from finished_runs import Run
 from trees_by_hand import Opened, open_run
 
-from mixqual import stages
 from mixqual.evaluation import Cube, measure, with_temperature
 from mixqual.fusion import mix
+from mixqual.split_sweep import sweep_split
 
 EXPERTS = ["clean", "noise", "blur"]
 
@@ -26,7 +26,7 @@ def honest(cube: Cube, temperature: float) -> list[np.ndarray]:
 
 def test_thresholds_keep_what_they_promise_on_validation(plain_run: Run, opened: Opened) -> None:
     (told,) = plain_run.results["trust"]
-    cube = stages.sweep_split(opened.bench, opened.sets, "val", [*EXPERTS, "gate"], 0)
+    cube = sweep_split(opened.bench, opened.sets, "val", [*EXPERTS, "gate"], 0)
     p_VNK = np.stack(honest(cube, told["temperature"]))
     confidence_N, right_N = p_VNK.max(2).ravel(), (p_VNK.argmax(2) == cube.labels_N).ravel()
     usable_N, retake_N = confidence_N >= told["usable"], confidence_N < told["retake"]
@@ -45,7 +45,7 @@ def test_thresholds_keep_what_they_promise_on_validation(plain_run: Run, opened:
 
 def test_verdicts_and_risks_are_counted_on_the_test_images(plain_run: Run, opened: Opened) -> None:
     (told,) = plain_run.results["trust"]
-    cube = stages.sweep_split(opened.bench, opened.sets, "test", [*EXPERTS, "gate"], 0)
+    cube = sweep_split(opened.bench, opened.sets, "test", [*EXPERTS, "gate"], 0)
     for name, levels in opened.bench.plan.levels.items():
         places = [0, *(i for i, cell in enumerate(cube.cells) if cell.distortion == name)]
         assert len(places) == len(levels)

@@ -150,6 +150,21 @@ def make_folder(root: Path) -> None:
 
 
 @contextmanager
+def holding(lock: Path) -> Iterator[None]:
+    """Hold a lock file, waiting until whoever has it lets go; a process that dies lets go.
+
+    So one artifact has one maker, on whatever node of a cluster, if the file system that they share
+    passes `flock` on (NFS from version 4 on does).
+    """
+    with refusing_full_disk(lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        handle = lock.open("a")
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def exclusive(root: Path) -> Iterator[None]:
     """Hold a run folder, so that two runs never write into one; raises `RunError` if it is held."""
     make_folder(root)

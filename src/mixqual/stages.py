@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from mixqual.artifacts import read_json, write_json
-from mixqual.backends import Accelerated
 from mixqual.data import (
     ImageIndex,
     ImageSet,
@@ -24,14 +23,14 @@ from mixqual.data import (
     write_splits,
 )
 from mixqual.distortions import Assignment
-from mixqual.evaluation import CLEAN, CLEAN_CELL, Cell, Cube, OutputArray, Predictor, sweep
+from mixqual.evaluation import CLEAN, CLEAN_CELL, Cell
 from mixqual.fusion import interpolate_weights, solve
 from mixqual.networks import backbone_preprocessing, build_classifier
 from mixqual.seeding import derive_seed
+from mixqual.split_sweep import sweep_split
 from mixqual.training import Fitted, Task, fit, validation_assignment
 from mixqual.workbench import (
     Workbench,
-    accelerated,
     fitted,
     load_best,
     network_folder,
@@ -99,6 +98,15 @@ def prepare_images(bench: Workbench, index: ImageIndex) -> dict[str, ImageSet]:
     return {name: ImageSet(images, indices) for name, indices in splits.items()}
 
 
+def open_sets(bench: Workbench) -> dict[str, ImageSet]:
+    """What `prepare_images` has prepared."""
+    plan = bench.plan
+    folder = bench.store.path("images", plan.images_key)
+    images = open_images(folder, plan.config.data.memory_budget_mb)
+    splits = read_splits(bench.store.path("split", plan.split_key) / "splits.csv", images)
+    return {name: ImageSet(images, indices) for name, indices in splits.items()}
+
+
 def train_network(bench: Workbench, sets: Mapping[str, ImageSet], name: str, seed: int) -> Fitted:
     """Train an expert or a baseline (Section 2), unless it is there; all processes take part."""
     plan = bench.plan
@@ -152,37 +160,6 @@ def classification_task(
     )
 
 
-def sweep_split(
-    bench: Workbench, sets: Mapping[str, ImageSet], split: str, names: list[str], seed: int
-) -> Cube:
-    """Predict a split at every distortion and level with networks ("gate" for the gate)."""
-    plan = bench.plan
-    cells = plan.val_cells if split == "val" else plan.test_cells
-    if bench.accelerator.is_main_process:
-        arrays = {name: _open_outputs(bench, sets, split, name, seed) for name in names}
-        lacking = [name for name, array in arrays.items() if not array.is_full(cells)]
-        predictors = {}
-        for name in lacking:
-            # All cells count, not those that are missing: a sweep goes on as it began.
-            network = accelerated(bench, sets[split], name, seed, len(sets[split]) * len(cells))
-            arrays[name].note_backend(network.backend)
-            predictors[name] = _predictor(network, name)
-        sweep(
-            predictors,
-            {name: arrays[name] for name in lacking},
-            sets[split],
-            cells,
-            plan.distortions,
-            seed=derive_seed(seed, "sweep", split),
-            batch_size=plan.config.evaluation.batch_size,
-            device=bench.machine.device,
-            title=f"sweep of {split} (seed {seed})",
-        )
-    bench.accelerator.wait_for_everyone()
-    arrays = {name: _open_outputs(bench, sets, split, name, seed) for name in names}
-    return Cube(arrays, cells, sets[split].labels_N.numpy())
-
-
 def solve_weights(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> OptimalWeights:
     """Eq. 4: the weights with the lowest cross-entropy on the validation images of each level."""
     plan = bench.plan
@@ -208,10 +185,16 @@ def solve_weights(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> 
             {"experts": experts, "levels": plan.levels, "weights": rows, "largest_gap": gap},
         )
 
-    folder = bench.build("weights", plan.weights_key(seed), make)
+    bench.build("weights", plan.weights_key(seed), make)
+    return load_weights(bench, seed)
+
+
+def load_weights(bench: Workbench, seed: int) -> OptimalWeights:
+    """The solved weights of the experts."""
+    folder = bench.store.path("weights", bench.plan.weights_key(seed))
     table = read_json(folder / "weights.json")
     return OptimalWeights(
-        plan.levels,
+        bench.plan.levels,
         {name: np.array(rows) for name, rows in table["weights"].items()},
         table["largest_gap"],
     )
@@ -287,22 +270,3 @@ def _expert_steps(bench: Workbench, seed: int) -> int:
     return sum(
         fitted(network_folder(bench, name, seed)).steps for name in bench.plan.config.experts
     )
-
-
-def _predictor(network: Accelerated, name: str) -> Predictor:
-    if name == "gate":
-        return lambda images_BCHW, _: network.forward(images_BCHW)
-    return lambda images_BCHW, _: network.forward(images_BCHW).softmax(1)
-
-
-def _open_outputs(
-    bench: Workbench,
-    sets: Mapping[str, ImageSet],
-    split: str,
-    name: str,
-    seed: int,
-) -> OutputArray:
-    folder = bench.plan.outputs_folder(name, split, seed)
-    experts = len(bench.plan.config.experts)
-    outputs = experts if name == "gate" else len(sets[split].classes)
-    return bench.open_outputs(folder, len(sets[split]), outputs)

@@ -13,40 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixqual import stages
-from mixqual.artifacts import exclusive, key_of
+from mixqual.artifacts import exclusive
 from mixqual.backends import check_backend
 from mixqual.config import StudyConfig
 from mixqual.costs import costs, stage_costs
-from mixqual.data import ImageIndex, ImageSet, find_leaks, index_images
-from mixqual.evaluation import METRICS, Bootstrap, Cube
+from mixqual.data import ImageIndex, ImageSet, index_images
+from mixqual.evaluation import Bootstrap, Cube
 from mixqual.examples import Tested, choose_examples
-from mixqual.fusion import (
-    CEILINGS,
-    ENSEMBLES,
-    Answers,
-    Correct,
-    Measured,
-    Scores,
-    level_rows,
-    score,
-)
-from mixqual.level_grids import grid_facts
+from mixqual.executor import Executor
+from mixqual.fan_out import fan_out
+from mixqual.fusion import Scores, score
 from mixqual.networks import check_backbone
 from mixqual.plan import Plan
-from mixqual.provenance import provenance
-from mixqual.report import level_key, write_report
-from mixqual.results import (
-    Scored,
-    accuracy_tables,
-    comparisons,
-    confusion_tables,
-    corruption_errors,
-    metric_tables,
-)
+from mixqual.report import write_report
 from mixqual.runtime import set_up_machine
 from mixqual.seeding import derive_seed
+from mixqual.split_sweep import sweep_split
 from mixqual.stages import OptimalWeights
 from mixqual.study_file import load_study_config, study_origin
+from mixqual.summary import backends_used, summarise, weight_tables
 from mixqual.thresholds import conditional_rows, sweep_thresholds
 from mixqual.tree_plan import Tree, trees_of, with_canonical_stages
 from mixqual.tree_results import Shared, tree_rows
@@ -81,25 +66,36 @@ class Study:
         _ = plan.levels  # unknown distortions are found before any work
         return plan, index
 
-    def run(self, out: str | Path, earlier: Sequence[str | Path] = ()) -> dict[str, Any]:
+    def run(
+        self,
+        out: str | Path,
+        earlier: Sequence[str | Path] = (),
+        executor: Executor | None = None,
+    ) -> dict[str, Any]:
         """Run all of it into the folder `out`, and return the content of its `results.json`.
 
-        What the folders of `earlier` runs already have of it is copied, not computed again.
+        What the folders of `earlier` runs already have of it is copied, not computed again. An
+        `executor` makes the artifacts elsewhere, side by side, and this process only sums them up.
         Raises `MixqualError` for what the user can mend; everything computed until then is kept.
         """
         plan, index = self.prepare()
         machine = set_up_machine(self.config.runtime)
         bench = Workbench.open(plan, Path(out), machine, [Path(run) for run in earlier])
         if not bench.accelerator.is_main_process:
-            return self._run(bench, index)[0]
+            return self._run(bench, stages.prepare_images(bench, index))[0]
         with exclusive(Path(out)):
-            results, examples = self._run(bench, index)
+            sets = stages.prepare_images(bench, index)
+            if executor:
+                fan_out(executor, bench, [Path(run) for run in earlier])
+            results, examples = self._run(bench, sets)
             write_report(results, Path(out), examples)
         return results
 
-    def _run(self, bench: Workbench, index: ImageIndex) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _run(
+        self, bench: Workbench, sets: Mapping[str, ImageSet]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the contents of `results.json` and `examples.json`, empty but in one process."""
-        sets = stages.prepare_images(bench, index)
+        classes = len(sets["test"].classes)
         trees = trees_of(bench.plan)
         training: dict[str, Any] = {}
         gates: list[dict[str, Any]] = []
@@ -131,7 +127,7 @@ class Study:
         answers = {seed: found.answers for seed, found in fused.items()}
         first = self.config.seeds[0]
         seen = Tested(tests[first][0], answers[first], derive_seed(first, "sweep", "test"))
-        cost = costs(bench, trees, len(index.classes))
+        cost = costs(bench, trees, classes)
         swept = {
             seed: sweep_thresholds(bench.plan, validated[seed], cube)
             for seed, (cube, _) in tests.items()
@@ -143,7 +139,7 @@ class Study:
             "trees": tree_rows(trees, shared),
             "cost": cost,
             "conditional": conditional_rows(swept, cost, bootstrap),
-            "stages": stage_costs(bench, len(index.classes)),
+            "stages": stage_costs(bench, classes),
             "gate": gates,
             "trust": [
                 trust(bench.plan, validated[seed], cube, seed, bootstrap)
@@ -170,12 +166,12 @@ def fine_tune(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> dict
 
 def test(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> Cube:
     """Sections 2 and 3: every network and the gate, on every distortion and level."""
-    return stages.sweep_split(bench, sets, "test", [*bench.plan.networks, "gate"], seed)
+    return sweep_split(bench, sets, "test", [*bench.plan.networks, "gate"], seed)
 
 
 def validate(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> Cube:
     """What the mixture says of the validation images: thresholds of any kind are chosen by it."""
-    return stages.sweep_split(bench, sets, "val", [*bench.plan.config.experts, "gate"], seed)
+    return sweep_split(bench, sets, "val", [*bench.plan.config.experts, "gate"], seed)
 
 
 def share(
@@ -212,106 +208,3 @@ def fuse(plan: Plan, cube: Cube, weights: OptimalWeights) -> Scores:
         [name for name in plan.networks if name in plan.config.baselines],
         {cell: weights.of(cell) for cell in cube.cells},
     )
-
-
-def summarise(
-    bench: Workbench,
-    sets: Mapping[str, ImageSet],
-    scores: Mapping[int, Correct],
-    measured: Mapping[int, Measured],
-    answers: Mapping[int, Answers],
-    bootstrap: Bootstrap,
-) -> dict[str, Any]:
-    """Provenance, and the accuracies, areas and comparisons of all models."""
-    plan, config = bench.plan, bench.plan.config
-    images, trees = sets["test"].images, trees_of(plan)
-    controls = list(dict.fromkeys(tree.control for tree in trees if tree.control))
-    baselines = [name for name in plan.networks if name in config.baselines]
-    models = [*config.experts, *baselines, *controls, *ENSEMBLES, *(tree.name for tree in trees)]
-    models += [*CEILINGS, *(tree.ceiling for tree in trees)]
-    by_seed = {seed: {model: right[model] for model in models} for seed, right in scores.items()}
-    scored = Scored(plan.test_cells, plan.levels, by_seed, plan.held_out)
-    return {
-        "name": config.name,
-        "provenance": provenance(bench.machine)
-        | {
-            "processes": bench.accelerator.num_processes,
-            "seeds": list(config.seeds),
-            "config_hash": key_of(config.model_dump(mode="json", exclude={"runtime"})),
-            "study_hash": key_of(config.model_dump(mode="json", exclude={"runtime", "seeds"})),
-            "images": {name: len(part) for name, part in sets.items()},
-            "left_out": len(images.left_out),
-            "size": config.data.size,
-            "backbone": config.backbone.name,
-            "weights": config.backbone.weights,
-            "gate": config.gate.kind,
-            "credit": images.credit,
-            "classes": list(images.classes),
-        },
-        "experts": list(config.experts),
-        "baselines": baselines,
-        "controls": controls,
-        "models": scored.models,
-        "held_out": plan.held_out,
-        "distortions": {
-            name: grid_facts(name, config.distortions[name], plan.distortions[name], levels)
-            for name, levels in plan.levels.items()
-        },
-        **accuracy_tables(scored, bootstrap),
-        "metrics": metric_tables(scored, measured),
-        "confusion": confusion_tables(
-            scored, answers, sets["test"].labels_N.numpy(), len(images.classes)
-        ),
-        "metric_info": {name: asdict(info) for name, info in METRICS.items()},
-        "corruption_error": corruption_errors(scored, plan.start or scored.models[0], bootstrap),
-        "comparisons": comparisons(scored, bootstrap),
-        "left_out": [asdict(file) for file in images.left_out],
-        "leaks": [
-            asdict(leak)
-            for leak in find_leaks(images, {name: part.indices_N for name, part in sets.items()})
-        ],
-    }
-
-
-def backends_used(plan: Plan, cubes: Sequence[Cube]) -> dict[str, list[str]]:
-    """What the networks of each kind ran as in the sweeps of the test images.
-
-    Nothing is said of outputs that were made before this was noted.
-    """
-    baselines = [name for name in plan.networks if name in plan.config.baselines]
-    kinds = {"experts": list(plan.config.experts), "baselines": baselines, "gate": ["gate"]}
-    return {
-        kind: sorted({b for cube in cubes for name in names for b in cube.arrays[name].backends})
-        for kind, names in kinds.items()
-    }
-
-
-def weight_tables(plan: Plan, tests: Mapping[int, tuple[Cube, OptimalWeights]]) -> dict[str, Any]:
-    """Figure 4: the optimal weights of each level, and what the gate makes of its test images."""
-    experts = list(plan.config.experts)
-    tables: dict[str, Any] = {"weights": {}, "gate_weights": {}, "gate_weights_std": {}}
-    for name, levels in plan.levels.items():
-        optimal_VE = np.mean([weights.weights_VE[name] for _, weights in tests.values()], axis=0)
-        gate_SVNE = np.array(
-            [
-                [
-                    cube.arrays["gate"].read(cube.cells[row])
-                    for row in level_rows(cube.cells, name, levels)
-                ]
-                for cube, _ in tests.values()
-            ]
-        )
-        rows_VE = {
-            "weights": optimal_VE,
-            "gate_weights": gate_SVNE.mean((0, 2)),
-            "gate_weights_std": gate_SVNE.std((0, 2)),
-        }
-        for table, values_VE in rows_VE.items():
-            tables[table][name] = {
-                level_key(level): {
-                    expert: round(float(value), 6)
-                    for expert, value in zip(experts, values_E, strict=True)
-                }
-                for level, values_E in zip(levels, values_VE, strict=True)
-            }
-    return tables

@@ -81,47 +81,12 @@ def sweep_trees(
     `weights` are the optimal weights by the name of a tree. The first stages of M_clean, with which
     trees and controls begin, run once for each batch.
     """
-    plan, images = bench.plan, sets["test"]
-    classes, cells = len(images.classes), plan.test_cells
-
-    def arrays() -> dict[str, OutputArray]:
-        found = {}
-        for tree in trees:
-            folder = tree.outputs_folder("test", seed)
-            # Under the gate, then under the true weights.
-            found[tree.name] = bench.open_outputs(folder, len(images), 2 * classes)
-            if tree.control:
-                folder = tree.control_folder("test", seed)
-                found[tree.control] = bench.open_outputs(folder, len(images), classes)
-        return found
-
+    images, cells = sets["test"], bench.plan.test_cells
     if bench.accelerator.is_main_process:
-        lacking = {name: array for name, array in arrays().items() if not array.is_full(cells)}
-        predictors: dict[str, Predictor] = {}
-        waiting = [tree for tree in trees if {tree.name, tree.control} & lacking.keys()]
-        prefixes = _common_prefixes(bench, classes, waiting, seed)
-        for tree in waiting:
-            prefix = prefixes.get(tree.sharing.until)
-            if tree.name in lacking:
-                mixture = load_tree(bench, classes, tree, seed)
-                mixture.prefix = prefix or mixture.prefix
-                predictors[tree.name] = _mixed_twice(mixture, weights[tree.name])
-            if tree.control in lacking:
-                control = load_control(bench, classes, tree, seed)
-                predictors[tree.control] = _alone(control.after(prefix) if prefix else control)
-        sweep(
-            predictors,
-            lacking,
-            images,
-            cells,
-            plan.distortions,
-            seed=derive_seed(seed, "sweep", "test"),
-            batch_size=plan.config.evaluation.batch_size,
-            device=bench.machine.device,
-            title=f"sweep of trees (seed {seed})",
-        )
+        fill_tree_cells(bench, sets, trees, weights, seed, cells)
     bench.accelerator.wait_for_everyone()
-    outputs, labels_N, right = arrays(), images.labels_N.numpy(), {}
+    outputs, right = _open_outputs(bench, images, trees, seed), {}
+    labels_N, classes = images.labels_N.numpy(), len(images.classes)
     for tree in trees:
         values_VNK = [outputs[tree.name].read(cell) for cell in cells]
         for name, part in ((tree.name, slice(classes)), (tree.ceiling, slice(classes, None))):
@@ -130,6 +95,63 @@ def sweep_trees(
             values_VNK = [outputs[tree.control].read(cell) for cell in cells]
             right[tree.control] = np.stack([v_NK.argmax(1) == labels_N for v_NK in values_VNK])
     return right
+
+
+def fill_tree_cells(
+    bench: Workbench,
+    sets: Mapping[str, ImageSet],
+    trees: Sequence[Tree],
+    weights: Mapping[str, OptimalWeights],
+    seed: int,
+    cells: Sequence[Cell],
+) -> None:
+    """Predict test images in some cells; other processes may do so in other cells meanwhile."""
+    plan, images = bench.plan, sets["test"]
+    classes = len(images.classes)
+    arrays = _open_outputs(bench, images, trees, seed)
+    lacking = {name: array for name, array in arrays.items() if not array.is_full(cells)}
+    predictors: dict[str, Predictor] = {}
+    waiting = [tree for tree in trees if {tree.name, tree.control} & lacking.keys()]
+    prefixes = _common_prefixes(bench, classes, waiting, seed)
+    for tree in waiting:
+        prefix = prefixes.get(tree.sharing.until)
+        if tree.name in lacking:
+            mixture = load_tree(bench, classes, tree, seed)
+            mixture.prefix = prefix or mixture.prefix
+            predictors[tree.name] = _mixed_twice(mixture, weights[tree.name])
+        if tree.control in lacking:
+            control = load_control(bench, classes, tree, seed)
+            predictors[tree.control] = _alone(control.after(prefix) if prefix else control)
+    sweep(
+        predictors,
+        lacking,
+        images,
+        cells,
+        plan.distortions,
+        seed=derive_seed(seed, "sweep", "test"),
+        batch_size=plan.config.evaluation.batch_size,
+        device=bench.machine.device,
+        title=f"sweep of trees (seed {seed})",
+    )
+
+
+def _open_outputs(
+    bench: Workbench, images: ImageSet, trees: Sequence[Tree], seed: int
+) -> dict[str, OutputArray]:
+    """The arrays of trees and controls, by name, with room for all cells."""
+    folders: dict[str, tuple[str, int]] = {}
+    classes = len(images.classes)
+    for tree in trees:
+        # Under the gate, then under the true weights.
+        folders[tree.name] = (tree.outputs_folder("test", seed), 2 * classes)
+        if tree.control:
+            folders[tree.control] = (tree.control_folder("test", seed), classes)
+    arrays = {}
+    for name, (folder, outputs) in folders.items():
+        with bench.only_maker(folder):
+            arrays[name] = bench.open_outputs(folder, len(images), outputs)
+            arrays[name].add_cells(bench.plan.test_cells)
+    return arrays
 
 
 def _clean_parts(bench: Workbench, classes: int, tree: Tree, seed: int) -> Parts:

@@ -14,6 +14,7 @@ from mixqual.fusion import Correct, level_rows, score
 from mixqual.plan import Plan
 from mixqual.report import UNSEEN
 from mixqual.results import Scored, accuracy_tables, comparisons
+from mixqual.split_sweep import sweep_split
 from mixqual.workbench import Workbench
 
 
@@ -32,7 +33,7 @@ def leave_one_out(
         of = f"the experts without {name}"
         stages.train_gate(part, sets, weights, plan.gate_key(seed), seed, of=of)
         experts = list(plan.config.experts)
-        cube = stages.sweep_split(part, sets, "test", [*experts, "gate"], seed)
+        cube = sweep_split(part, sets, "test", [*experts, "gate"], seed)
         if bench.accelerator.is_main_process:
             cells = [c for c in cube.cells if c.distortion in (CLEAN, name)]
             own = Cube(cube.arrays, cells, cube.labels_N)

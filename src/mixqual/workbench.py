@@ -1,6 +1,7 @@
 """What the stages of a study share: the plan, the run's folder, the processes, the networks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 from torch import nn
 
-from mixqual.artifacts import ArtifactStore, earlier_artifacts
+from mixqual.artifacts import ArtifactStore, earlier_artifacts, holding
 from mixqual.backends import Accelerated, accelerate
 from mixqual.data import ImageSet
 from mixqual.evaluation import OutputArray
@@ -47,27 +48,42 @@ class Workbench:
         store = ArtifactStore(root / "artifacts", earlier_artifacts(earlier))
         return Workbench(plan, store, machine, accelerator)
 
+    @contextmanager
+    def only_maker(self, artifact: str) -> Iterator[None]:
+        """Keep all other runs and workers of this folder from making an artifact meanwhile.
+
+        Of several processes at the same work the first one speaks for all.
+        """
+        if self.accelerator.is_main_process:
+            with holding(self.store.root.with_name(".locks") / artifact):
+                yield
+        else:
+            yield
+
     def build(self, stage: str, key: str, make: Callable[[Path], None]) -> Path:
         """Make an artifact in the first process, while the others wait."""
-        if self.accelerator.is_main_process:
-            self.store.adopt(f"{stage}-{key}")
-            self.store.build(stage, key, make)
-        self.accelerator.wait_for_everyone()
-        return self.store.path(stage, key)
+        done = self.store.path(stage, key)
+        with self.only_maker(done.name):
+            if self.accelerator.is_main_process:
+                self.store.adopt(done.name)
+                self.store.build(stage, key, make)
+            self.accelerator.wait_for_everyone()
+        return done
 
     def build_together(self, stage: str, key: str, make: Callable[[Path], None]) -> Path:
         """Make an artifact with all processes at work; `make` returns when all are through."""
         done = self.store.path(stage, key)
-        if self.accelerator.is_main_process:
-            self.store.adopt(done.name)
-        self.accelerator.wait_for_everyone()
-        if not self.store.is_done(stage, key):
-            self.accelerator.wait_for_everyone()
+        with self.only_maker(done.name):
             if self.accelerator.is_main_process:
-                self.store.build(stage, key, make)
-            else:
-                make(done.with_name(done.name + ".partial"))
+                self.store.adopt(done.name)
             self.accelerator.wait_for_everyone()
+            if not self.store.is_done(stage, key):
+                self.accelerator.wait_for_everyone()
+                if self.accelerator.is_main_process:
+                    self.store.build(stage, key, make)
+                else:
+                    make(done.with_name(done.name + ".partial"))
+                self.accelerator.wait_for_everyone()
         return done
 
     def open_outputs(self, folder: str, images: int, outputs: int) -> OutputArray:

@@ -61,6 +61,8 @@ TESTED_ELSEWHERE = {
     "report/quality.py": "tests/report/test_quality_table.py",
     "report/unseen.py": "tests/test_unseen.py, as part of a report",
     "stages.py": "tests/test_study.py, as whole runs",
+    "split_sweep.py": "tests/test_study.py, as whole runs",
+    "summary.py": "tests/test_study.py, as whole runs",
     "costs.py": "tests/test_study.py, as whole runs",
     "workbench.py": "tests/test_study.py and tests/test_processes.py, as whole runs",
     "forecast.py": "tests/test_cli.py, as --dry-run",
@@ -101,7 +103,8 @@ def test_the_names_of_the_design_work_as_it_says() -> None:
     assert callable(mixqual.distortion("gaussian_blur"))
     assert callable(mixqual.fusion.optimal_weights)
     assert callable(mixqual.Study.load)
-    assert list(inspect.signature(mixqual.Study.run).parameters) == ["self", "out", "earlier"]
+    parameters = list(inspect.signature(mixqual.Study.run).parameters)
+    assert parameters == ["self", "out", "earlier", "executor"]
     weights_E = mixqual.fusion.optimal_weights([[0.9, 0.1], [0.8, 0.3]])
     assert weights_E.tolist() == pytest.approx([1, 0], abs=1e-6)
 

@@ -12,12 +12,12 @@ from torch import Tensor
 from trees_by_hand import Opened, distorted, experts_of, mixed, open_run, saved
 
 import mixqual
-from mixqual import stages
 from mixqual.deploy import Predictor
 from mixqual.errors import BundleError, RunError
 from mixqual.evaluation import with_temperature
 from mixqual.fusion import mix
 from mixqual.networks import Gate, Preprocessing
+from mixqual.split_sweep import sweep_split
 from mixqual.training.checkpoints import save_tensors
 from mixqual.workbench import untrained_gate
 
@@ -47,7 +47,7 @@ def test_it_answers_like_the_sweep_of_the_run(
 ) -> None:
     predictor = mixqual.load(mixqual.export(tree_run.out, tmp_path / "mix").path)
     experts, (told,) = ["clean", "noise", "blur"], tree_run.results["trust"]
-    cube = stages.sweep_split(opened.bench, opened.sets, "test", [*experts, "gate"], 0)
+    cube = sweep_split(opened.bench, opened.sets, "test", [*experts, "gate"], 0)
     for cell in (cube.cells[0], cube.cells[2], cube.cells[-1]):
         p_NK, w_NE = answers(predictor, distorted(opened, "test", cell))
         expected_NE = cube.arrays["gate"].read(cell)

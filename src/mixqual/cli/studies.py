@@ -1,5 +1,7 @@
 """Commands that run studies."""
 
+from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +12,19 @@ from rich.table import Table
 from mixqual.cli.app import app
 
 if TYPE_CHECKING:
+    from mixqual.config import ClusterConfig
+    from mixqual.executor import Executor
     from mixqual.forecast import Step
+    from mixqual.run_status import Status
+
+_REASONS = 10  # that `status` names; it counts the rest
+
+
+class Executors(StrEnum):
+    """What runs the stages of a study."""
+
+    HERE = "here"
+    RAY = "ray"
 
 
 @app.command()
@@ -32,6 +46,13 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and its cost.")
     ] = False,
+    executor: Annotated[
+        Executors, typer.Option(help="Where stages run: in this process, or on a Ray cluster.")
+    ] = Executors.HERE,
+    address: Annotated[
+        str | None,
+        typer.Option(help='Of the Ray cluster: "auto" or HOST:PORT; one is started without.'),
+    ] = None,
 ) -> None:
     """Train, evaluate and report a study; run it again to go on where it stopped."""
     from mixqual.forecast import forecast
@@ -44,7 +65,8 @@ def run(
     if dry_run:
         console.print(_plan_table(forecast(*loaded.prepare(), folder, reuse or [])))
         return
-    results = loaded.run(folder, reuse or [])
+    on = _executor(executor, address, loaded.config.runtime.cluster)
+    results = loaded.run(folder, reuse or [], on)
     if not results:  # one of several processes, and not the first
         return
     for table in report_tables(results):
@@ -54,6 +76,17 @@ def run(
     if publish:
         write_report(results, publish, read_examples(folder))
         console.print(f"published: {publish}", highlight=False)
+
+
+@app.command()
+def status(
+    run: Annotated[Path, typer.Argument(help="The folder of a run on a cluster.", metavar="RUN")],
+) -> None:
+    """Say how far a run with --executor ray is, from any machine that sees its folder."""
+    from mixqual.run_status import read_status
+
+    text = _status_text(read_status(run))
+    Console(soft_wrap=True).print(text, markup=False, highlight=False)
 
 
 @app.command()
@@ -93,6 +126,39 @@ def neurons(
     console = Console()
     console.print(to_rich(neurons_table(found.neurons)))
     console.print(f"figure and numbers: {found.folder}", highlight=False)
+
+
+def _executor(
+    name: Executors, address: str | None, resources: "ClusterConfig"
+) -> "Executor | None":
+    from mixqual.errors import RunError
+
+    if name is Executors.RAY:
+        from mixqual.ray_executor import RayExecutor
+
+        return RayExecutor(resources, address)
+    if address:
+        raise RunError("--address is that of a Ray cluster; add --executor ray")
+    return None
+
+
+def _status_text(found: "Status") -> str:
+    lines = [
+        f"{found.count('done')} of {len(found.stages)} stages done, "
+        f"{found.count('running')} running, {found.count('again')} to be tried again, "
+        f"{found.count('failed')} failed, {found.count('blocked')} that need a failed one, "
+        f"{found.count('left')} left"
+    ]
+    unfinished = len(found.stages) - found.count("done")
+    if unfinished and not found.led:
+        lines.append("no process leads it; run it again to go on")
+    elif unfinished and found.seconds_left is not None:
+        lines.append(f"about {timedelta(seconds=round(found.seconds_left))} left for them")
+    lines += [f"running: {s.title}" for s in found.stages if s.state == "running" and found.led]
+    told = [s for s in found.stages if s.state in ("failed", "again")]
+    lines += [f"{s.state}: {s.title}: {s.reason}" for s in told[:_REASONS]]
+    lines += [f"and {len(told) - _REASONS} others"] if len(told) > _REASONS else []
+    return "\n".join(lines)
 
 
 def _plan_table(steps: list["Step"]) -> Table:

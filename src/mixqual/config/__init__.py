@@ -14,12 +14,13 @@ from mixqual.config.networks import (
     SharingConfig,
     TrainingConfig,
 )
-from mixqual.config.study import EvaluationConfig, RuntimeConfig, StudyConfig
+from mixqual.config.study import ClusterConfig, EvaluationConfig, RuntimeConfig, StudyConfig
 from mixqual.config.table import Table
 
 __all__ = [
     "BackboneConfig",
     "BaselineConfig",
+    "ClusterConfig",
     "DataConfig",
     "DistortionConfig",
     "EvaluationConfig",

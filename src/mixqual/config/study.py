@@ -31,6 +31,21 @@ class EvaluationConfig(Table):
     trained on it, and under a gate of its own."""
 
 
+class ClusterConfig(Table):
+    """What each stage of a study gets on a cluster (`mixqual run --executor ray`)."""
+
+    cpus: int = Field(1, ge=1)
+    """CPUs, and threads of the CPU kernels unless runtime.threads says otherwise."""
+    gpus: float = Field(0.0, ge=0)
+    """GPUs; of 0.5 two stages share one."""
+    memory_mb: int = Field(0, ge=0)
+    """Memory (MiB) that a node sets apart for it; 0 sets nothing apart."""
+    cells: int = Field(16, ge=1)
+    """Cells of a sweep (a distortion, a level and a draw) that are one stage."""
+    retries: int = Field(3, ge=0)
+    """Tries after the first, if a node dies or something else fails that may pass."""
+
+
 class RuntimeConfig(Table):
     """How to use the machine. Part of the provenance, not of what is computed."""
 
@@ -43,6 +58,7 @@ class RuntimeConfig(Table):
     backend: Literal["auto", "eager", "compiled", "onnxruntime"] = "auto"
     """What networks run as in a sweep on the CPU: "compiled" takes half a minute at first and needs
     a C++ compiler, "onnxruntime" needs the extra "onnx-export". "auto" takes what pays."""
+    cluster: ClusterConfig = ClusterConfig()
 
 
 def _check_fractions(where: str, fractions: Fractions) -> None:

@@ -1,0 +1,73 @@
+"""What runs the stages of a graph, and in which order they can run."""
+
+import heapq
+from collections.abc import Callable, Sequence
+from typing import Protocol, final
+
+from mixqual.run_status import State
+from mixqual.stage_graph import Stage
+
+Perform = Callable[[Stage], None]
+"""Makes what a stage makes, in any process: it has to be picklable."""
+
+
+class Watch(Protocol):
+    """Is told what becomes of each stage."""
+
+    def note(self, stage: Stage, state: State, reason: str = "") -> None:
+        """`state` is "running", "done", "failed", or "again" after a failure that may pass."""
+
+
+class Executor(Protocol):
+    """Runs stages, each after those that it needs."""
+
+    def run(self, stages: Sequence[Stage], perform: Perform, watch: Watch) -> None:
+        """Perform all stages that can be performed.
+
+        A stage that fails for good is noted so, with the reason, and those that do not need it run
+        all the same.
+        """
+
+
+@final
+class Frontier:
+    """Which stages can start: those whose needs are met, the earliest of the graph first."""
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        """What a stage needs and the graph has not is taken as made."""
+        self._stages = stages
+        made_by = {stage.makes: place for place, stage in enumerate(stages)}
+        self._waits_for = [0] * len(stages)
+        self._needed_by: list[list[int]] = [[] for _ in stages]
+        for place, stage in enumerate(stages):
+            for need in stage.needs:
+                if need in made_by:
+                    self._waits_for[place] += 1
+                    self._needed_by[made_by[need]].append(place)
+        self._made_by = made_by
+        self._ready = [place for place, count in enumerate(self._waits_for) if not count]
+
+    def take(self) -> Stage | None:
+        """The next stage to start, if one can."""
+        return self._stages[heapq.heappop(self._ready)] if self._ready else None
+
+    def done(self, stage: Stage) -> None:
+        """Let those start that waited for this stage alone."""
+        for place in self._needed_by[self._made_by[stage.makes]]:
+            self._waits_for[place] -= 1
+            if not self._waits_for[place]:
+                heapq.heappush(self._ready, place)
+
+
+@final
+class InOrder:
+    """One stage after the other, in this process."""
+
+    def run(self, stages: Sequence[Stage], perform: Perform, watch: Watch) -> None:
+        """Perform all stages; a failure is the caller's at once."""
+        frontier = Frontier(stages)
+        while (stage := frontier.take()) is not None:
+            watch.note(stage, "running")
+            perform(stage)
+            frontier.done(stage)
+            watch.note(stage, "done")

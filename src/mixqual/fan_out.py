@@ -1,0 +1,104 @@
+"""A study on many workers: an executor makes its artifacts side by side, as far as they can be."""
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import final
+
+from mixqual.errors import RunError
+from mixqual.executor import Executor
+from mixqual.perform import describe_run, perform
+from mixqual.progress import Advance, progress
+from mixqual.run_status import StageStatus, State, write_status
+from mixqual.stage_graph import Stage, study_stages
+from mixqual.workbench import Workbench
+
+# Seconds between two writings of the status, so that thousands of short stages cost little.
+_WRITE_EVERY = 1.0
+
+
+def fan_out(executor: Executor, bench: Workbench, earlier: Sequence[Path] = ()) -> None:
+    """Make all artifacts of a study by an executor; the images have to be decoded and split.
+
+    What fails does not stop what can do without it. Raises `RunError` that says what is missing and
+    why, once nothing more can be made.
+    """
+    if bench.accelerator.num_processes > 1:
+        raise RunError("an executor brings its own processes; start the run without accelerate")
+    root = bench.store.root
+    stages = study_stages(bench.plan, bench.plan.config.runtime.cluster.cells)
+    left = [stage for stage in stages if not (root / stage.makes).is_dir()]
+    title, total = f"stages of {bench.plan.config.name}", len(stages)
+    with progress(title, total, "stages", total - len(left)) as advance:
+        journal = Journal(root.parent, stages, left, advance)
+        try:
+            executor.run(left, partial(perform, describe_run(bench, tuple(earlier))), journal)
+        finally:
+            journal.close()
+    journal.refuse_failures()
+
+
+@final
+class Journal:
+    """What becomes of the stages of a run, kept in its folder and told by a line of progress."""
+
+    def __init__(
+        self, run: Path, stages: Sequence[Stage], left: Sequence[Stage], advance: Advance
+    ) -> None:
+        """Of `stages` those that are not `left` are done."""
+        self._run, self._stages, self._advance = run, stages, advance
+        waiting = {stage.makes for stage in left}
+        self._status = {
+            stage.makes: StageStatus(
+                stage.title, stage.kind, "left" if stage.makes in waiting else "done"
+            )
+            for stage in stages
+        }
+        self._started: dict[str, float] = {}
+        self._written = time.monotonic()
+        write_status(run, list(self._status.values()))
+
+    def note(self, stage: Stage, state: State, reason: str = "") -> None:
+        """As `Watch` says."""
+        now, status = time.monotonic(), self._status[stage.makes]
+        status.state, status.reason = state, reason or status.reason
+        if state == "running":
+            self._started[stage.makes] = now
+            status.tries += 1
+        else:
+            status.seconds = round(now - self._started.pop(stage.makes), 3)
+        if state == "done":
+            self._advance(1, stage.title)
+        elif state in ("again", "failed"):
+            self._advance(0, f"{stage.title}: {reason}")
+        if now - self._written > _WRITE_EVERY:
+            write_status(self._run, list(self._status.values()))
+            self._written = time.monotonic()  # after it, as a slow disk must not be all that we do
+
+    def close(self) -> None:
+        """Write the last of it: what runs no more is left, what needs a failed stage is blocked."""
+        lost: set[str] = set()
+        for stage in self._stages:  # in an order in which needs come first
+            status = self._status[stage.makes]
+            if status.state in ("running", "again"):
+                status.state = "left"
+            if status.state == "left" and lost.intersection(stage.needs):
+                status.state = "blocked"
+            if status.state in ("failed", "blocked"):
+                lost.add(stage.makes)
+        write_status(self._run, list(self._status.values()))
+
+    def refuse_failures(self) -> None:
+        """Raise `RunError` if a stage failed: which and why, and how many others need it."""
+        every = self._status.values()
+        failed = [status for status in every if status.state == "failed"]
+        if not failed:
+            return
+        blocked = sum(status.state == "blocked" for status in every)
+        reasons = "; ".join(f"{status.title}: {status.reason}" for status in failed)
+        raise RunError(
+            f"{self._run}: {len(failed) + blocked} of {len(every)} stages are missing. {reasons}."
+            + (f" {blocked} others need what failed." if blocked else "")
+            + " All else is done and kept; run the same command again to go on"
+        )

@@ -1,0 +1,174 @@
+"""Stages side by side on a Ray cluster. Nothing else in the package knows Ray."""
+
+import heapq
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, final
+
+from mixqual.config import ClusterConfig
+from mixqual.errors import MixqualError, RunError
+from mixqual.executor import Frontier, Perform, Watch
+from mixqual.stage_graph import Stage
+
+try:
+    import ray
+except ImportError:
+    raise RunError(
+        'the executor "ray" needs Ray, which the cluster extra brings: pip install '
+        '"mixqual[cluster]"'
+    ) from None
+
+# Stages handed over beyond those that the cluster has room for, so that no worker has to wait.
+_AHEAD = 4
+# Seconds between looks at what the cluster has room for: nodes come and go.
+_LOOK_EVERY = 5.0
+_LONGEST_PAUSE = 60.0
+
+
+@final
+@dataclass(frozen=True)
+class RayExecutor:
+    """Each stage is a Ray task with the resources that a study states in [runtime.cluster]."""
+
+    resources: ClusterConfig
+    address: str | None = None
+    """Of the cluster, such as "auto" or "HOST:6379"; a new one on this machine without."""
+
+    def run(self, stages: Sequence[Stage], perform: Perform, watch: Watch) -> None:
+        """Perform all stages that can be performed, as `Executor` says.
+
+        A stage whose worker or node dies, or that fails for a reason that is no mistake of the
+        user's, is tried again up to `resources.retries` times, after a pause that doubles. Raises
+        `RunError` if the cluster cannot be reached or has no node that is large enough.
+        """
+
+        def call(stage: Stage) -> None:
+            perform(stage)
+
+        with _connected(self.address):
+            _check_room(self.resources)
+            task = ray.remote(
+                num_cpus=self.resources.cpus,
+                num_gpus=self.resources.gpus,
+                memory=self.resources.memory_mb * 2**20 or None,
+                max_retries=0,  # retries are counted here, whatever the reason
+            )(call)
+            _Running(self.resources, task, Frontier(stages), watch).to_the_end()
+
+
+@final
+class _Running:
+    """The stages under way. Memory grows with those, not with all that are done."""
+
+    def __init__(
+        self, resources: ClusterConfig, task: Any, frontier: Frontier, watch: Watch
+    ) -> None:
+        self._resources = resources
+        self._task = task
+        self._frontier = frontier
+        self._watch = watch
+        self._stages: dict[Any, Stage] = {}
+        self._again: list[tuple[float, str, Stage]] = []
+        self._failures: dict[str, int] = {}
+        self._room, self._looked = 0, float("-inf")
+
+    def to_the_end(self) -> None:
+        while self._start() or self._stages or self._again:
+            if not self._stages:
+                time.sleep(0.05)  # until the pause before another try is over
+                continue
+            references = list(self._stages)
+            ended, others = ray.wait(references, timeout=1.0)
+            if ended and others:
+                more, _ = ray.wait(others, num_returns=len(others), timeout=0)
+                ended = [*ended, *more]
+            for reference in ended:
+                self._end(self._stages.pop(reference), reference)
+
+    def _start(self) -> bool:
+        """Hand over as many stages as there is room for; returns whether there was one."""
+        if time.monotonic() - self._looked > _LOOK_EVERY:
+            self._room, self._looked = _slots(self._resources) + _AHEAD, time.monotonic()
+        started = False
+        while len(self._stages) < self._room and (stage := self._next()) is not None:
+            self._watch.note(stage, "running")
+            self._stages[self._task.options(name=stage.title).remote(stage)] = stage
+            started = True
+        return started
+
+    def _next(self) -> Stage | None:
+        if self._again and self._again[0][0] <= time.monotonic():
+            return heapq.heappop(self._again)[2]
+        return self._frontier.take()
+
+    def _end(self, stage: Stage, reference: Any) -> None:
+        try:
+            ray.get(reference)
+        except ray.exceptions.RayError as error:
+            cause = getattr(error, "cause", None) or error
+            failures = self._failures[stage.makes] = self._failures.get(stage.makes, 0) + 1
+            reason = _reason(cause)
+            if isinstance(cause, MixqualError) or failures > self._resources.retries:
+                tries = f" (tried {failures} times)" if failures > 1 else ""
+                self._watch.note(stage, "failed", reason + tries)
+                return
+            self._watch.note(stage, "again", reason)
+            pause = min(2.0 ** (failures - 1), _LONGEST_PAUSE)
+            heapq.heappush(self._again, (time.monotonic() + pause, stage.makes, stage))
+        else:
+            self._failures.pop(stage.makes, None)
+            self._frontier.done(stage)
+            self._watch.note(stage, "done")
+
+
+@contextmanager
+def _connected(address: str | None) -> Iterator[None]:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    try:
+        ray.init(
+            address=address,
+            include_dashboard=False if address is None else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise RunError(f"no Ray cluster at {address}: {error}") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _slots(resources: ClusterConfig) -> int:
+    """How many stages the cluster has room for at once."""
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return sum(_fit(node["Resources"], resources) for node in nodes if node["Alive"])
+
+
+def _fit(node: dict[str, float], resources: ClusterConfig) -> int:
+    wanted = {
+        "CPU": resources.cpus,
+        "GPU": resources.gpus,
+        "memory": resources.memory_mb * 2**20,
+    }
+    return int(min(node.get(name, 0) // each for name, each in wanted.items() if each))
+
+
+def _check_room(resources: ClusterConfig) -> None:
+    if not _slots(resources):
+        raise RunError(
+            f"no node of the Ray cluster has the {resources.cpus} CPUs, {resources.gpus:g} GPUs "
+            f"and {resources.memory_mb} MiB that runtime.cluster asks for; ask for less"
+        )
+
+
+def _reason(cause: BaseException) -> str:
+    """One line that names what happened."""
+    if isinstance(cause, MixqualError):
+        return str(cause)
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return f"{type(cause).__name__}: {lines[0] if lines else 'no message'}"

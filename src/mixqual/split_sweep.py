@@ -1,0 +1,85 @@
+"""What the networks of a study say of the images of a split, at every distortion and level."""
+
+from collections.abc import Mapping, Sequence
+
+from mixqual.backends import Accelerated
+from mixqual.data import ImageSet
+from mixqual.evaluation import Cell, Cube, OutputArray, Predictor, sweep
+from mixqual.plan import Plan
+from mixqual.seeding import derive_seed
+from mixqual.workbench import Workbench, accelerated
+
+
+def split_cells(plan: Plan, split: str) -> list[Cell]:
+    """The cells in which a split is swept: "val", or "test"."""
+    return plan.val_cells if split == "val" else plan.test_cells
+
+
+def sweep_split(
+    bench: Workbench, sets: Mapping[str, ImageSet], split: str, names: list[str], seed: int
+) -> Cube:
+    """Predict a split at every distortion and level with networks ("gate" for the gate)."""
+    cells = split_cells(bench.plan, split)
+    if bench.accelerator.is_main_process:
+        fill_cells(bench, sets, split, names, seed, cells)
+    bench.accelerator.wait_for_everyone()
+    arrays = {name: _open_outputs(bench, sets, split, name, seed) for name in names}
+    return Cube(arrays, cells, sets[split].labels_N.numpy())
+
+
+def fill_cells(
+    bench: Workbench,
+    sets: Mapping[str, ImageSet],
+    split: str,
+    names: Sequence[str],
+    seed: int,
+    cells: Sequence[Cell],
+) -> None:
+    """Predict a split in some of its cells; other processes may do so in other cells meanwhile."""
+    plan = bench.plan
+    all_cells = split_cells(plan, split)
+    arrays: dict[str, OutputArray] = {}
+    predictors: dict[str, Predictor] = {}
+    for name in names:
+        # What an array says of itself is one file, which nobody else may change at the same time.
+        with bench.only_maker(plan.outputs_folder(name, split, seed)):
+            array = _open_outputs(bench, sets, split, name, seed)
+            array.add_cells(all_cells)
+        if array.is_full(cells):
+            continue
+        # All cells count, not those that are missing: a sweep goes on as it began.
+        network = accelerated(bench, sets[split], name, seed, len(sets[split]) * len(all_cells))
+        with bench.only_maker(plan.outputs_folder(name, split, seed)):
+            arrays[name] = _open_outputs(bench, sets, split, name, seed)
+            arrays[name].note_backend(network.backend)
+        predictors[name] = _predictor(network, name)
+    sweep(
+        predictors,
+        arrays,
+        sets[split],
+        cells,
+        plan.distortions,
+        seed=derive_seed(seed, "sweep", split),
+        batch_size=plan.config.evaluation.batch_size,
+        device=bench.machine.device,
+        title=f"sweep of {split} (seed {seed})",
+    )
+
+
+def _predictor(network: Accelerated, name: str) -> Predictor:
+    if name == "gate":
+        return lambda images_BCHW, _: network.forward(images_BCHW)
+    return lambda images_BCHW, _: network.forward(images_BCHW).softmax(1)
+
+
+def _open_outputs(
+    bench: Workbench,
+    sets: Mapping[str, ImageSet],
+    split: str,
+    name: str,
+    seed: int,
+) -> OutputArray:
+    folder = bench.plan.outputs_folder(name, split, seed)
+    experts = len(bench.plan.config.experts)
+    outputs = experts if name == "gate" else len(sets[split].classes)
+    return bench.open_outputs(folder, len(sets[split]), outputs)

@@ -1,0 +1,145 @@
+"""The stages of a study as a graph: what each makes, and which others it needs.
+
+Nothing is computed here. Stages of different networks, seeds, trees and cells need nothing of each
+other, so they can run side by side; `perform.py` says what each of them calls.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+from mixqual.evaluation import Cell
+from mixqual.plan import Plan
+from mixqual.tree_plan import Tree, trees_of
+
+
+@final
+@dataclass(frozen=True)
+class Stage:
+    """One stage: small enough to be sent to a worker, which finds all else in the run's folder."""
+
+    makes: str
+    """The artifact that it makes; of a sweep, with the numbers of its cells. Unique in a study."""
+    title: str
+    """What people read."""
+    kind: str
+    """What `perform` calls."""
+    arguments: tuple[str | int, ...]
+    """What it is called with."""
+    needs: tuple[str, ...] = ()
+    """What other stages make first; what is not in the graph is there already."""
+    without: str | None = None
+    """The distortion that its mixture never saw, if that is what it is for (`Plan.without`)."""
+
+
+def study_stages(plan: Plan, cells_a_stage: int) -> list[Stage]:
+    """All stages after the images are decoded and split, in the order of a run in one process.
+
+    Every stage comes after those that it needs. A sweep is parted by networks and into blocks of so
+    many cells. A network of several trees is there once.
+    """
+    stages: list[Stage] = []
+    for seed in plan.config.seeds:
+        stages += _networks(plan, seed)
+        stages += _mixture(plan, seed, cells_a_stage, plan.networks)
+        stages += _sweep(plan, "gate", "val", seed, cells_a_stage)
+        stages += _trees(plan, seed, cells_a_stage)
+        for name, part in plan.without_each.items():
+            for stage in _mixture(part, seed, cells_a_stage, list(part.config.experts)):
+                stages.append(replace(stage, without=name))
+    unique: dict[str, Stage] = {}
+    for stage in stages:
+        unique.setdefault(stage.makes, stage)
+    return list(unique.values())
+
+
+def _networks(plan: Plan, seed: int) -> Iterator[Stage]:
+    for name in plan.networks:
+        baseline = plan.config.baselines.get(name)
+        if baseline and baseline.continues:  # for as many steps as the experts took
+            before = [baseline.continues, *plan.config.experts]
+        else:
+            before = [plan.start] if plan.start and name != plan.start else []
+        yield Stage(
+            _network(plan, name, seed),
+            f"train {name} (seed {seed})",
+            "network",
+            (name, seed),
+            tuple(_network(plan, other, seed) for other in before),
+        )
+
+
+def _mixture(plan: Plan, seed: int, cells_a_stage: int, tested: Sequence[str]) -> Iterator[Stage]:
+    """Optimal weights, the gate, and what it and other networks say of the test images."""
+    swept: list[str] = []
+    for name in plan.config.experts:
+        for stage in _sweep(plan, name, "val", seed, cells_a_stage):
+            swept.append(stage.makes)
+            yield stage
+    weights = f"weights-{plan.weights_key(seed)}"
+    gate = f"gate-{plan.gate_key(seed)}"
+    yield Stage(weights, f"solve weights (seed {seed})", "weights", (seed,), tuple(swept))
+    yield Stage(gate, f"train gate (seed {seed})", "gate", (seed,), (weights,))
+    for name in (*tested, "gate"):
+        yield from _sweep(plan, name, "test", seed, cells_a_stage)
+
+
+def _sweep(plan: Plan, name: str, split: str, seed: int, cells_a_stage: int) -> Iterator[Stage]:
+    made_by = f"gate-{plan.gate_key(seed)}" if name == "gate" else _network(plan, name, seed)
+    folder = plan.outputs_folder(name, split, seed)
+    cells = plan.val_cells if split == "val" else plan.test_cells
+    for first, last in _blocks(cells, cells_a_stage):
+        yield Stage(
+            f"{folder}:{first}-{last}",
+            f"sweep of {split} by {name}, cells {first} to {last} (seed {seed})",
+            "sweep",
+            (split, name, seed, first, last),
+            (made_by,),
+        )
+
+
+def _trees(plan: Plan, seed: int, cells_a_stage: int) -> Iterator[Stage]:
+    trees = trees_of(plan)
+    tested: list[str] = []
+    for number, tree in enumerate(trees):
+        branches = [f"branch-{tree.branch_key(name, seed)}" for name in tree.branches]
+        for name, makes in zip(tree.branches, branches, strict=True):
+            title = name if name == tree.control else f"{name} of {tree.sharing.name}"
+            start = _network(plan, str(plan.start), seed)
+            title = f"train {title} (seed {seed})"
+            yield Stage(makes, title, "branch", (number, name, seed), (start,))
+        yield from _tree_gate(tree, number, seed, branches)
+        tested += [*branches, f"gate-{tree.gate_key(seed)}"]
+    if not trees:
+        return
+    # All trees together, as their first stages run once for all of them.
+    folders = "+".join(tree.outputs_folder("test", seed) for tree in trees)
+    for first, last in _blocks(plan.test_cells, cells_a_stage):
+        yield Stage(
+            f"{folders}:{first}-{last}",
+            f"sweep of trees, cells {first} to {last} (seed {seed})",
+            "tree sweep",
+            (seed, first, last),
+            tuple(dict.fromkeys(tested)),
+        )
+
+
+def _tree_gate(tree: Tree, number: int, seed: int, branches: Sequence[str]) -> Iterator[Stage]:
+    if tree.config.weights != "resolve":
+        return
+    weights = f"tree-weights-{tree.weights_key(seed)}"
+    start = f"weights-{tree.plan.weights_key(seed)}"  # from which the search sets out
+    title = f"weights of {tree.name} (seed {seed})"
+    yield Stage(weights, title, "tree weights", (number, seed), (*branches, start))
+    title = f"train gate of {tree.name} (seed {seed})"
+    yield Stage(f"gate-{tree.gate_key(seed)}", title, "tree gate", (number, seed), (weights,))
+
+
+def _network(plan: Plan, name: str, seed: int) -> str:
+    return f"network-{plan.network_key(name, seed)}"
+
+
+def _blocks(cells: Sequence[Cell], size: int) -> Iterator[tuple[int, int]]:
+    """First and last cell of each block, the last one included."""
+    for first in range(0, len(cells), size):
+        yield first, min(first + size, len(cells)) - 1

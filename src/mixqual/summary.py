@@ -1,0 +1,130 @@
+"""What `results.json` says of a study as a whole: its origin, its models, their weights."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from mixqual.artifacts import key_of
+from mixqual.data import ImageSet, find_leaks
+from mixqual.evaluation import METRICS, Bootstrap, Cube
+from mixqual.fusion import CEILINGS, ENSEMBLES, Answers, Correct, Measured, level_rows
+from mixqual.level_grids import grid_facts
+from mixqual.plan import Plan
+from mixqual.provenance import provenance
+from mixqual.report import level_key
+from mixqual.results import (
+    Scored,
+    accuracy_tables,
+    comparisons,
+    confusion_tables,
+    corruption_errors,
+    metric_tables,
+)
+from mixqual.stages import OptimalWeights
+from mixqual.tree_plan import trees_of
+from mixqual.workbench import Workbench
+
+
+def summarise(
+    bench: Workbench,
+    sets: Mapping[str, ImageSet],
+    scores: Mapping[int, Correct],
+    measured: Mapping[int, Measured],
+    answers: Mapping[int, Answers],
+    bootstrap: Bootstrap,
+) -> dict[str, Any]:
+    """Provenance, and the accuracies, areas and comparisons of all models."""
+    plan, config = bench.plan, bench.plan.config
+    images, trees = sets["test"].images, trees_of(plan)
+    controls = list(dict.fromkeys(tree.control for tree in trees if tree.control))
+    baselines = [name for name in plan.networks if name in config.baselines]
+    models = [*config.experts, *baselines, *controls, *ENSEMBLES, *(tree.name for tree in trees)]
+    models += [*CEILINGS, *(tree.ceiling for tree in trees)]
+    by_seed = {seed: {model: right[model] for model in models} for seed, right in scores.items()}
+    scored = Scored(plan.test_cells, plan.levels, by_seed, plan.held_out)
+    return {
+        "name": config.name,
+        "provenance": provenance(bench.machine)
+        | {
+            "processes": bench.accelerator.num_processes,
+            "seeds": list(config.seeds),
+            "config_hash": key_of(config.model_dump(mode="json", exclude={"runtime"})),
+            "study_hash": key_of(config.model_dump(mode="json", exclude={"runtime", "seeds"})),
+            "images": {name: len(part) for name, part in sets.items()},
+            "left_out": len(images.left_out),
+            "size": config.data.size,
+            "backbone": config.backbone.name,
+            "weights": config.backbone.weights,
+            "gate": config.gate.kind,
+            "credit": images.credit,
+            "classes": list(images.classes),
+        },
+        "experts": list(config.experts),
+        "baselines": baselines,
+        "controls": controls,
+        "models": scored.models,
+        "held_out": plan.held_out,
+        "distortions": {
+            name: grid_facts(name, config.distortions[name], plan.distortions[name], levels)
+            for name, levels in plan.levels.items()
+        },
+        **accuracy_tables(scored, bootstrap),
+        "metrics": metric_tables(scored, measured),
+        "confusion": confusion_tables(
+            scored, answers, sets["test"].labels_N.numpy(), len(images.classes)
+        ),
+        "metric_info": {name: asdict(info) for name, info in METRICS.items()},
+        "corruption_error": corruption_errors(scored, plan.start or scored.models[0], bootstrap),
+        "comparisons": comparisons(scored, bootstrap),
+        "left_out": [asdict(file) for file in images.left_out],
+        "leaks": [
+            asdict(leak)
+            for leak in find_leaks(images, {name: part.indices_N for name, part in sets.items()})
+        ],
+    }
+
+
+def backends_used(plan: Plan, cubes: Sequence[Cube]) -> dict[str, list[str]]:
+    """What the networks of each kind ran as in the sweeps of the test images.
+
+    Nothing is said of outputs that were made before this was noted.
+    """
+    baselines = [name for name in plan.networks if name in plan.config.baselines]
+    kinds = {"experts": list(plan.config.experts), "baselines": baselines, "gate": ["gate"]}
+    return {
+        kind: sorted({b for cube in cubes for name in names for b in cube.arrays[name].backends})
+        for kind, names in kinds.items()
+    }
+
+
+def weight_tables(plan: Plan, tests: Mapping[int, tuple[Cube, OptimalWeights]]) -> dict[str, Any]:
+    """Figure 4: the optimal weights of each level, and what the gate makes of its test images."""
+    experts = list(plan.config.experts)
+    tables: dict[str, Any] = {"weights": {}, "gate_weights": {}, "gate_weights_std": {}}
+    for name, levels in plan.levels.items():
+        optimal_VE = np.mean([weights.weights_VE[name] for _, weights in tests.values()], axis=0)
+        gate_SVNE = np.array(
+            [
+                [
+                    cube.arrays["gate"].read(cube.cells[row])
+                    for row in level_rows(cube.cells, name, levels)
+                ]
+                for cube, _ in tests.values()
+            ]
+        )
+        rows_VE = {
+            "weights": optimal_VE,
+            "gate_weights": gate_SVNE.mean((0, 2)),
+            "gate_weights_std": gate_SVNE.std((0, 2)),
+        }
+        for table, values_VE in rows_VE.items():
+            tables[table][name] = {
+                level_key(level): {
+                    expert: round(float(value), 6)
+                    for expert, value in zip(experts, values_E, strict=True)
+                }
+                for level, values_E in zip(levels, values_VE, strict=True)
+            }
+    return tables

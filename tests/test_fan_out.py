@@ -1,0 +1,88 @@
+"""What an executor is given, and what is said of stages that fail."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from finished_runs import Run
+
+from mixqual.errors import RunError
+from mixqual.executor import Frontier, Perform, Watch
+from mixqual.fan_out import Journal, fan_out
+from mixqual.run_status import read_status
+from mixqual.runtime import set_up_machine
+from mixqual.stage_graph import Stage, study_stages
+from mixqual.study import Study
+from mixqual.workbench import Workbench
+
+
+def open_bench(study: Path, out: Path, earlier: Sequence[Path] = ()) -> Workbench:
+    plan, _ = Study.load(study).prepare()
+    return Workbench.open(plan, out, set_up_machine(plan.config.runtime), earlier)
+
+
+class Failing:
+    """Performs nothing: stages with a word in their title fail, all others are taken as done."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+        self.given: list[Stage] = []
+
+    def run(self, stages: Sequence[Stage], perform: Perform, watch: Watch) -> None:
+        self.given = list(stages)
+        frontier = Frontier(stages)
+        while (stage := frontier.take()) is not None:
+            watch.note(stage, "running")
+            if self.word in stage.title:
+                watch.note(stage, "again", "OSError: once")
+                watch.note(stage, "running")
+                watch.note(stage, "failed", "OSError: for good")
+            else:
+                watch.note(stage, "done")
+                frontier.done(stage)
+
+
+def test_a_failed_expert_stops_what_needs_it_and_nothing_else(
+    tmp_path: Path, plain_run: Run
+) -> None:
+    bench = open_bench(plain_run.study, tmp_path)
+    with pytest.raises(RunError) as raised:
+        fan_out(Failing("train blur"), bench)
+    # The fair baseline needs all experts; weights and gate need them, too, and the sweeps those.
+    assert str(raised.value) == (
+        f"{tmp_path}: 9 of 17 stages are missing. train blur (seed 0): OSError: for good. 8 others "
+        "need what failed. All else is done and kept; run the same command again to go on"
+    )
+    states = {stage.title: stage for stage in read_status(tmp_path).stages}
+    assert states["train blur (seed 0)"].state == "failed"
+    assert states["train blur (seed 0)"].tries == 2
+    for name in ("train noise", "train all", "sweep of val by noise, cells 0 to 6"):
+        assert states[f"{name} (seed 0)"].state == "done"
+    for name in ("train all_long", "solve weights", "train gate"):
+        assert states[f"{name} (seed 0)"].state == "blocked"
+
+
+def test_what_is_made_is_not_given_again(plain_run: Run, tmp_path: Path) -> None:
+    """Sweeps are: only a worker looks for their cells."""
+    (tmp_path / "artifacts").mkdir()
+    for folder in plain_run.out.glob("artifacts/network-*"):
+        (tmp_path / "artifacts" / folder.name).symlink_to(folder)
+    executor = Failing("nothing")
+    bench = open_bench(plain_run.study, tmp_path)
+    fan_out(executor, bench)
+    everything = study_stages(bench.plan, bench.plan.config.runtime.cluster.cells)
+    assert executor.given == [stage for stage in everything if stage.kind != "network"]
+    states = read_status(tmp_path).stages
+    assert {stage.state for stage in states} == {"done"}
+    assert {stage.kind for stage in states if stage.seconds is None} == {"network"}
+
+
+def test_what_runs_when_the_leader_ends_is_left(tmp_path: Path) -> None:
+    stages = [Stage(name, name, "any", ()) for name in ("a", "b", "c")]
+    journal = Journal(tmp_path, stages, stages, lambda steps, note="": None)
+    for stage in stages[:2]:
+        journal.note(stage, "running")
+    journal.note(stages[0], "done")
+    journal.close()
+    assert [stage.state for stage in read_status(tmp_path).stages] == ["done", "left", "left"]
+    journal.refuse_failures()

@@ -1,0 +1,83 @@
+"""A study by its graph, stage by stage, ends as one that goes by its own order."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from finished_runs import Run, numbers, times
+
+from mixqual.errors import RunError
+from mixqual.executor import InOrder, Perform, Watch
+from mixqual.perform import describe_run, perform
+from mixqual.runtime import set_up_machine
+from mixqual.stage_graph import Stage, study_stages
+from mixqual.study import Study
+from mixqual.workbench import Workbench
+
+BY_GRAPH = ["runtime.cluster.cells=2"]
+
+
+class InOrderAndSeen:
+    """Notes what the folder of the run holds once all stages are through."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self.files: dict[str, int] = {}
+
+    def run(self, stages: Sequence[Stage], perform: Perform, watch: Watch) -> None:
+        InOrder().run(stages, perform, watch)
+        self.files = times(self._out / "artifacts")
+
+
+def same_but_for_the_command(results: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in numbers(results).items() if key != "command"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["tree_run", "leave_one_out"])
+def test_stages_make_all_that_a_study_needs_with_the_same_bits(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    """What trees need, and mixtures that never saw a distortion, on the networks of a plain run."""
+    plain: Run = request.getfixturevalue("plain_run")
+    more = ["evaluation.leave_one_out=true"] if kind == "leave_one_out" else []
+    if kind == "tree_run":
+        run: Run = request.getfixturevalue("tree_run")
+        study, expected = run.study, run.results
+    else:
+        study = plain.study
+        expected = Study.load(study, more).run(tmp_path / "expected", [plain.out])
+    out = tmp_path / "out"
+    seen = InOrderAndSeen(out)
+    results = Study.load(study, [*more, *BY_GRAPH]).run(out, [plain.out], seen)
+    assert same_but_for_the_command(results) == same_but_for_the_command(expected)
+    # The study itself found everything made.
+    assert times(out / "artifacts") == seen.files != {}
+
+
+def test_a_stage_that_is_done_is_not_done_again(plain_run: Run) -> None:
+    plan, _ = Study.load(plain_run.study).prepare()
+    machine = set_up_machine(plan.config.runtime)
+    bench = Workbench.open(plan, plain_run.out, machine)
+    before = times(plain_run.out / "artifacts")
+    for stage in study_stages(plan, 3):
+        perform(describe_run(bench, ()), stage)
+    assert times(plain_run.out / "artifacts") == before
+
+
+def test_a_folder_that_nodes_do_not_share_is_refused(tmp_path: Path, plain_run: Run) -> None:
+    plan, _ = Study.load(plain_run.study).prepare()
+    bench = Workbench.open(plan, tmp_path / "elsewhere", set_up_machine(plan.config.runtime))
+    with pytest.raises(RunError, match="elsewhere is not on every node; choose a folder that all"):
+        perform(describe_run(bench, ()), study_stages(plan, 3)[0])
+
+
+def test_threads_are_the_cpus_of_a_stage_unless_the_study_says(
+    tmp_path: Path, plain_run: Run
+) -> None:
+    machine = set_up_machine(Study.load(plain_run.study).config.runtime)
+    for threads, cpus, expected in ((0, 3, 3), (1, 3, 1)):
+        changes = [f"runtime.threads={threads}", f"runtime.cluster.cpus={cpus}"]
+        plan, _ = Study.load(plain_run.study, changes).prepare()
+        run = describe_run(Workbench.open(plan, tmp_path, machine), ())
+        assert run.config.runtime.threads == expected

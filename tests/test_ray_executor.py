@@ -1,0 +1,208 @@
+"""Studies on a cluster of three nodes on this machine, some of which are killed in between."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import ray
+from finished_runs import Run, numbers, run_study_file, times
+from ray.cluster_utils import Cluster
+from small_elpv import write_study
+
+from mixqual.config import ClusterConfig
+from mixqual.errors import DataError, RunError
+from mixqual.ray_executor import RayExecutor
+from mixqual.run_status import State, read_status
+from mixqual.stage_graph import Stage
+
+pytestmark = pytest.mark.slow
+
+_PATIENCE = 240.0  # seconds; all of it takes a minute on a machine that does nothing else
+_NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A head without CPUs, which notices in a second that a node is gone, and three nodes."""
+    quick = {"health_check_period_ms": 200, "health_check_failure_threshold": 5}
+    head = {**_NODE, "num_cpus": 0, "include_dashboard": False, "_system_config": quick}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        for _ in range(3):
+            cluster.add_node(**_NODE)
+        yield cluster
+        cluster.shutdown()
+
+
+def start(cluster: Cluster, study: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "mixqual", "run", str(study), "--out", str(out), *more]
+    return subprocess.Popen(
+        [*command, "--executor", "ray", "--address", cluster.address],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    _, errors = process.communicate(timeout=_PATIENCE)
+    assert process.returncode == 0, errors[-3000:]
+
+
+def wait_for(found: Callable[[], Any], process: subprocess.Popen[str]) -> Any:
+    """What is found once something is, as long as the process runs."""
+    limit = time.monotonic() + _PATIENCE
+    while not (value := found()):
+        assert process.poll() is None, "it ended before that"
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+    return value
+
+
+def kill_node_with(title: str) -> bool:
+    """Kill all processes of a node where such a stage runs, if one does, as a power cut would.
+
+    Ray names a worker's process by its task; all of a node's are children of its raylet.
+    """
+    for worker in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if " ".join(worker.cmdline()).startswith(f"ray::{title}"):
+                raylet = worker.parent()
+                assert raylet is not None
+                for process in [raylet, *raylet.children(recursive=True)]:
+                    process.kill()
+                return True
+    return False
+
+
+def results_of(out: Path) -> dict[str, Any]:
+    """The numbers of a run; the command that makes it again names no executor but its settings."""
+    results: dict[str, Any] = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    return {key: value for key, value in numbers(results).items() if key != "command"}
+
+
+def done(out: Path) -> int:
+    return read_status(out).count("done") if (out / "status.json").exists() else 0
+
+
+def test_nodes_that_die_in_training_and_in_the_sweep_change_no_number(
+    tmp_path: Path, cells_folder: Path, cluster: Cluster
+) -> None:
+    longer = ("max_epochs = 2\n\n[gate]", "max_epochs = 20\n\n[gate]")
+    patient = ("patience = 1\nmax_epochs = 20", "patience = 20\nmax_epochs = 20")
+    study = write_study(tmp_path / "tiny.toml", cells_folder, longer, patient)
+    out = tmp_path / "out"
+    process = start(cluster, study, out, "--set", "runtime.cluster.cells=4")
+    wait_for(lambda: list(out.glob("artifacts/network-*.partial/state.safetensors")), process)
+    wait_for(lambda: kill_node_with("train"), process)
+    cluster.add_node(**_NODE)
+    wait_for(lambda: kill_node_with("sweep"), process)
+    end(process)
+    tries = {stage.title: stage.tries for stage in read_status(out).stages}
+    for word in ("train", "sweep"):
+        again = [title for title, count in tries.items() if title.startswith(word) and count > 1]
+        assert again, f"no {word} was tried again: {tries}"
+    expected = run_study_file(study, tmp_path / "here")
+    assert results_of(out) == results_of(expected.out)
+    assert not list(out.rglob("*.partial"))
+
+
+def test_a_run_whose_driver_dies_goes_on_with_the_same_numbers(
+    tmp_path: Path, plain_run: Run, cluster: Cluster
+) -> None:
+    out = tmp_path / "out"
+    process = start(cluster, plain_run.study, out)
+    wait_for(lambda: done(out) >= 4, process)
+    process.kill()
+    process.communicate()
+    status = read_status(out)
+    assert not status.led
+    assert status.count("done") < len(status.stages)
+    before = {
+        name: when
+        for name, when in times(out / "artifacts").items()
+        if name.startswith("network-") and ".partial/" not in name
+    }
+    assert before
+    end(start(cluster, plain_run.study, out))
+    assert results_of(out) == results_of(plain_run.out)
+    after = times(out / "artifacts")
+    assert {name: after[name] for name in before} == before
+    status = read_status(out)
+    assert status.count("done") == len(status.stages)
+
+
+class Heard:
+    """Remembers what it is told of stages."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, State, str]] = []
+
+    def note(self, stage: Stage, state: State, reason: str = "") -> None:
+        self.told.append((stage.title, state, reason))
+
+
+def behave(stage: Stage) -> None:
+    """A stage does what its kind says; its only argument is a folder for what it leaves."""
+    folder = Path(str(stage.arguments[0]))
+    tries = folder / f"{stage.makes}.tries"
+    count = int(tries.read_text()) + 1 if tries.exists() else 1
+    tries.write_text(str(count))
+    if stage.kind == "mistake":
+        raise DataError("photos has no images; name another folder")
+    if stage.kind == "fails" or (stage.kind == "passes" and count == 1):
+        raise OSError(5, "Input/output error")
+    if stage.kind == "dies" and count == 1:
+        os._exit(1)
+
+
+def run_on(cluster: Cluster, stages: Sequence[Stage], **resources: Any) -> Heard:
+    heard = Heard()
+    RayExecutor(ClusterConfig(**resources), cluster.address).run(stages, behave, heard)
+    assert not ray.is_initialized()
+    return heard
+
+
+def test_failures_are_tried_again_unless_they_are_mistakes(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    def stage(kind: str, *needs: str) -> Stage:
+        return Stage(kind, kind, kind.partition(" ")[0], (str(tmp_path),), needs)
+
+    stages = [
+        *(stage("mistake"), stage("fails"), stage("passes"), stage("dies")),
+        *(stage("works after it passed", "passes"), stage("works after it died", "dies")),
+        *(stage("never after a mistake", "mistake"), stage("works")),
+    ]
+    heard = run_on(cluster, stages, retries=1)
+    ends = {title: (state, reason) for title, state, reason in heard.told}
+    failed = {title: reason for title, (state, reason) in ends.items() if state == "failed"}
+    assert failed == {
+        "mistake": "photos has no images; name another folder",
+        "fails": "OSError: [Errno 5] Input/output error (tried 2 times)",
+    }
+    assert "never after a mistake" not in ends
+    assert all(state == "done" for title, (state, _) in ends.items() if title not in failed)
+    again = {title: reason for title, state, reason in heard.told if state == "again"}
+    assert again.keys() == {"fails", "passes", "dies"}
+    assert "died" in again["dies"] or "Crashed" in again["dies"]
+    assert (tmp_path / "mistake.tries").read_text() == "1"
+
+
+def test_a_stage_that_no_node_has_room_for_is_refused(cluster: Cluster) -> None:
+    with pytest.raises(RunError, match=r"no node of the Ray cluster has the 1 CPUs, 0\.5 GPUs"):
+        run_on(cluster, [], gpus=0.5)
+
+
+def test_a_cluster_that_is_not_there_is_refused() -> None:
+    with pytest.raises(RunError, match="no Ray cluster at"):
+        RayExecutor(ClusterConfig(), "127.0.0.1:1").run([], behave, Heard())

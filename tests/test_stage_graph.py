@@ -1,0 +1,91 @@
+"""The graph of a study's stages, against what a run without it leaves in its folder."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from finished_runs import Run
+
+from mixqual.stage_graph import Stage, study_stages
+from mixqual.study import Study
+
+CELLS = 2  # of a stage; the study has 5 cells to test in, and 7 to validate in
+
+
+def graph(run: Run, *overrides: str) -> list[Stage]:
+    plan, _ = Study.load(run.study, overrides).prepare()
+    return study_stages(plan, CELLS)
+
+
+def folders(stages: list[Stage]) -> set[str]:
+    """The artifacts that stages make, or make parts of; but for those of trees' sweeps."""
+    return {stage.makes.partition(":")[0] for stage in stages if stage.kind != "tree sweep"}
+
+
+def artifacts(out: Path) -> set[str]:
+    names = {path.name for path in (out / "artifacts").iterdir()}
+    return {name for name in names if not name.startswith(("images-", "split-"))}
+
+
+def test_makes_what_a_run_in_one_process_makes(plain_run: Run) -> None:
+    assert folders(graph(plain_run)) == artifacts(plain_run.out)
+
+
+def test_makes_what_trees_need(tree_run: Run) -> None:
+    stages = graph(tree_run)
+    sweeps = [stage for stage in stages if stage.kind == "tree sweep"]
+    of_trees = set(sweeps[0].makes.partition(":")[0].split("+"))
+    made = artifacts(tree_run.out)
+    controls = made - folders(stages) - of_trees
+    assert of_trees < made
+    assert folders(stages) < made
+    # Two controls are swept with their trees; the last tree has that of the first.
+    assert len(controls) == 2
+    assert {name.partition("-")[0] for name in controls} == {"outputs"}
+    kinds = Counter(stage.kind for stage in stages)
+    assert (kinds["branch"], kinds["tree weights"], kinds["tree gate"]) == (8, 2, 2)
+
+
+@pytest.mark.parametrize("overrides", [(), ("seeds=[0, 1]", "evaluation.leave_one_out=true")])
+def test_what_a_stage_needs_is_made_before_and_once(
+    tree_run: Run, overrides: tuple[str, ...]
+) -> None:
+    made: set[str] = set()
+    for stage in graph(tree_run, *overrides):
+        assert set(stage.needs) <= made
+        assert stage.makes not in made
+        made.add(stage.makes)
+
+
+def test_sweeps_cover_every_cell_once(plain_run: Run) -> None:
+    covered: dict[str, list[int]] = {}
+    for stage in graph(plain_run):
+        if stage.kind == "sweep":
+            first, last = int(stage.arguments[3]), int(stage.arguments[4])
+            assert last - first < CELLS
+            covered.setdefault(stage.makes.partition(":")[0], []).extend(range(first, last + 1))
+    counts = Counter(tuple(cells) for cells in covered.values())
+    # Clean, two levels of noise and two of blur; noise is drawn twice in validation images.
+    assert counts == {tuple(range(5)): 6, tuple(range(7)): 4}
+
+
+def test_experts_wait_for_the_clean_one_only(plain_run: Run) -> None:
+    stages = {stage.title: stage for stage in graph(plain_run)}
+    clean = stages["train clean (seed 0)"]
+    assert clean.needs == ()
+    for name in ("noise", "blur", "all"):
+        assert stages[f"train {name} (seed 0)"].needs == (clean.makes,)
+    long = stages["train all_long (seed 0)"]
+    trained = ("all", "clean", "noise", "blur")
+    assert set(long.needs) == {stages[f"train {name} (seed 0)"].makes for name in trained}
+
+
+def test_seeds_need_nothing_of_each_other(plain_run: Run) -> None:
+    stages = graph(plain_run, "seeds=[0, 1]")
+    of_second = {stage.makes for stage in stages if "(seed 1)" in stage.title}
+    assert len(of_second) == len(stages) / 2
+    for stage in stages:
+        if "(seed 1)" in stage.title:
+            assert set(stage.needs) <= of_second
+        else:
+            assert not of_second & set(stage.needs)
