@@ -15,6 +15,7 @@ from torch import Tensor
 from mixqual.config import RuntimeConfig
 from mixqual.deploy.assembly import assemble
 from mixqual.deploy.bundle import read_bundle
+from mixqual.deploy.experts import expert_probabilities
 from mixqual.deploy.inputs import Source, batch_of, pixels_of
 from mixqual.deploy.manifest import Manifest
 from mixqual.deploy.quality import Estimate, estimate_distortion
@@ -98,6 +99,24 @@ class Predictor:
             verdicts = [None] * len(p_BK)
         rows = zip(p_BK.tolist(), w_BE.cpu().tolist(), verdicts, strict=True)
         return [self._prediction(*row) for row in rows]
+
+    def predict_experts(self, images_BCHW: Tensor) -> list[dict[str, dict[str, float]]] | None:
+        """What each expert says alone of such images: for each, expert to class to probability.
+
+        Not calibrated: the bundle's temperature is that of the mixture. None if what runs the
+        mixture gives no answers of experts.
+        """
+        with torch.inference_mode():
+            channels_last = images_BCHW.to(self._device, memory_format=torch.channels_last)
+            p_EBK = expert_probabilities(self._mixture, channels_last).cpu()
+        classes, experts = self.manifest.classes, self.manifest.experts
+        return [
+            {
+                expert: dict(zip(classes, p_K, strict=True))
+                for expert, p_K in zip(experts, p_EK.tolist(), strict=True)
+            }
+            for p_EK in p_EBK.unbind(1)
+        ]
 
     def _read(self, source: Source) -> NDArray[np.uint8] | DataError:
         try:
