@@ -77,6 +77,7 @@ TESTED_ELSEWHERE = {
     "bench/noise_images.py": "tests/test_bench.py",
     "bench/plain.py": "tests/test_bench.py",
     "bench/random_bundle.py": "tests/service, whose services all have one",
+    "bench/service.py": "tests/test_bench.py",
     "bench/sweep.py": "tests/test_bench.py",
     "bench/timing.py": "tests/test_bench.py",
     "bench/training.py": "tests/test_bench.py",

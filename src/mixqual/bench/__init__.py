@@ -15,7 +15,16 @@ from mixqual.errors import StudyError
 from mixqual.provenance import provenance
 from mixqual.runtime import set_up_machine
 
-_TOOLS = {"noise_images", "peak_memory", "peers", "plain", "random_bundle", "scratch", "timing"}
+_TOOLS = {
+    "load",
+    "noise_images",
+    "peak_memory",
+    "peers",
+    "plain",
+    "random_bundle",
+    "scratch",
+    "timing",
+}
 
 
 def benchmarks() -> tuple[str, ...]:
