@@ -1,5 +1,6 @@
 """From a bundle to a process that listens, until it is told to end."""
 
+import logging
 import math
 import signal
 import socket
@@ -9,6 +10,7 @@ from types import FrameType
 
 import uvicorn
 
+from mixqual.data.opening import many_files
 from mixqual.deploy import Predictor
 from mixqual.errors import ServiceError
 from mixqual.service.app import create_app
@@ -60,7 +62,8 @@ def serve(load: Callable[[], Predictor], settings: Settings, say: Callable[[str]
         timeout_graceful_shutdown=math.ceil(settings.timeout_s) + _GRACE_S,
     )
     server = _Server(config, engine)
-    with _signals_raise_nothing():
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # bad forms are no news
+    with _signals_raise_nothing(), many_files():
         server.run(sockets=[listener])
     if engine.failure is not None:
         raise engine.failure
