@@ -45,6 +45,16 @@ def bomb(side: int = 30_000) -> bytes:
     return bytes(content)
 
 
+def error(response: httpx.Response) -> str:
+    """The one message of a refusal, which names nothing inside."""
+    body = response.json()
+    assert list(body) == ["error"]
+    for inside in ("Traceback", "/work", "site-packages", ".py", "mixqual.", "0x"):
+        assert inside not in body["error"]
+    assert "server" not in response.headers
+    return str(body["error"])
+
+
 @contextmanager
 def running(
     bundle: Path, load_with: Callable[[Path], Predictor] = load, **limits: object

@@ -1,10 +1,13 @@
 """Limits that cannot be kept are refused when the service starts."""
 
+import inspect
 import re
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
+from mixqual.cli.service import serve
 from mixqual.errors import ServiceError
 from mixqual.service import Settings
 
@@ -45,3 +48,13 @@ def test_loopback(host: str, loopback: bool) -> None:
 
 def test_the_key_is_not_shown() -> None:
     assert "secret" not in repr(Settings(api_key="secret"))
+
+
+def test_the_command_s_defaults_are_these() -> None:
+    options = {
+        {"timeout": "timeout_s"}.get(name, name): parameter.default
+        for name, parameter in inspect.signature(serve).parameters.items()
+    }
+    for each in fields(Settings):
+        if each.name not in ("api_key", "decoders"):
+            assert options[each.name] == each.default

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Security
@@ -10,7 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from mixqual.service.refusals import Refusal
 
-Check = Callable[..., None]
+Check = Callable[..., Awaitable[None]]
 
 
 def key_check(api_key: str) -> Check:
@@ -18,7 +18,7 @@ def key_check(api_key: str) -> Check:
     expected = _digest(api_key)
     bearer = HTTPBearer(auto_error=False, scheme_name="key")
 
-    def check(
+    async def check(
         given: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)] = None,
     ) -> None:
         # Digests are equally long, so that the time of the comparison tells nothing.
