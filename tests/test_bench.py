@@ -18,6 +18,7 @@ from mixqual.bench import (
     mixture,
     run_benchmarks,
     scaling,
+    service,
     startup,
     sweep,
     training,
@@ -58,6 +59,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("_IMAGES", 4), ("_SIDE", 32), ("_BATCH", 2), ("_BACKBONE", TINY)):
         monkeypatch.setattr(tree_sweep, name, value)
     monkeypatch.setattr(tree_sweep, "_UNTIL", ("blocks.1", "blocks.3"))
+    for name, value in (("_SIDE", 32), ("_BACKBONE", TINY), ("_PHOTOS", 4), ("_CLIENTS", 2)):
+        monkeypatch.setattr(service, name, value)
+    for name, value in (("_BATCHES", (2,)), ("_ROUNDS", 1), ("_SECONDS", 0.3)):
+        monkeypatch.setattr(service, name, value)
     for module in (decode, epoch, mixture, scaling, startup, sweep, tree_sweep):
         monkeypatch.setattr(module, "_REPETITIONS", 1)
     for name, value in (("_SIDE", 32), ("_BATCH", 2), ("_STEPS", 2)):
@@ -132,6 +137,10 @@ def test_all_of_them_run() -> None:
         ),
         ("mixture", "M_mix whole, paper gate", "one"),
         ("scaling", "sweep, exponent of images", "1,"),
+        ("service", "an image from the service, one to a request", "the"),
+        ("service", "the 99th percentile of latency at twice the load", "the"),
+        ("service", "requests answered at twice the load", "what"),
+        ("service", "private memory of the service after it", "before"),
         ("sweep", "sweep, eager", "floor:"),
         ("sweep", "sweep with decoding, eager", "torchvision"),
         ("training", f"training step of {TINY}", "plain"),
@@ -185,6 +194,7 @@ def test_an_unknown_one_is_refused() -> None:
         "memory",
         "mixture",
         "scaling",
+        "service",
         "startup",
         "sweep",
         "training",

@@ -38,3 +38,7 @@ class RunError(MixqualError):
 
 class BundleError(MixqualError):
     """A bundle is damaged, was changed, or is of a kind that this version does not read."""
+
+
+class ServiceError(MixqualError):
+    """A service cannot start: a limit, its key or its address cannot be used."""

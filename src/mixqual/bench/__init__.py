@@ -16,8 +16,8 @@ from mixqual.provenance import provenance
 from mixqual.runtime import set_up_machine
 
 _TOOLS = {
-    *("noise_images", "page_table", "peak_memory", "peers", "pictures", "plain", "plain_passes"),
-    *("scaling_figure", "scratch", "targets", "timing"),
+    *("load", "noise_images", "page_table", "peak_memory", "peers", "pictures", "plain"),
+    *("plain_passes", "random_bundle", "scaling_figure", "scratch", "targets", "timing"),
 }
 
 

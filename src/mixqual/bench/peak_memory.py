@@ -33,7 +33,7 @@ def watched(call: Callable[[], Any]) -> tuple[Any, float, int]:
     return result, seconds, max(peak - start_bytes, 1)
 
 
-def private_bytes() -> int:
-    """Memory of this process that no file backs."""
-    found = re.search(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
+def private_bytes(process: int | str = "self") -> int:
+    """Memory of a process that no file backs."""
+    found = re.search(r"RssAnon:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
     return int(found[1]) * 1024 if found else 0

@@ -114,6 +114,24 @@ class Predictor:
         )
         return [self._prediction(*row) for row in rows]
 
+    def predict_experts(self, images_BCHW: ArrayLike) -> list[dict[str, dict[str, float]]] | None:
+        """What each expert says alone of such images: for each, expert to class to probability.
+
+        Not calibrated: the bundle's temperature is that of the mixture. None if the file gives no
+        answers of single experts.
+        """
+        if EXPERT not in self._runner.modes:
+            return None
+        images, experts = np.asarray(images_BCHW), self.manifest.experts
+        p_EBK = [self._runner(images, Mode(EXPERT, expert=name)).p_BK for name in experts]
+        return [
+            {
+                expert: dict(zip(self.manifest.classes, p_K, strict=True))
+                for expert, p_K in zip(experts, p_EK.tolist(), strict=True)
+            }
+            for p_EK in np.stack(p_EBK, axis=1)
+        ]
+
     def _read(self, source: Source) -> NDArray[np.uint8] | DataError:
         try:
             return pixels_of(source, self.manifest.size, self.manifest.interpolation)

@@ -1,0 +1,199 @@
+"""The predictor behind a service: its start, its threads, and its queues."""
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
+from typing import NamedTuple, TypeVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mixqual.deploy import Manifest, Prediction, Predictor
+from mixqual.deploy.inputs import batch_of
+from mixqual.errors import DataError
+from mixqual.service.batching import Batcher
+from mixqual.service.images import Pixels, check_sizes, read_pixels
+from mixqual.service.metrics import Metrics
+from mixqual.service.refusals import Refusal
+from mixqual.service.room import Room
+from mixqual.service.settings import Settings
+
+Result = TypeVar("Result")
+Floats = NDArray[np.float32]
+
+Degrade = Callable[[Pixels, float, float, int], Floats]
+"""From pixels, noise, blur and a seed to a degraded image (3, size, size), not clipped."""
+
+
+class Phase(Enum):
+    """Where a service stands."""
+
+    STARTING = "starting"
+    READY = "ready"
+    CLOSING = "shutting down"
+
+
+class Degradation(NamedTuple):
+    """What is to happen to an image before it is looked at."""
+
+    noise: float
+    """Deviation in grey levels."""
+    blur: float
+    """Deviation in pixels of a 224-pixel image."""
+    seed: int
+
+
+class Explained(NamedTuple):
+    """What a mixture and each of its experts say of one degraded image."""
+
+    image_CHW: Floats
+    """As the networks saw it, not clipped."""
+    prediction: Prediction
+    experts: dict[str, dict[str, float]] | None
+    """Expert to class to probability; None if they cannot be asked alone."""
+
+
+@final
+class Engine:
+    """One predictor on one thread, before it a queue for plain answers and one for explained ones.
+
+    All methods are for the thread of the event loop, but for `close_doors`.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Predictor],
+        settings: Settings,
+        *,
+        degrade: Degrade | None = None,
+        on_ready: Callable[[], None] = lambda: None,
+        on_failure: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Without `degrade`, images are not explored."""
+        self.settings = settings
+        self.phase = Phase.STARTING
+        self.failure: Exception | None = None
+        """Why there is no predictor."""
+        self.room = Room(settings.max_queue, settings.max_held_bytes)
+        self._load, self._on_ready, self._on_failure = load, on_ready, on_failure
+        self._degrade = degrade
+        self._predictor: Predictor | None = None
+        self._worker = ThreadPoolExecutor(1, "predictor")
+        self._decoders = ThreadPoolExecutor(settings.decoders, "decoder")
+        wait_s = settings.max_wait_ms / 1000
+        self._plain: Batcher[Pixels, Prediction] = Batcher(
+            self._predict, self._worker, max_batch=settings.max_batch, max_wait_s=wait_s
+        )
+        self._explained: Batcher[Floats, Explained] = Batcher(
+            self._explain, self._worker, max_batch=settings.max_batch, max_wait_s=wait_s
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self.metrics = Metrics(lambda: self._plain.waiting + self._explained.waiting, self.room)
+
+    def start(self) -> None:
+        """Begin to load the predictor, and to work when it is there."""
+        Image.init()  # threads that register Pillow's formats at once can miss some
+        self._tasks = [asyncio.create_task(self._prepare())]
+
+    def close_doors(self) -> None:
+        """Take no more requests; what was taken is still answered."""
+        self.phase = Phase.CLOSING
+
+    async def stop(self) -> None:
+        """End all work."""
+        self.close_doors()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._worker.shutdown(wait=False, cancel_futures=True)
+        self._decoders.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the bundle; raises `Refusal` before it is loaded."""
+        return self._ready().manifest
+
+    def check_ready(self) -> None:
+        """Raise `Refusal` if requests are not taken now."""
+        if self.phase is not Phase.READY:
+            raise Refusal(503, f"the service is {self.phase.value}", {"Retry-After": "1"})
+
+    def no_room(self) -> Refusal:
+        """What a request is told that finds no room: when the queue should be shorter."""
+        batches = math.ceil(max(1, self._plain.waiting) / self.settings.max_batch)
+        seconds = math.ceil(batches * self._plain.batch_seconds)
+        headers = {"Retry-After": str(max(1, min(seconds, 60)))}
+        return Refusal(429, "too many images are waiting; try again later", headers)
+
+    async def predict(self, contents: Sequence[bytes]) -> list[Prediction | DataError]:
+        """An answer for each image, in order; raises `Refusal` for images of too many pixels."""
+        read = await self._read(contents)
+        answers = await asyncio.gather(*map(self._answer, read))
+        self.metrics.count(answers)
+        return answers
+
+    async def explain(self, content: bytes, degradation: Degradation) -> Explained:
+        """Degrade one image and explain it; raises `Refusal`, also if it cannot be read."""
+        if self._degrade is None:
+            raise Refusal(501, "this service has nothing that degrades images")
+        (pixels,) = await self._read([content])
+        if isinstance(pixels, DataError):
+            raise Refusal(422, str(pixels))
+        return await self._explained.submit(await self._decode(self._degrade, pixels, *degradation))
+
+    async def _prepare(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+            self._predictor = await loop.run_in_executor(self._worker, self._load_and_warm)
+        except Exception as error:
+            self.failure = error
+            self._on_failure()
+            return
+        self._tasks += [
+            asyncio.create_task(batcher.work()) for batcher in (self._plain, self._explained)
+        ]
+        if self.phase is Phase.STARTING:
+            self.phase = Phase.READY
+            self._on_ready()
+
+    def _load_and_warm(self) -> Predictor:
+        predictor = self._load()
+        size = predictor.manifest.size
+        for count in (1, self.settings.max_batch):
+            predictor.predict_pixels(np.zeros((count, 3, size, size), np.uint8))
+        return predictor
+
+    async def _read(self, contents: Sequence[bytes]) -> list[Pixels | DataError]:
+        manifest = self._ready().manifest
+        await self._decode(check_sizes, contents, self.settings.max_pixels)
+        form = manifest.size, manifest.interpolation
+        return await asyncio.gather(
+            *(self._decode(read_pixels, content, *form) for content in contents)
+        )
+
+    async def _decode(self, function: Callable[..., Result], *arguments: object) -> Result:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._decoders, function, *arguments)
+
+    async def _answer(self, pixels: Pixels | DataError) -> Prediction | DataError:
+        return pixels if isinstance(pixels, DataError) else await self._plain.submit(pixels)
+
+    def _predict(self, pixels: Sequence[Pixels]) -> list[Prediction]:
+        self.metrics.batch_images.observe(len(pixels))
+        return self._ready().predict_pixels(batch_of(pixels))
+
+    def _explain(self, images: Sequence[Floats]) -> list[Explained]:
+        images_BCHW = np.stack(images)
+        predictor = self._ready()
+        predictions = predictor.predict_pixels(images_BCHW)
+        asked = predictor.predict_experts(images_BCHW)
+        experts = asked if asked is not None else [None for _ in images]
+        return list(map(Explained, images, predictions, experts))
+
+    def _ready(self) -> Predictor:
+        if self._predictor is None:
+            raise Refusal(503, f"the service is {self.phase.value}", {"Retry-After": "1"})
+        return self._predictor

@@ -1,0 +1,109 @@
+"""From a bundle to a process that listens, until it is told to end."""
+
+import importlib
+import importlib.util
+import logging
+import math
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+
+from mixqual.deploy import Predictor
+from mixqual.errors import ServiceError
+from mixqual.images.opening import many_files
+from mixqual.service.app import create_app
+from mixqual.service.engine import Degrade, Engine
+from mixqual.service.settings import Settings
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_MOST_CONNECTIONS = 1024
+_GRACE_S = 5  # beyond the time that a request may take
+
+
+class _Server(uvicorn.Server):
+    """Closes the doors at the first signal; what was taken is answered, then the process ends."""
+
+    def __init__(self, config: uvicorn.Config, engine: Engine) -> None:
+        super().__init__(config)
+        self._engine = engine
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called by a signal."""
+        self._engine.close_doors()
+        super().handle_exit(sig, frame)
+
+
+def serve(load: Callable[[], Predictor], settings: Settings, say: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM, then finish what was taken and return.
+
+    `load` runs while the service listens already, and answers 503. Raises what it raises, and
+    `ServiceError` if the address cannot be listened on.
+    """
+    listener = _listen(settings)
+    host, port = listener.getsockname()[:2]
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    if not settings.loopback and settings.api_key is None:
+        say(f"warning: whoever reaches {host} can use the service; set a key to change that")
+
+    def fail() -> None:
+        server.should_exit = True
+
+    engine = Engine(
+        load,
+        settings,
+        degrade=_degrading(),
+        on_ready=lambda: say(f"ready at {address}/"),
+        on_failure=fail,
+    )
+    config = uvicorn.Config(
+        create_app(engine),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_graceful_shutdown=math.ceil(settings.timeout_s) + _GRACE_S,
+    )
+    server = _Server(config, engine)
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # bad forms are no news
+    with _signals_raise_nothing(), many_files():
+        server.run(sockets=[listener])
+    if engine.failure is not None:
+        raise engine.failure
+
+
+def _degrading() -> Degrade | None:
+    """What degrades images, where torch is installed: a service that only predicts needs none."""
+    if importlib.util.find_spec("torch") is None:
+        return None
+    degrade: Degrade = importlib.import_module("mixqual.service.degrading").degraded
+    return degrade
+
+
+def _listen(settings: Settings) -> socket.socket:
+    where = f"{settings.host}:{settings.port}"
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        family, _, _, _, address = found[0]
+        return socket.create_server(address, family=family, backlog=2048)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ServiceError(
+            f"cannot listen at {where}: {reason}; give another --host or --port"
+        ) from None
+
+
+@contextmanager
+def _signals_raise_nothing() -> Iterator[None]:
+    """For uvicorn, which raises the signals that ended it once more: they have done their work."""
+    before = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
