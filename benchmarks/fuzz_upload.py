@@ -32,9 +32,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mixqual.bench.random_bundle import write_random_bundle
-from mixqual.deploy import load, read_bundle
+from mixqual.deploy import load
+from mixqual.deploy.bundle import read_bundle
 from mixqual.errors import BundleError
 from mixqual.service import Engine, Settings, create_app
+from mixqual.service.degrading import degraded
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
 MODES = ("L", "RGB", "P", "1", "RGBA", "I;16")
@@ -99,7 +101,7 @@ def service(bundle: Path) -> Iterator[httpx.Client]:
     """A client of a service in a thread, with limits that mutations can reach."""
     limits = Settings(max_bytes=60_000, max_images=4, max_pixels=10_000)
     listener = socket.create_server(("127.0.0.1", 0))
-    app = create_app(Engine(lambda: load(bundle), limits))
+    app = create_app(Engine(lambda: load(bundle), limits, degrade=degraded))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", server_header=False))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
     thread.start()

@@ -30,6 +30,8 @@ def assert_same(found: Any, expected: Any) -> None:
             assert_same(found[key], expected[key])
     elif isinstance(expected, float):
         assert found == pytest.approx(expected, abs=1e-6)
+    elif isinstance(expected, tuple):
+        assert found == list(expected)
     else:
         assert found == expected
 

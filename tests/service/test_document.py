@@ -82,7 +82,7 @@ def test_the_document_names_every_route_and_every_refusal(random_bundle: Path) -
         ("/health", "get"): {200},
         ("/ready", "get"): {200, 503},
         ("/predict", "post"): uploads,
-        ("/explore", "post"): uploads,
+        ("/explore", "post"): uploads | {501},
         ("/model", "get"): {200, 401, 503},
         ("/metrics", "get"): {200, 401},
     }

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from mixqual.config import BackboneConfig
 from mixqual.deploy import Manifest
+from mixqual.deploy.assembly import mixture_tensors
 from mixqual.deploy.bundle import write_bundle
 from mixqual.deploy.manifest import Grid, Trust
-from mixqual.deploy.parts import mixture_tensors
 from mixqual.networks import Gate, build_classifier
 
 _EXPERTS = ("clean", "noise", "blur")

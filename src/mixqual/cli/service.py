@@ -13,7 +13,12 @@ from mixqual.errors import ServiceError
 
 @app.command()
 def serve(
-    bundle: Annotated[Path, typer.Argument(help="A bundle of `mixqual export`.")],
+    bundle: Annotated[Path, typer.Argument(help="A bundle or an ONNX file of `mixqual export`.")],
+    mode: Annotated[
+        str | None, typer.Option(help='"full", "conditional" or "expert", as in `predict`.')
+    ] = None,
+    tau: Annotated[float | None, typer.Option(help="Least weight of an expert that runs.")] = None,
+    expert: Annotated[str | None, typer.Option(help="The one expert to ask.")] = None,
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes any that is free.")] = 8000,
     api_key_file: Annotated[
@@ -56,7 +61,7 @@ def serve(
         max_wait_ms=max_wait_ms,
         timeout_s=timeout,
     )
-    run(lambda: load(bundle, device), settings, _say)
+    run(lambda: load(bundle, device, mode=mode, tau=tau, expert=expert), settings, _say)
 
 
 def _say(line: str) -> None:

@@ -1,7 +1,6 @@
 """From a bundle to a process that listens, until it is told to end."""
 
 import importlib
-import importlib.util
 import logging
 import math
 import signal
@@ -79,9 +78,10 @@ def serve(load: Callable[[], Predictor], settings: Settings, say: Callable[[str]
 
 def _degrading() -> Degrade | None:
     """What degrades images, where torch is installed: a service that only predicts needs none."""
-    if importlib.util.find_spec("torch") is None:
+    try:
+        degrade: Degrade = importlib.import_module("mixqual.service.degrading").degraded
+    except ModuleNotFoundError:
         return None
-    degrade: Degrade = importlib.import_module("mixqual.service.degrading").degraded
     return degrade
 
 
