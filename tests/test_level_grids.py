@@ -1,12 +1,14 @@
 """From a study's tables to distortions and their levels."""
 
+import json
+
 import pytest
 import torch
 
 from mixqual.config import DistortionConfig
 from mixqual.distortions import Composition
 from mixqual.errors import StudyError
-from mixqual.level_grids import checked_distortion, level_grid
+from mixqual.level_grids import checked_distortion, distortion_of, grid_facts, level_grid
 from mixqual.study_file import make_table
 
 
@@ -104,3 +106,20 @@ def test_levels_that_a_distortion_cannot_have_are_refused(
 ) -> None:
     with pytest.raises(StudyError, match=message):
         checked_distortion(name, table(**values), 224)
+
+
+def test_a_distortion_is_made_again_from_what_results_tell_of_it() -> None:
+    images_BCHW = 255 * torch.rand(2, 3, 20, 20, generator=torch.Generator().manual_seed(0))
+    parts = ({"kind": "gaussian_blur", "max": 4.0}, {"kind": "gaussian_noise", "max": 20.0})
+    tables = {
+        "gaussian_noise": DistortionConfig(max=50.0, options={"clip": True}),
+        "jpeg": DistortionConfig(min=10.0),
+        "mine": DistortionConfig(kind="gaussian_blur", max=4.0),
+        "both": DistortionConfig.model_validate({"parts": parts}),
+    }
+    for name, settings in tables.items():
+        kind = checked_distortion(name, settings, 112)
+        levels = level_grid(kind, settings, 112)
+        again = distortion_of(json.loads(json.dumps(grid_facts(name, settings, kind, levels))), 112)
+        levels_B = torch.full((2,), levels[-1], dtype=torch.float64)
+        assert torch.equal(again(images_BCHW, levels_B), kind(images_BCHW, levels_B)), name

@@ -1,6 +1,6 @@
 """From the [distortions] tables of a study to distortions and the levels of their test grids."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mixqual.config import DistortionConfig, PartConfig
@@ -50,6 +50,18 @@ def grid_facts(
         "options": settings.options,
         **_beyond_options(settings, kind),
     }
+
+
+def distortion_of(facts: Mapping[str, Any], size: int) -> Distortion:
+    """The distortion that `grid_facts` has told of, for images of `size` pixels.
+
+    Raises `StudyError` if it is unknown here.
+    """
+    if "parts" in facts:
+        parts = [PartConfig(**part) for part in facts["parts"]]
+        return Composition([_part("distortions", part, size) for part in parts])
+    settings = DistortionConfig(max=facts["max_at_224"], options=facts["options"])
+    return _find("distortions", facts["kind"], settings)
 
 
 def _beyond_options(settings: DistortionConfig, kind: Distortion) -> dict[str, Any]:

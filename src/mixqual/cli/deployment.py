@@ -33,6 +33,9 @@ def export(
     input_: Annotated[
         str, typer.Option("--input", help='Images of ONNX and torch-export: "uint8", "float32".')
     ] = "uint8",
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Convolutions of ONNX in whole numbers of 8 bits.")
+    ] = False,
     model: Annotated[str, typer.Option(help='"mix", or a tree of the run.')] = "mix",
     seed: Annotated[
         int | None, typer.Option(help="Which training of the run; the first without.")
@@ -41,7 +44,7 @@ def export(
     """Write a trained mixture with all that it needs as one file, also for other programs."""
     from mixqual.deploy.export import export as write
 
-    found = write(run, out, format=form, input=input_, model=model, seed=seed)
+    found = write(run, out, format=form, input=input_, int8=int8, model=model, seed=seed)
     Console().print(
         f"{found.path}: {found.manifest.model} of {found.manifest.name}, "
         f"{found.path.stat().st_size / 2**20:.1f} MiB{_likeness(found)}",
@@ -107,7 +110,21 @@ def _likeness(found: "Exported") -> str:
     largest = max(found.parity.clean, found.parity.distorted)
     return (
         f" ({found.format}); its probabilities differ by at most {largest:.1g} from those of the "
-        f"mixture on {found.parity.images} clean and distorted images"
+        f"mixture on {found.parity.images} clean and distorted images{_loss(found)}"
+    )
+
+
+def _loss(found: "Exported") -> str:
+    if not found.int8:
+        return ""
+    if found.int8.auc is None or found.int8.auc_int8 is None:
+        return (
+            "; what int8 costs in AUC was not measured, as the run no longer has its validation "
+            "images: it was calibrated on made-up ones"
+        )
+    return (
+        f"; int8: AUC {found.int8.auc_int8:.3f} instead of {found.int8.auc:.3f} on "
+        f"{found.int8.images} validation images at {found.int8.levels} levels"
     )
 
 

@@ -121,7 +121,7 @@ def open_images(directory: Path, memory_budget_mb: int) -> DecodedImages:
             file_hashes=tuple(table["file_hashes"]),
             pixel_hashes=tuple(table["pixel_hashes"]),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} is damaged ({error}); delete {directory} and run again") from None
     counts = {len(pixels_NHWC), len(images.ids), len(images.labels_N), len(images.splits)}
     counts |= {len(images.groups), len(images.file_hashes), len(images.pixel_hashes)}

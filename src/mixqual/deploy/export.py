@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast, get_args
 
 import numpy as np
 import torch
@@ -12,16 +12,18 @@ from torch import Tensor
 from mixqual.artifacts import make_folder, write_atomically
 from mixqual.deploy.assembly import assemble
 from mixqual.deploy.bundle import write_bundle
+from mixqual.deploy.int8 import measured, quantised
 from mixqual.deploy.manifest import Manifest
-from mixqual.deploy.onnx_file import Facts, Parity, write_onnx_file
+from mixqual.deploy.onnx_file import Facts, Input, Int8, Parity, write_onnx_file
 from mixqual.deploy.onnx_graph import onnx_graph
 from mixqual.deploy.onnx_runner import OnnxRunner
-from mixqual.deploy.parity import Answer, check_parity, parity
+from mixqual.deploy.parity import Answer, check_parity, parity, probe_batches
 from mixqual.deploy.run_mixture import MIX, run_mixture
 from mixqual.deploy.runner import Mode, Runner
 from mixqual.deploy.torch_program import load_program, torch_program
 from mixqual.deploy.torch_runner import TorchRunner
-from mixqual.deploy.whole_network import INPUTS, WholeNetwork, example_of
+from mixqual.deploy.validation import find_validation
+from mixqual.deploy.whole_network import WholeNetwork, example_of
 from mixqual.errors import BundleError
 from mixqual.finished_run import FinishedRun
 
@@ -39,6 +41,7 @@ class Exported(NamedTuple):
     manifest: Manifest
     parity: Parity | None
     """How near its answers are to those of the mixture; of a bundle, which is the mixture, None."""
+    int8: Int8 | None = None
 
 
 def export(
@@ -49,6 +52,7 @@ def export(
     seed: int | None = None,
     format: str | None = None,
     input: str = "uint8",
+    int8: bool = False,
 ) -> Exported:
     """Write the mixture of a finished run as one file.
 
@@ -56,7 +60,9 @@ def export(
     first. `format` is "bundle", "onnx" or "torch-export", by default that of the ending .onnx or
     .pt2, and a bundle for any other. The latter two hold the whole way from pixels to calibrated
     probabilities, and take grey levels of 0 to 255 as `input`, "uint8" or "float32". They are
-    compared with the mixture before they are written.
+    compared with the mixture before they are written. With `int8` the convolutions of ONNX are in
+    whole numbers; what that costs is measured, on validation images that the run still has, and not
+    refused.
 
     Raises `RunError` for a run that is not finished, has no such training, or whose weights are
     gone, and `BundleError` for a model that is no mixture, settings that do not fit, and a file
@@ -65,7 +71,9 @@ def export(
     path = Path(out)
     by_suffix = _BY_SUFFIX.get(path.suffix.lower(), _BUNDLE)
     chosen = _one_of("format", by_suffix if format is None else format, FORMATS)
-    kind = _one_of("input", input, list(INPUTS))
+    kind = cast(Input, _one_of("input", input, get_args(Input)))
+    if int8 and chosen != _ONNX:
+        raise BundleError(f"int8 is for the format {_ONNX}, not {chosen}")
     finished = FinishedRun.open(Path(run))
     training = finished.seeds[0] if seed is None else seed
     manifest, tensors = run_mixture(finished, model, training)
@@ -77,13 +85,27 @@ def export(
     network = WholeNetwork(manifest, mixture).eval()
     # Before the runner, which puts the mixture into another memory format.
     content, answer = _made(chosen, network, manifest, example_of(manifest, kind))
-    found = parity(manifest, _answering(TorchRunner(manifest, mixture, "cpu")), answer)
+    own = _answering(TorchRunner(manifest, mixture, "cpu"))
+    found, loss = parity(manifest, own, answer), None
     check_parity(found, str(path))
+    if int8:
+        content, loss = _in_int8(content, finished, manifest, kind)
+        found = parity(manifest, own, _answering(OnnxRunner(content, "cpu")))
     if chosen == _ONNX:
-        write_onnx_file(path, content, manifest, Facts(input=kind, parity=found))
+        write_onnx_file(path, content, manifest, Facts(input=kind, parity=found, int8=loss))
     else:
         write_atomically(path, content)
-    return Exported(path, chosen, manifest, found)
+    return Exported(path, chosen, manifest, found, loss)
+
+
+def _in_int8(
+    graph: bytes, finished: FinishedRun, manifest: Manifest, kind: Input
+) -> tuple[bytes, Int8]:
+    """The graph in whole numbers, calibrated on validation images, or on made-up ones without."""
+    validation = find_validation(finished, manifest)
+    batches = validation.calibrating() if validation else probe_batches(manifest)
+    small = quantised(graph, batches, kind)
+    return small, measured(validation, OnnxRunner(graph, "cpu"), OnnxRunner(small, "cpu"))
 
 
 def _made(

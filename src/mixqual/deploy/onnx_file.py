@@ -6,7 +6,7 @@ manifest, facts of the export, and the checksums of all three. They are told apa
 a library, so that nothing is given to one before it is known to be what was written.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, final
@@ -18,6 +18,9 @@ from mixqual.config import Table
 from mixqual.deploy.manifest import Manifest
 from mixqual.deploy.parts import check_parts, from_json, head_of, read_head, to_json
 from mixqual.errors import BundleError
+
+Input = Literal["uint8", "float32"]
+"""Types of images."""
 
 MOST_BYTES = 2**31 - 1
 """Protobuf cannot hold more."""
@@ -45,12 +48,27 @@ class Parity(Table):
     """How many there were of both kinds; made up, with the spectrum of photographs."""
 
 
+class Int8(Table):
+    """What it costs that convolutions are in whole numbers of 8 bits."""
+
+    auc: float | None
+    """The average AUC on validation images before; None if the run no longer has them."""
+    auc_int8: float | None
+    """The same of this file."""
+    images: int
+    """How many there were."""
+    levels: int
+    """Distortions and levels at which each was shown."""
+
+
 class Facts(Table):
     """What the export says of an ONNX file."""
 
-    input: Literal["uint8", "float32"]
+    input: Input
     """Type of the images; both hold grey levels of 0 to 255."""
     parity: Parity
+    int8: Int8 | None = None
+    """None if the file computes in floating point throughout."""
 
 
 @final
@@ -99,7 +117,7 @@ def read_onnx_file(path: Path) -> OnnxFile:
     return OnnxFile(manifest, from_json(path, _FACTS, Facts, metadata[_FACTS]), content)
 
 
-def _parted(content: bytes) -> tuple[bytes, Mapping[str, bytes]]:
+def _parted(content: bytes) -> tuple[bytes, dict[str, bytes]]:
     """The graph, and the metadata behind it; raises `IndexError` or `ValueError` if damaged."""
     metadata: dict[str, bytes] = {}
     end = None

@@ -48,7 +48,7 @@ def onnx_graph(network: WholeNetwork, example_BCHW: torch.Tensor) -> bytes:
             f"torch cannot write this network as ONNX ({type(error).__name__}: {reason}); "
             "export a bundle (.mixqual)"
         ) from error
-    return _without_origins(model)
+    return without_origins(model)
 
 
 def _check_size(network: WholeNetwork) -> None:
@@ -61,8 +61,11 @@ def _check_size(network: WholeNetwork) -> None:
         )
 
 
-def _without_origins(model: Any) -> bytes:
-    """The model without what the exporter notes of its origin: lines of code, paths."""
+def without_origins(model: Any) -> bytes:
+    """The model without what the exporter notes of its origin: lines of code, paths.
+
+    Metadata of the file are ours alone.
+    """
     graph = model.graph
     for values in (graph.node, graph.input, graph.output, graph.value_info, graph.initializer):
         for value in values:

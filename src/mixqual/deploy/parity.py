@@ -32,13 +32,20 @@ _SHARES = (0.5, 1.0)
 
 def parity(manifest: Manifest, one: Answer, other: Answer) -> Parity:
     """Compare answers on images with the spectrum of photographs, clean, noisy and blurred."""
+    batches = probe_batches(manifest)
+    found = [_differences(one, other, images_BCHW) for images_BCHW in batches]
+    return Parity(
+        clean=found[0][0],
+        distorted=_largest([p for p, _ in found[1:]]),
+        weights=_largest([w for _, w in found]),
+        images=sum(map(len, batches)),
+    )
+
+
+def probe_batches(manifest: Manifest) -> list[NDArray[np.uint8]]:
+    """Eight images: clean, then with noise and with blur at the manifest's levels."""
     clean_BCHW = probe_images(manifest.size)
-    p, w = _differences(one, other, _as_bytes(clean_BCHW))
-    worst, count = 0.0, len(clean_BCHW)
-    for distorted_BCHW in _distorted(manifest, clean_BCHW):
-        p_distorted, w_distorted = _differences(one, other, _as_bytes(distorted_BCHW))
-        worst, w, count = max(worst, p_distorted), max(w, w_distorted), count + len(distorted_BCHW)
-    return Parity(clean=p, distorted=worst, weights=w, images=count)
+    return [_as_bytes(images) for images in (clean_BCHW, *_distorted(manifest, clean_BCHW))]
 
 
 def check_parity(found: Parity, what: str) -> None:
@@ -78,6 +85,10 @@ def _distorted(manifest: Manifest, images_BCHW: Tensor) -> list[Tensor]:
             levels_B = torch.full((len(images_BCHW),), share * level, dtype=torch.float64)
             found.append(kind(images_BCHW, levels_B))
     return found
+
+
+def _largest(differences: list[float]) -> float:
+    return float(np.max(differences))  # NaN if one is
 
 
 def _as_bytes(images_BCHW: Tensor) -> NDArray[np.uint8]:

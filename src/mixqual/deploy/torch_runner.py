@@ -22,7 +22,7 @@ from mixqual.runtime import place, set_up_machine
 class TorchRunner:
     """A `Runner` on the CPU or a GPU."""
 
-    modes = MODES
+    modes: tuple[str, ...] = MODES
 
     def __init__(self, manifest: Manifest, mixture: Mixture, device: str = "auto") -> None:
         self._manifest = manifest

@@ -9,7 +9,7 @@ from mixqual.confidence import PROBABILITY_FLOOR
 from mixqual.deploy.manifest import Manifest
 from mixqual.networks import Mixture
 
-INPUTS = {"uint8": torch.uint8, "float32": torch.float32}
+_TYPES = {"uint8": torch.uint8, "float32": torch.float32}
 
 
 @final
@@ -32,4 +32,4 @@ class WholeNetwork(nn.Module):
 
 def example_of(manifest: Manifest, input_type: str) -> Tensor:
     """Two black images: an exporter would take a batch of one to be always one."""
-    return torch.zeros(2, 3, manifest.size, manifest.size, dtype=INPUTS[input_type])
+    return torch.zeros(2, 3, manifest.size, manifest.size, dtype=_TYPES[input_type])
