@@ -12,6 +12,7 @@ from mixqual.bench import (
     decode,
     distortions,
     epoch,
+    executor,
     forward,
     indexing,
     memory,
@@ -39,6 +40,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("_IMAGES", 4), ("_SIDE", 32), ("_BATCH", 2), ("_NETWORKS", 1)):
         monkeypatch.setattr(sweep, name, value)
     monkeypatch.setattr(indexing, "_FILES", 40)
+    monkeypatch.setattr(executor, "_FEW", 20)
     monkeypatch.setattr(memory, "_SETTING", memory._Setting(side=32, images=32))
     for name, value in (("_SMALL", 6), ("_LARGE", 2), ("_LARGE_SIZE", (1280, 1280))):
         monkeypatch.setattr(decode, name, value)
@@ -119,6 +121,7 @@ def test_all_of_them_run() -> None:
             for backend in ("eager", "compiled", "onnxruntime")
             for against in ("plain", "onnxruntime")
         ),
+        ("executor", "a stage on a Ray cluster of this machine", "bound:"),
         ("sweep", "sweep", "floor:"),
         ("training", f"training step of {TINY}", "plain"),
         ("trees", "training of tree_blocks.3", "floor:"),
@@ -165,6 +168,7 @@ def test_an_unknown_one_is_refused() -> None:
         "decode",
         "distortions",
         "epoch",
+        "executor",
         "forward",
         "indexing",
         "memory",

@@ -65,6 +65,7 @@ TESTED_ELSEWHERE = {
     "gate_layers.py": "tests/networks/test_gate.py and tests/report/test_gate_table.py",
     "errors.py": "below: it holds classes without code",
     "bench/distortions.py": "tests/test_bench.py",
+    "bench/executor.py": "tests/test_bench.py",
     "bench/forward.py": "tests/test_bench.py",
     "bench/noise_images.py": "tests/test_bench.py",
     "bench/plain.py": "tests/test_bench.py",
