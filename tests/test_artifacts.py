@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from mixqual.artifacts import (
     ArtifactStore,
     exclusive,
+    holding,
     key_of,
     read_json,
     refusing_full_disk,
@@ -427,10 +429,36 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": ":".join(sys.path)}
 
 
+# One maker at a time
+
+HOLD_LOCK = HOLD.replace("exclusive", "holding")
+
+
+def test_a_lock_is_waited_for_until_its_owner_dies(tmp_path: Path) -> None:
+    lock, freed = tmp_path / ".locks" / "network-1", threading.Event()
+    with held_by_another_process(lock, HOLD_LOCK) as holder:
+        got: list[bool] = []
+
+        def take() -> None:
+            with holding(lock):
+                got.append(freed.is_set())
+
+        waiting = threading.Thread(target=take)
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+        with holding(lock.with_name("network-2")):  # another artifact is free
+            pass
+        freed.set()
+        holder.kill()
+        waiting.join(10)
+    assert got == [True]
+
+
 @contextmanager
-def held_by_another_process(root: Path) -> Iterator[subprocess.Popen[bytes]]:
+def held_by_another_process(root: Path, how: str = HOLD) -> Iterator[subprocess.Popen[bytes]]:
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(root)],
+        [sys.executable, "-c", how, str(root)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment(),

@@ -12,6 +12,7 @@ from mixqual.bench import (
     decode,
     distortions,
     epoch,
+    executor,
     forward,
     indexing,
     memory,
@@ -51,6 +52,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scaling, "_BASE", scaling._Size(images=2))
     monkeypatch.setattr(scaling, "_AXES", {"images": (2, 4), "levels": (2, 4), "experts": (1, 2)})
     monkeypatch.setattr(indexing, "_FILES", 40)
+    monkeypatch.setattr(executor, "_FEW", 20)
     monkeypatch.setattr(memory, "_SETTING", memory._Setting(side=32, images=32))
     for name, value in (("_SMALL", 6), ("_LARGE", 2), ("_LARGE_SIZE", (1280, 1280))):
         monkeypatch.setattr(decode, name, value)
@@ -135,6 +137,7 @@ def test_all_of_them_run() -> None:
             for backend in ("eager", "compiled", "onnxruntime")
             for against in ("plain", "onnxruntime")
         ),
+        ("executor", "a stage on a Ray cluster of this machine", "bound:"),
         ("mixture", "M_mix whole, paper gate", "one"),
         ("scaling", "sweep, exponent of images", "1,"),
         ("service", "an image from the service, one to a request", "the"),
@@ -189,6 +192,7 @@ def test_an_unknown_one_is_refused() -> None:
         "decode",
         "distortions",
         "epoch",
+        "executor",
         "forward",
         "indexing",
         "memory",

@@ -15,13 +15,16 @@ import pytest
 from ended import Command
 from finished_runs import Run, times
 from PIL import Image
-from small_elpv import cell, with_trees
+from small_elpv import cell, with_trees, write_study
+
+from mixqual.artifacts import exclusive
+from mixqual.run_status import StageStatus, write_status
 
 CLASSES = ("mono-defective", "mono-functional", "poly-defective", "poly-functional")
 QUICK = ("--set", "training.max_epochs=1", "--set", "gate.max_epochs=1")
 
 COMMANDS = (
-    *("run", "neurons", "report", "export", "predict"),
+    *("run", "status", "neurons", "report", "export", "predict"),
     *("evaluate", "cost", "distort", "distortions", "bench"),
 )
 NETWORKS = ("clean", "noise", "blur", "all", "all_long")
@@ -568,9 +571,52 @@ class TestEvaluate:
         assert "set backbone.weights to a local" in ended.err
 
 
+class TestCluster:
+    """What needs no cluster; studies on one are in test_ray_executor.py."""
+
+    def test_an_address_without_ray_is_refused(self, command: Command, tmp_path: Path) -> None:
+        study = write_study(tmp_path / "tiny.toml", tmp_path)
+        ended = command("run", study, "--address", "auto")
+        assert ended.refusal() == "--address is that of a Ray cluster; add --executor ray"
+
+    def test_ray_is_named_with_its_extra_if_it_is_lacking(
+        self, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "ray", None)
+        monkeypatch.delitem(sys.modules, "mixqual.ray_executor", raising=False)
+        study = write_study(tmp_path / "tiny.toml", tmp_path)
+        assert (
+            'pip install "mixqual[cluster]"' in command("run", study, "--executor", "ray").refusal()
+        )
+
+    def test_status_says_what_runs_and_why_something_does_not(
+        self, command: Command, tmp_path: Path
+    ) -> None:
+        stages = [
+            StageStatus("train clean", "network", "done", 60.0, 1),
+            StageStatus("train noise", "network", "running", None, 1),
+            StageStatus("train blur", "network", "failed", 3.0, 4, "OSError: gone"),
+            StageStatus("solve weights", "weights", "blocked"),
+        ]
+        write_status(tmp_path, stages)
+        counts = (
+            "1 of 4 stages done, 1 running, 0 to be tried again, 1 failed, 1 that need a failed "
+            "one, 0 left"
+        )
+        failed = "failed: train blur: OSError: gone"
+        with exclusive(tmp_path):
+            led = command("status", tmp_path).out.splitlines()
+        assert led == [counts, "about 0:01:00 left for them", "running: train noise", failed]
+        alone = command("status", tmp_path).out.splitlines()
+        assert alone == [counts, "no process leads it; run it again to go on", failed]
+
+    def test_status_refuses_a_folder_without_one(self, command: Command, tmp_path: Path) -> None:
+        assert f"{tmp_path} has no status.json" in command("status", tmp_path).refusal()
+
+
 def test_bench_refuses_an_unknown_name(command: Command) -> None:
     refused = command("bench", "speed").refusal()
     assert refused == (
-        "unknown benchmark 'speed'; there are decode, distortions, epoch, forward, indexing, "
-        "memory, mixture, scaling, startup, sweep, training, tree_sweep, trees"
+        "unknown benchmark 'speed'; there are decode, distortions, epoch, executor, forward, "
+        "indexing, memory, mixture, scaling, service, startup, sweep, training, tree_sweep, trees"
     )

@@ -36,6 +36,7 @@ def cluster() -> Iterator[Cluster]:
     head = {**_NODE, "num_cpus": 0, "include_dashboard": False, "_system_config": quick}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")  # or whatever else runs here comes first
         cluster = Cluster(initialize_head=True, head_node_args=head)
         for _ in range(3):
             cluster.add_node(**_NODE)
@@ -167,6 +168,7 @@ def behave(stage: Stage) -> None:
 
 def run_on(cluster: Cluster, stages: Sequence[Stage], **resources: Any) -> Heard:
     heard = Heard()
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers do not see tests
     RayExecutor(ClusterConfig(**resources), cluster.address).run(stages, behave, heard)
     assert not ray.is_initialized()
     return heard

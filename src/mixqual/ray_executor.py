@@ -3,6 +3,7 @@
 import heapq
 import logging
 import os
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -129,18 +130,27 @@ class _Running:
 def _connected(address: str | None) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     try:
+        _reach(address)
         ray.init(
             address=address,
             include_dashboard=False if address is None else None,
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise RunError(f"no Ray cluster at {address}: {error}") from None
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _reach(address: str | None) -> None:
+    """Raise `OSError` at once if nobody listens: Ray itself would wait for minutes."""
+    host, colon, port = (address or "").rpartition(":")
+    if colon and port.isdecimal() and "/" not in host:
+        with socket.create_connection((host, int(port)), timeout=10):
+            pass
 
 
 def _slots(resources: ClusterConfig) -> int:
@@ -171,4 +181,5 @@ def _reason(cause: BaseException) -> str:
     if isinstance(cause, MixqualError):
         return str(cause)
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    return f"{type(cause).__name__}: {lines[0] if lines else 'no message'}"
+    # The first sentence; Ray goes on with advice about its dashboard.
+    return f"{type(cause).__name__}: {lines[0].partition('. ')[0] if lines else 'no message'}"
