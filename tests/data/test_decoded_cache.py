@@ -208,8 +208,8 @@ def test_damaged_cache(root: Path, tmp_path: Path, decode_folder: Decode) -> Non
     decode_folder(root)
     pixels, table = tmp_path / "cache" / "images.npy", tmp_path / "cache" / "images.json"
     whole, listed = pixels.read_bytes(), json.loads(table.read_text())
-    pixels.write_bytes(whole[:-1])
-    for budget in (0, 64):
+    for content, budget in ((whole[:-1], 0), (whole[:-1], 64), (b"", 0)):
+        pixels.write_bytes(content)
         with pytest.raises(RunError, match=r"images.npy is damaged"):
             open_images(tmp_path / "cache", budget)
     pixels.write_bytes(whole)
