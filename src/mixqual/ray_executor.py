@@ -55,7 +55,7 @@ class RayExecutor:
             task = ray.remote(
                 num_cpus=self.resources.cpus,
                 num_gpus=self.resources.gpus,
-                memory=self.resources.memory_mb * 2**20 or None,
+                memory=self.resources.memory_mb * 2**20,
                 max_retries=0,  # retries are counted here, whatever the reason
             )(call)
             _Running(self.resources, task, Frontier(stages), watch).to_the_end()
