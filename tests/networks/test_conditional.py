@@ -161,6 +161,27 @@ def test_each_expert_runs_once_on_the_images_that_need_it() -> None:
     assert images_run(0.6) == [[5], [4], [1], [], [5]]
 
 
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_experts_see_their_images_in_the_memory_format_that_these_have(
+    memory_format: torch.memory_format,
+) -> None:
+    w_BE, images_BCHW = (
+        weights(9, 3, seed=4),
+        photographs(9).contiguous(memory_format=memory_format),
+    )
+    mixture = mixture_of(None, Told(w_BE))
+    seen: list[Tensor] = []
+    for branch in mixture.branches:
+        branch.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
+    with torch.inference_mode():
+        conditional_forward(mixture, images_BCHW, 0.3)
+    for expert, given_BCHW in enumerate(seen):
+        assert given_BCHW.is_contiguous(memory_format=memory_format)
+        passing_B = passing_weights(w_BE, 0.3)[:, expert] > 0
+        assert torch.equal(given_BCHW, images_BCHW[passing_B])
+    assert len(seen) == 3
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     images=st.integers(1, 20),

@@ -1,5 +1,6 @@
 """Conditional inference: of a mixture only the experts that count for an image run on it."""
 
+import torch
 from torch import Tensor
 
 from mixqual.errors import MixqualError
@@ -41,7 +42,7 @@ def weighted_forward(mixture: Mixture, images_BCHW: Tensor, weights_BE: Tensor) 
         chosen_B = weights_BE[:, expert].nonzero().squeeze(1)
         if len(chosen_B) == 0:
             continue
-        outputs_B = branch(features[chosen_B])  # copies, which a branch may change in place
+        outputs_B = branch(_copies(features, chosen_B))
         if mixture.suffix is None:
             outputs_B = outputs_B.softmax(-1)
         shape = (-1, *[1] * (outputs_B.dim() - 1))
@@ -54,3 +55,13 @@ def weighted_forward(mixture: Mixture, images_BCHW: Tensor, weights_BE: Tensor) 
         return mixed_B
     logits_BK: Tensor = mixture.suffix(mixed_B)
     return logits_BK.softmax(1)
+
+
+def _copies(features: Tensor, chosen_B: Tensor) -> Tensor:
+    """Copies of some images' features, which a branch may change in place, in their memory format.
+
+    Selecting whole rows of memory is several times faster than indexing.
+    """
+    if features.dim() == 4 and features.is_contiguous(memory_format=torch.channels_last):
+        return features.permute(0, 2, 3, 1).index_select(0, chosen_B).permute(0, 3, 1, 2)
+    return features.index_select(0, chosen_B)
