@@ -572,5 +572,5 @@ def test_bench_refuses_an_unknown_name(command: Command) -> None:
     refused = command("bench", "speed").refusal()
     assert refused == (
         "unknown benchmark 'speed'; there are decode, distortions, epoch, forward, indexing, "
-        "memory, startup, sweep, training, tree_sweep, trees"
+        "memory, service, startup, sweep, training, tree_sweep, trees"
     )
