@@ -10,8 +10,8 @@ from mixqual.bench.targets import _TARGETS, target_of
     ("benchmark", "what", "against", "target"),
     [
         ("decode", "decoding 400 PNG files", "Pillow, one after the other", 0.67),
-        ("distortions", "gaussian_blur", "opencv-python-headless 4.12", 1.0),
-        ("distortions", "gaussian_noise", "floor: one normal draw a value", None),
+        ("distortions", "gaussian_blur", "opencv-python-headless 4.12", 0.77),
+        ("distortions", "gaussian_noise", "floor: one normal draw a value", 1.2),
         ("distortions", "zoom_blur", "opencv 4.12", 1.5),
         ("distortions", "ImageNet-C's gaussian_blur", "imagecorruptions 1.1.2", 1.5),
         ("mixture", "M_mix whole, patch gate", "one network", 3.1),
@@ -24,6 +24,12 @@ from mixqual.bench.targets import _TARGETS, target_of
         ("sweep", "sweep, eager", "floor: the same", 1.1),
         ("sweep", "sweep with decoding", "torchvision 1: a pass for each model and level", 0.143),
         ("sweep", "sweep", "torchvision 1: a pass for each model and level, if blur", None),
+        ("forward", "timm/tf_efficientnet_lite0, onnxruntime", "plain PyTorch", 0.25),
+        ("forward", "timm/tf_efficientnet_lite0, eager", "plain PyTorch", None),
+        ("forward", "torchvision/resnet50, onnxruntime", "onnxruntime by hand", 1.0),
+        ("training", "training step of timm/tf_efficientnet_lite0", "plain PyTorch", 0.5),
+        ("service", "an image from the service, one to a request", "the predictor", 1.18),
+        ("executor", "a stage on a Ray cluster of this machine", "bound: 20 ms", 1.0),
         ("startup", "import mixqual", "floor: python -c pass", None),
     ],
 )
