@@ -141,7 +141,10 @@ def _names(patterns: list[str]) -> Iterator[str]:
 def _words(found: "Prediction") -> str:
     weights = ", ".join(f"{expert} {weight:.2f}" for expert, weight in found.weights.items())
     seen = found.distortion
-    what = seen.name if seen.level is None else f"{seen.name} {seen.level:g} {seen.unit}"
+    what = seen.name
+    if seen.levels is not None:
+        low, high = seen.levels
+        what += f" {low:g} {seen.unit}" if low == high else f" {low:g} to {high:g} {seen.unit}"
     verdict = f", {found.verdict}" if found.verdict else ""
     left_out = len(found.experts_run) < len(found.weights)
     run = f"; ran {', '.join(found.experts_run)}" if left_out else ""

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixqual.deploy.manifest import Grid
 
 CLEAN = "clean"
+_AS_NEAR = 0.1
+"""Rows whose distances differ by less cannot be told apart: gates deviate as much over images."""
 
 
 @final
@@ -20,6 +23,9 @@ class Estimate:
     """A distortion that the mixture was trained for, or "clean"."""
     level: float | None
     unit: str | None
+    levels: tuple[float, float] | None
+    """The lowest and the highest level of that distortion whose weights are about as near; the same
+    experts may be best for many of its levels."""
     distance: float
     """Between the weights, from 0 to the square root of 2. Experts that serve several distortions
     alike make these hard to tell apart."""
@@ -35,11 +41,18 @@ def estimate_distortion(grids: Mapping[str, Grid], weights_E: Sequence[float]) -
         distances_V = np.linalg.norm(np.array(grid.weights) - np.array(weights_E), axis=1)
         row = int(distances_V.argmin())
         if nearest is None or distances_V[row] < nearest.distance:
-            distance = float(distances_V[row])
             nearest = (
-                Estimate(name, grid.levels[row], grid.unit, distance)
+                _damaged(name, grid, distances_V)
                 if row
-                else Estimate(CLEAN, None, None, distance)
+                else Estimate(CLEAN, None, None, None, float(distances_V[0]))
             )
     assert nearest is not None  # a manifest has distortions
     return nearest
+
+
+def _damaged(name: str, grid: Grid, distances_V: NDArray[np.float64]) -> Estimate:
+    row = int(distances_V.argmin())
+    near = np.flatnonzero(distances_V < distances_V[row] + _AS_NEAR)
+    near = near[near > 0]  # the first is the clean level
+    levels = grid.levels[near[0]], grid.levels[near[-1]]
+    return Estimate(name, grid.levels[row], grid.unit, levels, float(distances_V[row]))

@@ -104,10 +104,10 @@ function show({ image: pixels, prediction, experts }) {
   at("confidence").textContent = percent(prediction.confidence);
   at("verdict").textContent = prediction.verdict ?? "";
   at("verdict").className = `verdict ${prediction.verdict ?? ""}`;
-  const { name, level, unit } = prediction.distortion;
+  const { name, levels, unit } = prediction.distortion;
   const looks = name.replaceAll("_", " ");
   at("estimate").textContent =
-    level === null ? `looks ${looks}` : `looks like ${looks}, ${Number(level.toFixed(2))} ${unit}`;
+    levels === null ? `looks ${looks}` : `looks like ${looks}, ${span(levels)} ${unit}`;
   const weights = Object.entries(prediction.weights);
   document.querySelector(".own").hidden = !experts;
   at("experts").replaceChildren(
@@ -143,6 +143,9 @@ function bar(share, classes = "") {
   const number = made("span", { text: percent(share) });
   return made("div", { classes: "share", children: [made("div", { classes: "bar", children: [filled] }), number] });
 }
+
+const span = (levels) =>
+  [...new Set(levels)].map((level) => Number(level.toFixed(2))).join(" to ");
 
 const colour = (place) => `colour-${place % COLOURS}`;
 
