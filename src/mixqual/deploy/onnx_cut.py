@@ -24,9 +24,7 @@ _TENSOR_NAME, _VALUE_NAME = 8, 1
 
 
 def branch_name(expert: int) -> str:
-    """The value in which the stages of one expert alone end: logits, or features where shared
-    stages follow.
-    """
+    """Where the stages of one expert alone end: in logits, or features if shared stages follow."""
     return f"branch_{expert}"
 
 
