@@ -14,8 +14,9 @@ from torch import Tensor
 from trees_by_hand import Opened, distorted, open_run
 
 import mixqual
-from mixqual.deploy import Predictor
+from mixqual.deploy import Prediction, Predictor
 from mixqual.deploy import export as exporting
+from mixqual.deploy.onnx_runner import OnnxRunner
 from mixqual.deploy.torch_program import MANIFEST_FILE
 from mixqual.errors import BundleError
 
@@ -27,10 +28,14 @@ def opened(tree_run: Run) -> Opened:
     return open_run(tree_run.study, tree_run.out)
 
 
-def answers(predictor: Predictor, images: object) -> np.ndarray:
+def numbers(found: list[Prediction]) -> np.ndarray:
     """Probabilities and weights, side by side."""
-    found = predictor.predict_pixels(images)
     return np.array([[*each.probabilities.values(), *each.weights.values()] for each in found])
+
+
+def answers(predictor: Predictor, images: object) -> np.ndarray:
+    """The numbers that it gives."""
+    return numbers(predictor.predict_pixels(images))
 
 
 def shown(opened: Opened) -> list[Tensor]:
@@ -48,14 +53,23 @@ def test_onnx_answers_as_the_bundle_does(
     told = mixqual.export(tree_run.out, tmp_path / "b.onnx", model=model)
     predictor = mixqual.load(told.path)
     assert predictor.manifest == bundle.manifest
+    whole = Predictor(predictor.manifest, OnnxRunner(told.path.read_bytes(), "cpu"))
     for images_BCHW in shown(opened):
         expected = answers(bundle, images_BCHW)
-        np.testing.assert_allclose(answers(predictor, images_BCHW), expected, atol=1e-4)
-        np.testing.assert_allclose(answers(predictor, images_BCHW[:1]), expected[:1], atol=1e-4)
-        verdicts = [
-            [each.verdict for each in p.predict_pixels(images_BCHW)] for p in (bundle, predictor)
-        ]
-        assert verdicts[0] == verdicts[1]
+        weights_BE = expected[:, -3:]
+        tau = (weights_BE.min() + np.sort(weights_BE, axis=1)[:, 1].max()) / 2
+        assert ((weights_BE < tau) & (weights_BE < weights_BE.max(1, keepdims=True))).any()
+        np.testing.assert_allclose(answers(whole, images_BCHW), expected, atol=1e-4)
+        unthresholded = answers(predictor.using(tau=0.0), images_BCHW)
+        np.testing.assert_allclose(unthresholded, answers(whole, images_BCHW), atol=1e-5)
+        for mode in ({}, {"tau": tau}, {"tau": 1.0}, {"expert": "noise"}, {"expert": "clean"}):
+            in_bundle, in_onnx = (p.using(**mode) for p in (bundle, predictor))
+            expected, found = (p.predict_pixels(images_BCHW) for p in (in_bundle, in_onnx))
+            np.testing.assert_allclose(numbers(found), numbers(expected), atol=1e-4)
+            alone = answers(in_onnx, images_BCHW[:1])
+            np.testing.assert_allclose(alone, numbers(expected[:1]), atol=1e-4)
+            said = [[(each.verdict, each.experts_run) for each in p] for p in (expected, found)]
+            assert said[0] == said[1]
     assert told.parity is not None
     assert max(told.parity.clean, told.parity.distorted) < 1e-4
     metadata = {entry.key: entry.value for entry in onnx.load(told.path).metadata_props}

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 import mixqual
 from mixqual.deploy import Predictor
 from mixqual.deploy.onnx_file import read_onnx_file
+from mixqual.deploy.onnx_runner import OnnxRunner
+from mixqual.deploy.runner import Mode
 from mixqual.deploy.validation import find_validation
 from mixqual.finished_run import FinishedRun
 
@@ -51,6 +53,11 @@ def test_it_says_what_it_costs(command: Command, plain_run: Run, tmp_path: Path)
     clean_BCHW = validation.calibrating()[0]
     weights = [answers(each, "weights", clean_BCHW) for each in (bundle, mixqual.load(path))]
     np.testing.assert_allclose(*weights, atol=1e-4)
+    # Divided it is the same graph.
+    whole = OnnxRunner(path.read_bytes(), "cpu")(clean_BCHW, Mode())
+    np.testing.assert_allclose(
+        answers(mixqual.load(path, tau=0.0), "probabilities", clean_BCHW), whole.p_BK, atol=1e-5
+    )
     p, q = (answers(each, "probabilities", clean_BCHW) for each in (bundle, mixqual.load(path)))
     assert np.abs(p - q).max() > 1e-5
 

@@ -1,4 +1,4 @@
-"""What onnxruntime is asked to run, and what is said if it cannot."""
+"""Whole graphs, as files of before there were parts have them, and files that cannot be run."""
 
 import sys
 from pathlib import Path
@@ -59,16 +59,6 @@ class TestRefuses:
         with pytest.raises(BundleError, match=r"odd\.onnx: onnxruntime cannot run it: .*Sdd"):
             load(tmp_path / "odd.onnx")
 
-    @pytest.mark.parametrize("device", ["gpu", "cuda:x", "", "mps"])
-    def test_unknown_devices(self, device: str) -> None:
-        with pytest.raises(BundleError, match='is not "auto", "cpu" or "cuda'):
-            OnnxRunner(mean_graph(TensorProto.FLOAT), device)
-
-    def test_a_machine_without_onnxruntime(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "onnxruntime", None)
-        with pytest.raises(BundleError, match=r'pip install "mixqual\[onnx\]"'):
-            OnnxRunner(b"")
-
     def test_a_damaged_file_before_onnxruntime_sees_it(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -79,7 +69,7 @@ class TestRefuses:
         with pytest.raises(BundleError, match="no whole ONNX file"):
             load(path)
 
-    def test_other_modes_than_the_full_one(self, tmp_path: Path) -> None:
+    def test_other_modes_of_a_file_that_is_not_divisible(self, tmp_path: Path) -> None:
         path = tmp_path / "tiny"  # known by its first byte
         manifest = Manifest.model_validate(MANIFEST)
         write_onnx_file(path, mean_graph(TensorProto.UINT8), manifest, FACTS)

@@ -70,6 +70,20 @@ def test_it_predicts_what_the_bundle_does(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("options", [("--mode", "conditional"), ("--expert", "noise")])
+def test_other_modes(folder: Path, options: tuple[str, str]) -> None:
+    names = [folder / f"{number}.png" for number in range(3)]
+    ended = mixqual_bare("predict", folder / "tiny.onnx", *names, "--json", *options)
+    assert ended.returncode == 0, ended.stderr
+    bundle = mixqual.load(folder / "tiny.mixqual", **{options[0].removeprefix("--"): options[1]})
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    for line, right in zip(lines, bundle.predict(names), strict=True):
+        assert line["experts_run"] == list(right.experts_run)
+        assert line["probabilities"] == pytest.approx(right.probabilities, abs=1e-4)
+        assert line["verdict"] == right.verdict
+
+
+@pytest.mark.slow
 def test_arrays_and_what_is_no_image_from_python(folder: Path) -> None:
     code = f"""
 import numpy as np, mixqual

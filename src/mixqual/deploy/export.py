@@ -14,8 +14,10 @@ from mixqual.deploy.assembly import assemble
 from mixqual.deploy.bundle import write_bundle
 from mixqual.deploy.int8 import measured, quantised
 from mixqual.deploy.manifest import Manifest
+from mixqual.deploy.onnx_cut import cut_names
 from mixqual.deploy.onnx_file import Facts, Input, Int8, Parity, write_onnx_file
 from mixqual.deploy.onnx_graph import onnx_graph
+from mixqual.deploy.onnx_modes import OnnxPartsRunner
 from mixqual.deploy.onnx_runner import OnnxRunner
 from mixqual.deploy.parity import Answer, check_parity, parity, probe_batches
 from mixqual.deploy.run_mixture import MIX, run_mixture
@@ -88,11 +90,15 @@ def export(
     own = _answering(TorchRunner(manifest, mixture, "cpu"))
     found, loss = parity(manifest, own, answer), None
     check_parity(found, str(path))
+    if chosen == _ONNX:
+        parts = _answering(OnnxPartsRunner(manifest, content, "cpu"))
+        check_parity(parity(manifest, own, parts), f"{path}, part by part,")
     if int8:
         content, loss = _in_int8(content, finished, manifest, kind)
         found = parity(manifest, own, _answering(OnnxRunner(content, "cpu")))
     if chosen == _ONNX:
-        write_onnx_file(path, content, manifest, Facts(input=kind, parity=found, int8=loss))
+        facts = Facts(input=kind, parity=found, int8=loss, divisible=True)
+        write_onnx_file(path, content, manifest, facts)
     else:
         write_atomically(path, content)
     return Exported(path, chosen, manifest, found, loss)
@@ -113,7 +119,7 @@ def _made(
 ) -> tuple[bytes, Answer]:
     """The network in another format, and that which was made of it ready to answer."""
     if form == _ONNX:
-        graph = onnx_graph(network, example_BCHW)
+        graph = onnx_graph(network, example_BCHW, cut_names(manifest))
         return graph, _answering(OnnxRunner(graph, "cpu"))
     content = torch_program(network, example_BCHW, manifest)
     program = load_program(content)

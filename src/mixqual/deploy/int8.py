@@ -10,14 +10,15 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from mixqual.deploy.onnx_cut import INPUT
 from mixqual.deploy.onnx_file import Int8
 from mixqual.deploy.onnx_graph import without_origins
-from mixqual.deploy.onnx_runner import INPUT, OnnxRunner
+from mixqual.deploy.onnx_runner import OnnxRunner
 from mixqual.deploy.runner import Mode
 from mixqual.deploy.validation import Classify, Validation
 from mixqual.errors import BundleError
 
-_GATE = "mixture.gate."
+_GATE = "network.mixture.gate."
 """What the names of its weights begin with."""
 
 

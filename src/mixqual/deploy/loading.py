@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mixqual.deploy.onnx_runner import read_onnx_runner
+from mixqual.deploy.onnx_modes import read_onnx_runner
 from mixqual.deploy.predictor import Predictor
 
 _ONNX_BEGINS = b"\x08"  # with the number of its format; a bundle is a ZIP archive

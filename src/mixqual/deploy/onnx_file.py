@@ -6,7 +6,6 @@ manifest, facts of the export, and the checksums of all three. They are told apa
 a library, so that nothing is given to one before it is known to be what was written.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, final
@@ -17,6 +16,7 @@ from mixqual.artifacts import write_atomically
 from mixqual.config import Table
 from mixqual.deploy.manifest import Manifest
 from mixqual.deploy.parts import check_parts, from_json, head_of, read_head, to_json
+from mixqual.deploy.protobuf import bytes_field, fields
 from mixqual.errors import BundleError
 
 Input = Literal["uint8", "float32"]
@@ -29,7 +29,6 @@ _GRAPH, _MANIFEST, _FACTS, _CHECKSUMS = "graph", "manifest", "facts", "checksums
 _PREFIX = "mixqual."
 _METADATA = 14  # ModelProto.metadata_props
 _KEY, _VALUE = 1, 2  # of StringStringEntryProto
-_VARINT, _FIXED_64, _LENGTH, _FIXED_32 = 0, 1, 2, 5  # wire types
 
 
 class Parity(Table):
@@ -69,6 +68,8 @@ class Facts(Table):
     parity: Parity
     int8: Int8 | None = None
     """None if the file computes in floating point throughout."""
+    divisible: bool = False
+    """Whether the values have names at which `onnx_cut` cuts; not in files of before it did."""
 
 
 @final
@@ -121,11 +122,11 @@ def _parted(content: bytes) -> tuple[bytes, dict[str, bytes]]:
     """The graph, and the metadata behind it; raises `IndexError` or `ValueError` if damaged."""
     metadata: dict[str, bytes] = {}
     end = None
-    for number, begins, start, stop in _fields(content):
+    for number, begins, start, stop in fields(content):
         if number == _METADATA:
             end = begins if end is None else end
             entry = content[start:stop]
-            pair = {field: entry[first:last] for field, _, first, last in _fields(entry)}
+            pair = {field: entry[first:last] for field, _, first, last in fields(entry)}
             name = pair[_KEY].decode() if pair.keys() == {_KEY, _VALUE} else ""
             if not name.startswith(_PREFIX) or name.removeprefix(_PREFIX) in metadata:
                 raise ValueError(f"metadata {name!r}")
@@ -135,54 +136,6 @@ def _parted(content: bytes) -> tuple[bytes, dict[str, bytes]]:
     return content[:end], metadata
 
 
-def _fields(content: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """The fields of a message: number, and where it, its value and the next begin."""
-    place = 0
-    while place < len(content):
-        begins = place
-        tag, place = _varint(content, place)
-        start = place
-        match tag & 7:
-            case wire if wire == _VARINT:
-                _, place = _varint(content, place)
-            case wire if wire == _LENGTH:
-                length, start = _varint(content, place)
-                place = start + length
-            case wire if wire in (_FIXED_64, _FIXED_32):
-                place += 8 if wire == _FIXED_64 else 4
-            case wire:
-                raise ValueError(f"wire type {wire}")
-        if place > len(content) or tag >> 3 == 0:
-            raise ValueError("cut off, or no field")
-        yield tag >> 3, begins, start, place
-
-
-def _varint(content: bytes, place: int) -> tuple[int, int]:
-    """A number in groups of seven bits, the lowest first, and where it ends."""
-    value = shift = 0
-    while True:
-        byte = content[place]
-        place += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, place
-        shift += 7
-        if shift > 63:
-            raise ValueError("a number of more than 64 bits")
-
-
 def _entry(key: str, value: bytes) -> bytes:
-    pair = b"".join(_bytes_field(n, v) for n, v in ((_KEY, key.encode()), (_VALUE, value)))
-    return _bytes_field(_METADATA, pair)
-
-
-def _bytes_field(number: int, value: bytes) -> bytes:
-    return _as_varint(number << 3 | _LENGTH) + _as_varint(len(value)) + value
-
-
-def _as_varint(value: int) -> bytes:
-    groups = []
-    while value > 127:
-        groups.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*groups, value])
+    pair = b"".join(bytes_field(n, v) for n, v in ((_KEY, key.encode()), (_VALUE, value)))
+    return bytes_field(_METADATA, pair)

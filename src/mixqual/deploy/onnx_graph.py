@@ -1,13 +1,14 @@
 """A mixture as one graph of ONNX: normalisation, gate, experts, mixing and calibration."""
 
 import importlib.util
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from mixqual.deploy.onnx_cut import INPUT, PROBABILITIES, WEIGHTS
 from mixqual.deploy.onnx_file import MOST_BYTES
-from mixqual.deploy.onnx_runner import INPUT, OUTPUTS
-from mixqual.deploy.whole_network import WholeNetwork
+from mixqual.deploy.whole_network import OpenedNetwork, WholeNetwork
 from mixqual.errors import BundleError
 from mixqual.networks.model_files import quietly
 
@@ -16,9 +17,10 @@ _OVERHEAD = 2**24
 """Bytes that a graph may have beside its weights, at the very most."""
 
 
-def onnx_graph(network: WholeNetwork, example_BCHW: torch.Tensor) -> bytes:
+def onnx_graph(network: WholeNetwork, example_BCHW: torch.Tensor, cuts: Sequence[str]) -> bytes:
     """A network as a serialised ModelProto, for batches of any size.
 
+    Its outputs are probabilities and weights; values within have the names of the `cuts`.
     Raises `BundleError` if packages for it are missing, if it has more than the 2 GiB that one file
     can hold, or if torch cannot export it.
     """
@@ -33,12 +35,12 @@ def onnx_graph(network: WholeNetwork, example_BCHW: torch.Tensor) -> bytes:
     try:
         with quietly(), torch.inference_mode():
             program: Any = torch.onnx.export(
-                network,
+                OpenedNetwork(network, cuts),
                 (example_BCHW,),
                 dynamo=True,
                 dynamic_shapes=({0: batch},),
                 input_names=[INPUT],
-                output_names=list(OUTPUTS),
+                output_names=[PROBABILITIES, WEIGHTS, *cuts],
                 verbose=False,
             )
             model = program.model_proto
@@ -48,6 +50,9 @@ def onnx_graph(network: WholeNetwork, example_BCHW: torch.Tensor) -> bytes:
             f"torch cannot write this network as ONNX ({type(error).__name__}: {reason}); "
             "export a bundle (.mixqual)"
         ) from error
+    inner = model.graph.output[2:]
+    model.graph.value_info.extend(inner)
+    del model.graph.output[2:]
     return without_origins(model)
 
 

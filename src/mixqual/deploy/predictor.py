@@ -63,7 +63,7 @@ class Predictor:
         if chosen.name not in self._runner.modes:
             raise BundleError(
                 f"the mode {chosen.name} cannot be had from this file, which runs "
-                f"{', '.join(self._runner.modes)}; export a bundle (.mixqual) for it"
+                f"{', '.join(self._runner.modes)}; export it again for the others"
             )
         return Predictor(self.manifest, self._runner, chosen)
 
