@@ -2,15 +2,12 @@
 
 import io
 import multiprocessing
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -19,9 +16,9 @@ from mixqual.bench.load import Answered, keep_busy, send_at_rate
 from mixqual.bench.peak_memory import private_bytes
 from mixqual.bench.random_bundle import write_random_bundle
 from mixqual.bench.scratch import scratch_folder
+from mixqual.bench.serving import serving
 from mixqual.bench.timing import Ratio
 from mixqual.deploy import Predictor, load
-from mixqual.errors import RunError
 
 _BACKBONE, _SIDE = "timm/tf_efficientnet_lite0", 128
 _PHOTO_SIDE = 300
@@ -36,13 +33,6 @@ _TWICE = 2.0
 _Load = Callable[..., Any]  # a function of `load`, run where it costs the service no lock
 
 
-class _Service(NamedTuple):
-    """A service in a process of its own."""
-
-    address: str
-    process: int
-
-
 def measure() -> list[Ratio]:
     """In turn the predictor alone and the service with clients in a third process; then too much.
 
@@ -53,7 +43,7 @@ def measure() -> list[Ratio]:
         bundle = write_random_bundle(folder / "random.mixqual", _BACKBONE, _SIDE)
         predictor = load(bundle)
         batch = max(_BATCHES, key=lambda size: _alone(predictor, photos, size, _SECONDS / 4))
-        with _serving(bundle) as service, _elsewhere() as ask:
+        with serving(bundle, "--max-queue", str(_QUEUE)) as service, _elsewhere() as ask:
             ask(keep_busy, service.address, photos, _CLIENTS, _SECONDS / 4)
             rounds = [
                 (
@@ -139,21 +129,6 @@ def _photos() -> list[bytes]:
         Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
         files.append(file.getvalue())
     return files
-
-
-@contextmanager
-def _serving(bundle: Path) -> Iterator[_Service]:
-    options = ("--port", "0", "--max-queue", str(_QUEUE))
-    command = [sys.executable, "-m", "mixqual", "serve", str(bundle), *options]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            said = process.stderr.readline().strip()
-            if not said.startswith("ready at "):
-                raise RunError(f"the service did not start: {said or 'it said nothing'}")
-            yield _Service(said.removeprefix("ready at "), process.pid)
-        finally:
-            process.terminate()
 
 
 @contextmanager

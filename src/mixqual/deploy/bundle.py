@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mixqual.artifacts import refusing_full_disk
 from mixqual.deploy.manifest import Manifest
-from mixqual.deploy.parts import check_parts, from_json, head_of, read_head, to_json
+from mixqual.deploy.parts import check_parts, from_json, head_of, in_short, read_head, to_json
 from mixqual.errors import BundleError
 
 _CHECKSUMS, _MANIFEST, _WEIGHTS = "checksums.json", "manifest.json", "weights.safetensors"
@@ -56,8 +56,10 @@ def read_bundle(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
         raise BundleError(f"{path} is no file; give a bundle of `mixqual export`") from None
     except IsADirectoryError:
         raise BundleError(f"{path} is a folder; give a bundle of `mixqual export`") from None
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise BundleError(f"{path} is no whole bundle ({error}); copy or export it again") from None
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, OverflowError) as error:
+        raise BundleError(
+            f"{path} is no whole bundle ({in_short(error)}); copy or export it again"
+        ) from None
     except OSError as error:
         raise BundleError(f"{path} cannot be read ({error.strerror or error})") from None
     check_parts(path, told, parts)
@@ -82,4 +84,4 @@ def _read_weights(path: Path, content: bytes) -> dict[str, Tensor]:
     try:
         return dict(safetensors.torch.load(content))
     except safetensors.SafetensorError as error:
-        raise BundleError(f"{path}: {_WEIGHTS} is damaged ({error})") from None
+        raise BundleError(f"{path}: {_WEIGHTS} is damaged ({in_short(error)})") from None

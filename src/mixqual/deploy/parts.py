@@ -15,8 +15,11 @@ from pydantic import ValidationError
 from mixqual.config import Table
 from mixqual.deploy.manifest import FORMAT
 from mixqual.errors import BundleError
+from mixqual.file_names import printable
 
 T = TypeVar("T", bound=Table)
+
+_LONGEST = 200  # characters of what is quoted
 
 Told = Mapping[str, object]
 """What a file says of each of its parts: their bytes and SHA-256."""
@@ -35,11 +38,11 @@ def read_head(path: Path, name: str, content: bytes) -> Told:
     try:
         head = json.loads(content)
         version, parts = int(head["format"]), dict(head["parts"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         raise BundleError(f"{path}: {name} is damaged; copy or export it again") from None
     if version != FORMAT:
         raise BundleError(
-            f"{path} has format {version}, this version of mixqual reads {FORMAT}; "
+            f"{path} has format {in_short(version)}, this version of mixqual reads {FORMAT}; "
             f"{'update mixqual' if version > FORMAT else 'export it again'}"
         )
     return parts
@@ -66,8 +69,14 @@ def from_json(path: Path, name: str, kind: type[T], content: bytes) -> T:
         return kind.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise BundleError(f"{path}: {name}: {field}: {first['msg']}") from None
+        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise BundleError(f"{path}: {name}: {in_short(reason)}") from None
+
+
+def in_short(reason: object) -> str:
+    """A reason in another's words on one line, and cut where it goes on: it may quote the file."""
+    text = printable(str(reason))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _told(parts: Mapping[str, bytes]) -> dict[str, object]:
