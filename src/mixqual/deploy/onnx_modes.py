@@ -89,7 +89,7 @@ class OnnxPartsRunner:
         Each expert runs once, on its images, or not at all.
         """
         mixed_B: Floats | None = None
-        for expert in np.flatnonzero(run_BE.any(0)):
+        for expert in np.flatnonzero(run_BE.any(0)).tolist():
             chosen_B = np.flatnonzero(run_BE[:, expert])
             name = branch_name(expert)
             outputs_B = self._run(name, _chosen(values, chosen_B))
