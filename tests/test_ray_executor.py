@@ -38,8 +38,8 @@ def cluster() -> Iterator[Cluster]:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_worker_niceness", "0")  # or whatever else runs here comes first
         cluster = Cluster(initialize_head=True, head_node_args=head)
-        for _ in range(3):
-            cluster.add_node(**_NODE)
+        for number in range(3):
+            cluster.add_node(**_NODE, env_vars={"NODE": f"node-{number}"})
         yield cluster
         cluster.shutdown()
 
@@ -105,7 +105,7 @@ def test_nodes_that_die_in_training_and_in_the_sweep_change_no_number(
     process = start(cluster, study, out, "--set", "runtime.cluster.cells=4")
     wait_for(lambda: list(out.glob("artifacts/network-*.partial/state.safetensors")), process)
     wait_for(lambda: kill_node_with("train"), process)
-    cluster.add_node(**_NODE)
+    cluster.add_node(**_NODE, env_vars={"NODE": "node-3"})
     wait_for(lambda: kill_node_with("sweep"), process)
     end(process)
     tries = {stage.title: stage.tries for stage in read_status(out).stages}
@@ -140,6 +140,19 @@ def test_a_run_whose_driver_dies_goes_on_with_the_same_numbers(
     assert {name: after[name] for name in before} == before
     status = read_status(out)
     assert status.count("done") == len(status.stages)
+
+
+def test_nodes_that_share_only_a_store_make_the_same_numbers(
+    tmp_path: Path, plain_run: Run, cluster: Cluster
+) -> None:
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    settings = [f"runtime.cluster.scratch={scratch}/$NODE", "runtime.cluster.cells=4"]
+    more = [word for setting in settings for word in ("--set", setting)]
+    end(start(cluster, plain_run.study, out, *more, "--store", f"file://{tmp_path}/store"))
+    assert results_of(out) == results_of(plain_run.out)
+    trained_on = [path.parts[-5] for path in scratch.glob("*/*/artifacts/network-*/tensorboard")]
+    assert len(set(trained_on)) > 1, f"one node did all: {trained_on}"
+    assert len(list((tmp_path / "store" / "finished").rglob("*.json"))) > len(trained_on)
 
 
 class Heard:

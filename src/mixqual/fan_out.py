@@ -11,7 +11,7 @@ from mixqual.executor import Executor
 from mixqual.perform import describe_run, perform
 from mixqual.progress import Advance, progress
 from mixqual.run_status import StageStatus, State, write_status
-from mixqual.stage_graph import Stage, study_stages
+from mixqual.stage_graph import Stage, artifacts_of, study_stages
 from mixqual.workbench import Workbench
 
 # Seconds between two writings of the status, so that thousands of short stages cost little.
@@ -26,12 +26,14 @@ def fan_out(executor: Executor, bench: Workbench, earlier: Sequence[Path] = ()) 
     """
     if bench.accelerator.num_processes > 1:
         raise RunError("an executor brings its own processes; start the run without accelerate")
-    root = bench.store.root
     stages = study_stages(bench.plan, bench.plan.config.runtime.cluster.cells)
-    left = [stage for stage in stages if not (root / stage.makes).is_dir()]
+    if bench.mirror:  # of which workers see no more than what is there
+        for name in artifacts_of(stages):
+            bench.publish(name)
+    left = [stage for stage in stages if not bench.is_made(stage.makes)]
     title, total = f"stages of {bench.plan.config.name}", len(stages)
     with progress(title, total, "stages", total - len(left)) as advance:
-        journal = Journal(root.parent, stages, left, advance)
+        journal = Journal(bench.store.root.parent, stages, left, advance)
         try:
             executor.run(left, partial(perform, describe_run(bench, tuple(earlier))), journal)
         finally:
