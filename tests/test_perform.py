@@ -8,6 +8,8 @@ from finished_runs import Run, numbers, times
 
 from mixqual.errors import RunError
 from mixqual.executor import InOrder, Perform, Watch
+from mixqual.mirror import Mirror
+from mixqual.object_store import ObjectStore
 from mixqual.perform import describe_run, perform
 from mixqual.runtime import set_up_machine
 from mixqual.stage_graph import Stage, study_stages
@@ -70,6 +72,20 @@ def test_a_folder_that_nodes_do_not_share_is_refused(tmp_path: Path, plain_run: 
     bench = Workbench.open(plan, tmp_path / "elsewhere", set_up_machine(plan.config.runtime))
     with pytest.raises(RunError, match="elsewhere is not on every node; choose a folder that all"):
         perform(describe_run(bench, ()), study_stages(plan, 3)[0])
+
+
+@pytest.mark.parametrize(
+    ("scratch", "reason"), [("$NOT_SET/x", "a variable of it is not set"), ("/proc", "No such")]
+)
+def test_a_scratch_folder_that_a_node_cannot_have_is_refused(
+    tmp_path: Path, plain_run: Run, scratch: str, reason: str
+) -> None:
+    plan, _ = Study.load(plain_run.study, [f"runtime.cluster.scratch={scratch}"]).prepare()
+    mirror = Mirror(ObjectStore(f"file://{tmp_path}/store"))
+    machine = set_up_machine(plan.config.runtime)
+    run = describe_run(Workbench.open(plan, tmp_path, machine, mirror=mirror), ())
+    with pytest.raises(RunError, match=rf"cannot be made on a node \({reason}.*cluster\.scratch"):
+        perform(run, study_stages(plan, 3)[0])
 
 
 def test_threads_are_the_cpus_of_a_stage_unless_the_study_says(
