@@ -57,6 +57,23 @@ def test_stages_make_all_that_a_study_needs_with_the_same_bits(
     assert times(out / "artifacts") == seen.files != {}
 
 
+@pytest.mark.slow
+def test_workers_with_a_folder_of_their_own_make_the_same_bits(
+    tmp_path: Path, plain_run: Run, tree_run: Run
+) -> None:
+    """All they know of the leader's folder, and of an earlier run, went through the store."""
+    scratch = tmp_path / "scratch"
+    study = Study.load(tree_run.study, [*BY_GRAPH, f"runtime.cluster.scratch={scratch}"])
+    out, store = tmp_path / "out", f"file://{tmp_path}/store"
+    results = study.run(out, [plain_run.out], InOrder(), store)
+    assert same_but_for_the_command(results) == same_but_for_the_command(tree_run.results)
+    (node,) = scratch.iterdir()
+    branches = {path.name for path in node.glob("artifacts/branch-*/tensorboard/*")}
+    assert branches == {path.name for path in out.glob("artifacts/branch-*/tensorboard/*")} != set()
+    old = {path.name for path in plain_run.out.glob("artifacts/network-*/tensorboard/*")}
+    assert old == {path.name for path in out.glob("artifacts/network-*/tensorboard/*")}
+
+
 def test_a_stage_that_is_done_is_not_done_again(plain_run: Run) -> None:
     plan, _ = Study.load(plain_run.study).prepare()
     machine = set_up_machine(plan.config.runtime)
