@@ -136,6 +136,12 @@ class TestRun:
         ended = command("run", study_file(), "--out", out, "--dry-run", *QUICK)
         assert len(re.findall(r"train .* done", ended.out)) == 6
 
+    def test_a_dry_run_does_not_look_into_a_store(
+        self, command: Command, study_file: StudyFile
+    ) -> None:
+        ended = command("run", study_file(), "--dry-run", "--store", "memory://never")
+        assert ended.refusal() == "--dry-run looks into folders only; leave --store away"
+
     @pytest.mark.usefixtures("wide")
     def test_takes_over_an_earlier_run(
         self, command: Command, study_file: StudyFile, tmp_path: Path, plain_run: Run

@@ -50,8 +50,9 @@ def test_a_failed_expert_stops_what_needs_it_and_nothing_else(
         fan_out(Failing("train blur"), bench)
     # The fair baseline needs all experts; weights and gate need them, too, and the sweeps those.
     assert str(raised.value) == (
-        f"{tmp_path}: 9 of 17 stages are missing. train blur (seed 0): OSError: for good. 8 others "
-        "need what failed. All else is done and kept; run the same command again to go on"
+        f"{tmp_path}: 9 of 17 stages are missing (missing.md lists them). train blur (seed 0): "
+        "OSError: for good. 8 others need what failed. All else is done and kept; run the same "
+        "command again to go on"
     )
     states = {stage.title: stage for stage in read_status(tmp_path).stages}
     assert states["train blur (seed 0)"].state == "failed"
@@ -60,6 +61,14 @@ def test_a_failed_expert_stops_what_needs_it_and_nothing_else(
         assert states[f"{name} (seed 0)"].state == "done"
     for name in ("train all_long", "solve weights", "train gate"):
         assert states[f"{name} (seed 0)"].state == "blocked"
+    lines = (tmp_path / "missing.md").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == f"## What {tmp_path.name} lacks: 9 of 17 stages"
+    rows = [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in lines[4:] if line]
+    told = [(s.title, s.state, s.reason) for s in states.values() if s.state != "done"]
+    assert rows == told
+    assert ("train gate (seed 0)", "blocked", "needs: solve weights (seed 0)") in rows
+    fan_out(Failing("nothing"), bench)
+    assert not (tmp_path / "missing.md").exists()
 
 
 def test_what_is_made_is_not_given_again(plain_run: Run, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from finished_runs import Run, numbers, times
 
 from mixqual.errors import RunError
 from mixqual.executor import InOrder, Perform, Watch
+from mixqual.mirror import Mirror
+from mixqual.object_store import ObjectStore
 from mixqual.perform import describe_run, perform
 from mixqual.runtime import set_up_machine
 from mixqual.stage_graph import Stage, study_stages
@@ -55,6 +57,23 @@ def test_stages_make_all_that_a_study_needs_with_the_same_bits(
     assert times(out / "artifacts") == seen.files != {}
 
 
+@pytest.mark.slow
+def test_workers_with_a_folder_of_their_own_make_the_same_bits(
+    tmp_path: Path, plain_run: Run, tree_run: Run
+) -> None:
+    """All they know of the leader's folder, and of an earlier run, went through the store."""
+    scratch = tmp_path / "scratch"
+    study = Study.load(tree_run.study, [*BY_GRAPH, f"runtime.cluster.scratch={scratch}"])
+    out, store = tmp_path / "out", f"file://{tmp_path}/store"
+    results = study.run(out, [plain_run.out], InOrder(), store)
+    assert same_but_for_the_command(results) == same_but_for_the_command(tree_run.results)
+    (node,) = scratch.iterdir()
+    branches = {path.name for path in node.glob("artifacts/branch-*/tensorboard/*")}
+    assert branches == {path.name for path in out.glob("artifacts/branch-*/tensorboard/*")} != set()
+    old = {path.name for path in plain_run.out.glob("artifacts/network-*/tensorboard/*")}
+    assert old == {path.name for path in out.glob("artifacts/network-*/tensorboard/*")}
+
+
 def test_a_stage_that_is_done_is_not_done_again(plain_run: Run) -> None:
     plan, _ = Study.load(plain_run.study).prepare()
     machine = set_up_machine(plan.config.runtime)
@@ -70,6 +89,20 @@ def test_a_folder_that_nodes_do_not_share_is_refused(tmp_path: Path, plain_run: 
     bench = Workbench.open(plan, tmp_path / "elsewhere", set_up_machine(plan.config.runtime))
     with pytest.raises(RunError, match="elsewhere is not on every node; choose a folder that all"):
         perform(describe_run(bench, ()), study_stages(plan, 3)[0])
+
+
+@pytest.mark.parametrize(
+    ("scratch", "reason"), [("$NOT_SET/x", "a variable of it is not set"), ("/proc", "No such")]
+)
+def test_a_scratch_folder_that_a_node_cannot_have_is_refused(
+    tmp_path: Path, plain_run: Run, scratch: str, reason: str
+) -> None:
+    plan, _ = Study.load(plain_run.study, [f"runtime.cluster.scratch={scratch}"]).prepare()
+    mirror = Mirror(ObjectStore(f"file://{tmp_path}/store"))
+    machine = set_up_machine(plan.config.runtime)
+    run = describe_run(Workbench.open(plan, tmp_path, machine, mirror=mirror), ())
+    with pytest.raises(RunError, match=rf"cannot be made on a node \({reason}.*cluster\.scratch"):
+        perform(run, study_stages(plan, 3)[0])
 
 
 def test_threads_are_the_cpus_of_a_stage_unless_the_study_says(

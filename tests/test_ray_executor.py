@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import killable
 import psutil
 import pytest
 import ray
@@ -31,15 +32,16 @@ _NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """A head without CPUs, which notices in a second that a node is gone, and three nodes."""
-    quick = {"health_check_period_ms": 200, "health_check_failure_threshold": 5}
+    """A head without CPUs, which notices in seconds that a node is gone, and three nodes."""
+    # Seconds, not parts of one: on a busy machine a node that lives may be that slow to answer.
+    quick = {"health_check_period_ms": 500, "health_check_failure_threshold": 10}
     head = {**_NODE, "num_cpus": 0, "include_dashboard": False, "_system_config": quick}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_worker_niceness", "0")  # or whatever else runs here comes first
         cluster = Cluster(initialize_head=True, head_node_args=head)
-        for _ in range(3):
-            cluster.add_node(**_NODE)
+        for number in range(3):
+            cluster.add_node(**_NODE, env_vars={"NODE": f"node-{number}"})
         yield cluster
         cluster.shutdown()
 
@@ -105,7 +107,7 @@ def test_nodes_that_die_in_training_and_in_the_sweep_change_no_number(
     process = start(cluster, study, out, "--set", "runtime.cluster.cells=4")
     wait_for(lambda: list(out.glob("artifacts/network-*.partial/state.safetensors")), process)
     wait_for(lambda: kill_node_with("train"), process)
-    cluster.add_node(**_NODE)
+    cluster.add_node(**_NODE, env_vars={"NODE": "node-3"})
     wait_for(lambda: kill_node_with("sweep"), process)
     end(process)
     tries = {stage.title: stage.tries for stage in read_status(out).stages}
@@ -142,6 +144,19 @@ def test_a_run_whose_driver_dies_goes_on_with_the_same_numbers(
     assert status.count("done") == len(status.stages)
 
 
+def test_nodes_that_share_only_a_store_make_the_same_numbers(
+    tmp_path: Path, plain_run: Run, cluster: Cluster
+) -> None:
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    settings = [f"runtime.cluster.scratch={scratch}/$NODE", "runtime.cluster.cells=4"]
+    more = [word for setting in settings for word in ("--set", setting)]
+    end(start(cluster, plain_run.study, out, *more, "--store", f"file://{tmp_path}/store"))
+    assert results_of(out) == results_of(plain_run.out)
+    trained_on = [path.parts[-5] for path in scratch.glob("*/*/artifacts/network-*/tensorboard")]
+    assert len(set(trained_on)) > 1, f"one node did all: {trained_on}"
+    assert len(list((tmp_path / "store" / "finished").rglob("*.json"))) > len(trained_on)
+
+
 class Heard:
     """Remembers what it is told of stages."""
 
@@ -166,12 +181,29 @@ def behave(stage: Stage) -> None:
         os._exit(1)
 
 
-def run_on(cluster: Cluster, stages: Sequence[Stage], **resources: Any) -> Heard:
-    heard = Heard()
+def run_and_tell(
+    address: str, told: str, stages: Sequence[Stage], resources: dict[str, Any]
+) -> None:
+    """Run stages and write down what was heard of them, and an error."""
+    heard, error = Heard(), ""
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers do not see tests
-    RayExecutor(ClusterConfig(**resources), cluster.address).run(stages, behave, heard)
+    try:
+        RayExecutor(ClusterConfig(**resources), address).run(stages, behave, heard)
+    except RunError as refusal:
+        error = str(refusal)
     assert not ray.is_initialized()
-    return heard
+    Path(told).write_text(json.dumps([heard.told, error]))
+
+
+def run_on(
+    address: str, told: Path, stages: Sequence[Stage], **resources: Any
+) -> tuple[list[tuple[str, State, str]], str]:
+    """What is heard of stages, and an error, of a process that Ray may end: it does so if lost."""
+    process = killable.start(run_and_tell, address, str(told), stages, resources)
+    process.join(_PATIENCE)
+    assert process.exitcode == 0
+    heard, error = json.loads(told.read_text())
+    return heard, error
 
 
 def test_failures_are_tried_again_unless_they_are_mistakes(
@@ -185,8 +217,8 @@ def test_failures_are_tried_again_unless_they_are_mistakes(
         *(stage("works after it passed", "passes"), stage("works after it died", "dies")),
         *(stage("never after a mistake", "mistake"), stage("works")),
     ]
-    heard = run_on(cluster, stages, retries=1)
-    ends = {title: (state, reason) for title, state, reason in heard.told}
+    heard, _ = run_on(cluster.address, tmp_path / "told", stages, retries=1)
+    ends = {title: (state, reason) for title, state, reason in heard}
     failed = {title: reason for title, (state, reason) in ends.items() if state == "failed"}
     assert failed == {
         "mistake": "photos has no images; name another folder",
@@ -194,17 +226,17 @@ def test_failures_are_tried_again_unless_they_are_mistakes(
     }
     assert "never after a mistake" not in ends
     assert all(state == "done" for title, (state, _) in ends.items() if title not in failed)
-    again = {title: reason for title, state, reason in heard.told if state == "again"}
+    again = {title: reason for title, state, reason in heard if state == "again"}
     assert again.keys() == {"fails", "passes", "dies"}
     assert "died" in again["dies"] or "Crashed" in again["dies"]
     assert (tmp_path / "mistake.tries").read_text() == "1"
 
 
-def test_a_stage_that_no_node_has_room_for_is_refused(cluster: Cluster) -> None:
-    with pytest.raises(RunError, match=r"no node of the Ray cluster has the 1 CPUs, 0\.5 GPUs"):
-        run_on(cluster, [], gpus=0.5)
+def test_a_stage_that_no_node_has_room_for_is_refused(tmp_path: Path, cluster: Cluster) -> None:
+    _, error = run_on(cluster.address, tmp_path / "told", [], gpus=0.5)
+    assert error.startswith("no node of the Ray cluster has the 1 CPUs, 0.5 GPUs")
 
 
-def test_a_cluster_that_is_not_there_is_refused() -> None:
-    with pytest.raises(RunError, match="no Ray cluster at"):
-        RayExecutor(ClusterConfig(), "127.0.0.1:1").run([], behave, Heard())
+def test_a_cluster_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    _, error = run_on("127.0.0.1:1", tmp_path / "told", [])
+    assert error.startswith("no Ray cluster at 127.0.0.1:1")

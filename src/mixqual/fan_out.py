@@ -1,21 +1,24 @@
 """A study on many workers: an executor makes its artifacts side by side, as far as they can be."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import final
 
+from mixqual.artifacts import write_atomically
 from mixqual.errors import RunError
 from mixqual.executor import Executor
 from mixqual.perform import describe_run, perform
 from mixqual.progress import Advance, progress
+from mixqual.report import Table, to_markdown
 from mixqual.run_status import StageStatus, State, write_status
-from mixqual.stage_graph import Stage, study_stages
+from mixqual.stage_graph import Stage, artifacts_of, study_stages
 from mixqual.workbench import Workbench
 
 # Seconds between two writings of the status, so that thousands of short stages cost little.
 _WRITE_EVERY = 1.0
+_MISSING = "missing.md"
 
 
 def fan_out(executor: Executor, bench: Workbench, earlier: Sequence[Path] = ()) -> None:
@@ -26,12 +29,14 @@ def fan_out(executor: Executor, bench: Workbench, earlier: Sequence[Path] = ()) 
     """
     if bench.accelerator.num_processes > 1:
         raise RunError("an executor brings its own processes; start the run without accelerate")
-    root = bench.store.root
     stages = study_stages(bench.plan, bench.plan.config.runtime.cluster.cells)
-    left = [stage for stage in stages if not (root / stage.makes).is_dir()]
+    if bench.mirror:  # of which workers see no more than what is there
+        for name in artifacts_of(stages):
+            bench.publish(name)
+    left = [stage for stage in stages if not bench.is_made(stage.makes)]
     title, total = f"stages of {bench.plan.config.name}", len(stages)
     with progress(title, total, "stages", total - len(left)) as advance:
-        journal = Journal(root.parent, stages, left, advance)
+        journal = Journal(bench.store.root.parent, stages, left, advance)
         try:
             executor.run(left, partial(perform, describe_run(bench, tuple(earlier))), journal)
         finally:
@@ -77,17 +82,38 @@ class Journal:
             self._written = time.monotonic()  # after it, as a slow disk must not be all that we do
 
     def close(self) -> None:
-        """Write the last of it: what runs no more is left, what needs a failed stage is blocked."""
-        lost: set[str] = set()
+        """Write the last of it: what runs no more is left, what needs a failed stage is blocked.
+
+        These two kinds, with reasons, are also `missing.md` in the run's folder, if there are any.
+        """
+        lost: dict[str, str] = {}
         for stage in self._stages:  # in an order in which needs come first
             status = self._status[stage.makes]
             if status.state in ("running", "again"):
                 status.state = "left"
-            if status.state == "left" and lost.intersection(stage.needs):
-                status.state = "blocked"
+            needs = [lost[need] for need in stage.needs if need in lost]
+            if status.state == "left" and needs:
+                status.state, status.reason = "blocked", f"needs: {', '.join(needs)}"
             if status.state in ("failed", "blocked"):
-                lost.add(stage.makes)
+                lost[stage.makes] = stage.title
         write_status(self._run, list(self._status.values()))
+        if lost:
+            write_atomically(self._run / _MISSING, to_markdown(self._missing(lost)))
+        else:
+            (self._run / _MISSING).unlink(missing_ok=True)
+
+    def _missing(self, lost: Iterable[str]) -> Table:
+        found = [self._status[makes] for makes in lost]
+        rows = tuple((stage.title, stage.state, stage.reason) for stage in found)
+        header = ("stage", "state", "reason")
+        return Table(
+            f"What {self._run.name} lacks: {len(rows)} of {len(self._stages)} stages",
+            header,
+            rows,
+            ("left", "left", "left"),
+            header,
+            rows,
+        )
 
     def refuse_failures(self) -> None:
         """Raise `RunError` if a stage failed: which and why, and how many others need it."""
@@ -98,7 +124,8 @@ class Journal:
         blocked = sum(status.state == "blocked" for status in every)
         reasons = "; ".join(f"{status.title}: {status.reason}" for status in failed)
         raise RunError(
-            f"{self._run}: {len(failed) + blocked} of {len(every)} stages are missing. {reasons}."
+            f"{self._run}: {len(failed) + blocked} of {len(every)} stages are missing ({_MISSING} "
+            f"lists them). {reasons}."
             + (f" {blocked} others need what failed." if blocked else "")
             + " All else is done and kept; run the same command again to go on"
         )

@@ -1,6 +1,7 @@
 """One stage of a study's graph, performed in any process that sees the run's folder."""
 
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -8,9 +9,12 @@ from pathlib import Path
 from typing import Any, final
 
 from mixqual import stages
+from mixqual.artifacts import key_of
 from mixqual.config import StudyConfig
 from mixqual.data import ImageSet
 from mixqual.errors import RunError
+from mixqual.mirror import Mirror
+from mixqual.object_store import ObjectStore
 from mixqual.plan import Plan
 from mixqual.runtime import set_up_machine
 from mixqual.split_sweep import fill_cells, split_cells
@@ -27,7 +31,7 @@ Sets = Mapping[str, ImageSet]
 @final
 @dataclass(frozen=True)
 class Run:
-    """What a worker has to know of a run; the rest is in the run's folder."""
+    """What a worker has to know of a run; the rest is in the run's folder, or in its store."""
 
     config: StudyConfig = field(hash=False)  # it holds dictionaries
     images_fingerprint: str
@@ -35,10 +39,15 @@ class Run:
     earlier: tuple[Path, ...]
     directory: Path
     """Where the run was started: relative paths of the study begin here."""
+    store: str | None
+    """Where artifacts are; then each node has a folder of its own, and `root` is the leader's."""
 
 
 def describe_run(bench: Workbench, earlier: tuple[Path, ...]) -> Run:
-    """The run of a workbench, for workers: each computes on as many threads as its CPUs."""
+    """The run of a workbench, for workers: each computes on as many threads as its CPUs.
+
+    What it has of `earlier` runs is in its mirror already, if it has one.
+    """
     config, here = bench.plan.config, Path.cwd()
     threads = config.runtime.threads or config.runtime.cluster.cpus
     runtime = config.runtime.model_copy(update={"threads": threads})
@@ -46,8 +55,9 @@ def describe_run(bench: Workbench, earlier: tuple[Path, ...]) -> Run:
         config.model_copy(update={"runtime": runtime}),
         bench.plan.images_fingerprint,
         here / bench.store.root.parent,
-        tuple(here / run for run in earlier),
+        () if bench.mirror else tuple(here / run for run in earlier),
         here,
+        bench.mirror.url if bench.mirror else None,
     )
 
 
@@ -69,13 +79,34 @@ def _opened(run: Run) -> tuple[Workbench, Sets]:
     """Set up this process for a run, once for all of its stages."""
     if run.directory.is_dir():
         os.chdir(run.directory)
-    if not run.root.is_dir():
+    root, mirror = run.root, None
+    if run.store:
+        root, mirror = _node_folder(run), Mirror(ObjectStore(run.store))
+    elif not root.is_dir():
         raise RunError(
-            f"{run.root} is not on every node; choose a folder that all nodes share with --out"
+            f"{root} is not on every node; choose a folder that all nodes share with --out, or "
+            "give the run a --store"
         )
     plan = Plan(run.config, run.images_fingerprint)
-    bench = Workbench.open(plan, run.root, set_up_machine(run.config.runtime), run.earlier)
+    bench = Workbench.open(plan, root, set_up_machine(run.config.runtime), run.earlier, mirror)
     return bench, stages.open_sets(bench)
+
+
+def _node_folder(run: Run) -> Path:
+    """Where this node keeps what it makes and fetches for a run; it outlives the worker."""
+    scratch = os.path.expandvars(run.config.runtime.cluster.scratch) or tempfile.gettempdir()
+    key = key_of({"root": str(run.root), "store": run.store})
+    folder = Path(scratch) / f"mixqual-{run.config.name}-{key}"
+    try:
+        if "$" in scratch:
+            raise FileNotFoundError(0, "a variable of it is not set")
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"{folder} cannot be made on a node ({error.strerror}); set runtime.cluster.scratch to "
+            "a folder that every node can write to"
+        ) from None
+    return folder
 
 
 def _train_gate(bench: Workbench, sets: Sets, seed: int) -> None:

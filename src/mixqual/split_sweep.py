@@ -38,24 +38,25 @@ def fill_cells(
     """Predict a split in some of its cells; other processes may do so in other cells meanwhile."""
     plan = bench.plan
     all_cells = split_cells(plan, split)
-    arrays: dict[str, OutputArray] = {}
+    opened: dict[str, OutputArray] = {}
     predictors: dict[str, Predictor] = {}
     for name in names:
         # What an array says of itself is one file, which nobody else may change at the same time.
         with bench.only_maker(plan.outputs_folder(name, split, seed)):
-            array = _open_outputs(bench, sets, split, name, seed)
-            array.add_cells(all_cells)
-        if array.is_full(cells):
+            opened[name] = _open_outputs(bench, sets, split, name, seed)
+            opened[name].add_cells(all_cells)
+            bench.fetch_cells(opened[name], cells)
+        if opened[name].is_full(cells):
             continue
         # All cells count, not those that are missing: a sweep goes on as it began.
         network = accelerated(bench, sets[split], name, seed, len(sets[split]) * len(all_cells))
         with bench.only_maker(plan.outputs_folder(name, split, seed)):
-            arrays[name] = _open_outputs(bench, sets, split, name, seed)
-            arrays[name].note_backend(network.backend)
+            opened[name] = _open_outputs(bench, sets, split, name, seed)
+            opened[name].note_backend(network.backend)
         predictors[name] = _predictor(network, name)
     sweep(
         predictors,
-        arrays,
+        {name: opened[name] for name in predictors},
         sets[split],
         cells,
         plan.distortions,
@@ -64,6 +65,8 @@ def fill_cells(
         device=bench.machine.device,
         title=f"sweep of {split} (seed {seed})",
     )
+    for array in opened.values():
+        bench.publish_cells(array, cells)
 
 
 def _predictor(network: Accelerated, name: str) -> Predictor:

@@ -53,6 +53,12 @@ def study_stages(plan: Plan, cells_a_stage: int) -> list[Stage]:
     return list(unique.values())
 
 
+def artifacts_of(stages: Sequence[Stage]) -> list[str]:
+    """The artifacts that stages make or fill, each once; but for those of the trees' controls."""
+    names = [name for stage in stages for name in stage.makes.partition(":")[0].split("+")]
+    return list(dict.fromkeys(names))
+
+
 def _networks(plan: Plan, seed: int) -> Iterator[Stage]:
     for name in plan.networks:
         baseline = plan.config.baselines.get(name)

@@ -101,9 +101,9 @@ def prepare_images(bench: Workbench, index: ImageIndex) -> dict[str, ImageSet]:
 def open_sets(bench: Workbench) -> dict[str, ImageSet]:
     """What `prepare_images` has prepared."""
     plan = bench.plan
-    folder = bench.store.path("images", plan.images_key)
+    folder = bench.made("images", plan.images_key)
     images = open_images(folder, plan.config.data.memory_budget_mb)
-    splits = read_splits(bench.store.path("split", plan.split_key) / "splits.csv", images)
+    splits = read_splits(bench.made("split", plan.split_key) / "splits.csv", images)
     return {name: ImageSet(images, indices) for name, indices in splits.items()}
 
 
@@ -191,7 +191,7 @@ def solve_weights(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> 
 
 def load_weights(bench: Workbench, seed: int) -> OptimalWeights:
     """The solved weights of the experts."""
-    folder = bench.store.path("weights", bench.plan.weights_key(seed))
+    folder = bench.made("weights", bench.plan.weights_key(seed))
     table = read_json(folder / "weights.json")
     return OptimalWeights(
         bench.plan.levels,

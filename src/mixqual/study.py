@@ -23,7 +23,9 @@ from mixqual.examples import Tested, choose_examples
 from mixqual.executor import Executor
 from mixqual.fan_out import fan_out
 from mixqual.fusion import Scores, score
+from mixqual.mirror import Mirror
 from mixqual.networks import check_backbone
+from mixqual.object_store import ObjectStore
 from mixqual.plan import Plan
 from mixqual.report import write_report
 from mixqual.runtime import set_up_machine
@@ -71,16 +73,20 @@ class Study:
         out: str | Path,
         earlier: Sequence[str | Path] = (),
         executor: Executor | None = None,
+        store: str | None = None,
     ) -> dict[str, Any]:
         """Run all of it into the folder `out`, and return the content of its `results.json`.
 
         What the folders of `earlier` runs already have of it is copied, not computed again. An
         `executor` makes the artifacts elsewhere, side by side, and this process only sums them up.
+        Artifacts and results also go to the `store`, a URL such as "s3://bucket/prefix", and what
+        is there is not computed again.
         Raises `MixqualError` for what the user can mend; everything computed until then is kept.
         """
+        mirror = Mirror(ObjectStore(store)) if store else None  # refused before any work
         plan, index = self.prepare()
         machine = set_up_machine(self.config.runtime)
-        bench = Workbench.open(plan, Path(out), machine, [Path(run) for run in earlier])
+        bench = Workbench.open(plan, Path(out), machine, [Path(run) for run in earlier], mirror)
         if not bench.accelerator.is_main_process:
             return self._run(bench, stages.prepare_images(bench, index))[0]
         with exclusive(Path(out)):
@@ -88,7 +94,9 @@ class Study:
             if executor:
                 fan_out(executor, bench, [Path(run) for run in earlier])
             results, examples = self._run(bench, sets)
-            write_report(results, Path(out), examples)
+            paths = write_report(results, Path(out), examples)
+            if mirror:
+                mirror.publish_report(self.config.name, Path(out), paths)
         return results
 
     def _run(

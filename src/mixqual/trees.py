@@ -65,7 +65,7 @@ def load_tree(
 def load_control(bench: Workbench, classes: int, tree: Tree, seed: int) -> BranchedClassifier:
     """The single network trained on all distortions with the tree's shared stages frozen."""
     network = BranchedClassifier(_clean_parts(bench, classes, tree, seed))
-    load_best(network, bench.store.path("branch", tree.branch_key(str(tree.control), seed)))
+    load_best(network, bench.made("branch", tree.branch_key(str(tree.control), seed)))
     return place(network, bench.machine.device).eval()
 
 
@@ -85,7 +85,7 @@ def sweep_trees(
     if bench.accelerator.is_main_process:
         fill_tree_cells(bench, sets, trees, weights, seed, cells)
     bench.accelerator.wait_for_everyone()
-    outputs, right = _open_outputs(bench, images, trees, seed), {}
+    outputs, right = _open_outputs(bench, images, trees, seed, cells), {}
     labels_N, classes = images.labels_N.numpy(), len(images.classes)
     for tree in trees:
         values_VNK = [outputs[tree.name].read(cell) for cell in cells]
@@ -108,7 +108,7 @@ def fill_tree_cells(
     """Predict test images in some cells; other processes may do so in other cells meanwhile."""
     plan, images = bench.plan, sets["test"]
     classes = len(images.classes)
-    arrays = _open_outputs(bench, images, trees, seed)
+    arrays = _open_outputs(bench, images, trees, seed, cells)
     lacking = {name: array for name, array in arrays.items() if not array.is_full(cells)}
     predictors: dict[str, Predictor] = {}
     waiting = [tree for tree in trees if {tree.name, tree.control} & lacking.keys()]
@@ -133,12 +133,21 @@ def fill_tree_cells(
         device=bench.machine.device,
         title=f"sweep of trees (seed {seed})",
     )
+    for array in arrays.values():
+        bench.publish_cells(array, cells)
 
 
 def _open_outputs(
-    bench: Workbench, images: ImageSet, trees: Sequence[Tree], seed: int
+    bench: Workbench,
+    images: ImageSet,
+    trees: Sequence[Tree],
+    seed: int,
+    cells: Sequence[Cell],
 ) -> dict[str, OutputArray]:
-    """The arrays of trees and controls, by name, with room for all cells."""
+    """The arrays of trees and controls, by name, with room for all cells.
+
+    What the mirror has of `cells` is in them.
+    """
     folders: dict[str, tuple[str, int]] = {}
     classes = len(images.classes)
     for tree in trees:
@@ -151,6 +160,7 @@ def _open_outputs(
         with bench.only_maker(folder):
             arrays[name] = bench.open_outputs(folder, len(images), outputs)
             arrays[name].add_cells(bench.plan.test_cells)
+            bench.fetch_cells(arrays[name], cells)
     return arrays
 
 
@@ -173,7 +183,7 @@ def _common_prefixes(
 
 
 def _branch_weights(bench: Workbench, tree: Tree, name: str, seed: int) -> dict[str, Tensor]:
-    folder = bench.store.path("branch", tree.branch_key(name, seed))
+    folder = bench.made("branch", tree.branch_key(name, seed))
     tensors, _ = load_tensors(folder / "weights.safetensors")
     return {key.removeprefix("branch."): tensor for key, tensor in tensors.items()}
 

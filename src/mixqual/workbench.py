@@ -14,7 +14,9 @@ from torch import nn
 from mixqual.artifacts import ArtifactStore, earlier_artifacts, holding
 from mixqual.backends import Accelerated, accelerate
 from mixqual.data import ImageSet
-from mixqual.evaluation import OutputArray
+from mixqual.evaluation import Cell, OutputArray
+from mixqual.mirror import Mirror, files_of
+from mixqual.mirrored_outputs import fetch_cells, publish_cells
 from mixqual.networks import Classifier, Gate, backbone_preprocessing, blank_classifier
 from mixqual.plan import Plan
 from mixqual.runtime import Machine, place
@@ -34,19 +36,27 @@ class Workbench:
     store: ArtifactStore
     machine: Machine
     accelerator: Accelerator = field(repr=False)
+    mirror: Mirror | None = None
+    """Where finished artifacts also go, and are taken from if they lack here."""
 
     @staticmethod
-    def open(plan: Plan, root: Path, machine: Machine, earlier: Sequence[Path] = ()) -> "Workbench":
+    def open(
+        plan: Plan,
+        root: Path,
+        machine: Machine,
+        earlier: Sequence[Path] = (),
+        mirror: Mirror | None = None,
+    ) -> "Workbench":
         """Set up a run's folder for this process, or for this one of several.
 
-        What the folders of `earlier` runs have of it is taken over.
+        What the folders of `earlier` runs have of it, and what the mirror has, is taken over.
         """
         accelerator = Accelerator(
             cpu=machine.device.type == "cpu",
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE_BETWEEN_PROCESSES)],
         )
         store = ArtifactStore(root / "artifacts", earlier_artifacts(earlier))
-        return Workbench(plan, store, machine, accelerator)
+        return Workbench(plan, store, machine, accelerator, mirror)
 
     @contextmanager
     def only_maker(self, artifact: str) -> Iterator[None]:
@@ -65,8 +75,9 @@ class Workbench:
         done = self.store.path(stage, key)
         with self.only_maker(done.name):
             if self.accelerator.is_main_process:
-                self.store.adopt(done.name)
+                self._adopt(done.name)
                 self.store.build(stage, key, make)
+                self.publish(done.name)
             self.accelerator.wait_for_everyone()
         return done
 
@@ -75,7 +86,7 @@ class Workbench:
         done = self.store.path(stage, key)
         with self.only_maker(done.name):
             if self.accelerator.is_main_process:
-                self.store.adopt(done.name)
+                self._adopt(done.name)
             self.accelerator.wait_for_everyone()
             if not self.store.is_done(stage, key):
                 self.accelerator.wait_for_everyone()
@@ -84,12 +95,55 @@ class Workbench:
                 else:
                     make(done.with_name(done.name + ".partial"))
                 self.accelerator.wait_for_everyone()
+            if self.accelerator.is_main_process:
+                self.publish(done.name)
         return done
+
+    def made(self, stage: str, key: str) -> Path:
+        """Where an artifact stands that an earlier stage has made, on this machine or another."""
+        done = self.store.path(stage, key)
+        if not done.is_dir() and self.accelerator.is_main_process:
+            with self.only_maker(done.name):
+                self._adopt(done.name)
+        return done
+
+    def publish(self, name: str) -> None:
+        """Put what this folder, or an earlier run, has of an artifact into the mirror as well."""
+        self.store.adopt(name)
+        folder = self.store.root / name
+        if not self.mirror or not folder.is_dir():
+            return
+        if (folder / "zarr.json").exists():
+            array = OutputArray.reopen(folder)
+            publish_cells(self.mirror, array, array.cells)
+        else:
+            self.mirror.publish(name, files_of(folder))
+
+    def is_made(self, name: str) -> bool:
+        """Whether an artifact is finished, here or in the mirror."""
+        here = (self.store.root / name).is_dir()
+        return here or (self.mirror is not None and self.mirror.has(name))
+
+    def _adopt(self, name: str) -> None:
+        self.store.adopt(name)
+        target = self.store.root / name
+        if self.mirror and not target.is_dir():
+            self.mirror.fetch(name, target)
 
     def open_outputs(self, folder: str, images: int, outputs: int) -> OutputArray:
         """What a network says of the images, as far as it is known."""
         self.store.adopt(folder)
         return OutputArray(self.store.root / folder, images, outputs)
+
+    def fetch_cells(self, array: OutputArray, cells: Sequence[Cell]) -> None:
+        """Fill cells that lack here from the mirror; the array must be this process's alone."""
+        if self.mirror:
+            fetch_cells(self.mirror, array, cells)
+
+    def publish_cells(self, array: OutputArray, cells: Sequence[Cell]) -> None:
+        """Put full cells into the mirror as well."""
+        if self.mirror:
+            publish_cells(self.mirror, array, cells)
 
 
 def fitted(folder: Path) -> Fitted:
@@ -107,7 +161,7 @@ def load_network(bench: Workbench, classes: int, name: str, seed: int) -> Classi
 def load_gate(bench: Workbench, key: str, seed: int) -> Gate:
     """The trained gate of a key, ready to predict."""
     gate = untrained_gate(bench, seed)
-    load_best(gate, bench.store.path("gate", key))
+    load_best(gate, bench.made("gate", key))
     return place(gate, bench.machine.device).eval()
 
 
@@ -144,7 +198,7 @@ def untrained_gate(bench: Workbench, seed: int) -> Gate:
 
 def network_folder(bench: Workbench, name: str, seed: int) -> Path:
     """Where a trained expert or baseline stands."""
-    return bench.store.path("network", bench.plan.network_key(name, seed))
+    return bench.made("network", bench.plan.network_key(name, seed))
 
 
 def load_best(network: nn.Module, folder: Path) -> None:

@@ -116,7 +116,7 @@ def test_the_names_of_the_design_work_as_it_says() -> None:
     assert callable(mixqual.fusion.optimal_weights)
     assert callable(mixqual.Study.load)
     parameters = list(inspect.signature(mixqual.Study.run).parameters)
-    assert parameters == ["self", "out", "earlier", "executor"]
+    assert parameters == ["self", "out", "earlier", "executor", "store"]
     weights_E = mixqual.fusion.optimal_weights([[0.9, 0.1], [0.8, 0.3]])
     assert weights_E.tolist() == pytest.approx([1, 0], abs=1e-6)
 

@@ -53,8 +53,13 @@ def run(
         str | None,
         typer.Option(help='Of the Ray cluster: "auto" or HOST:PORT; one is started without.'),
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Also keep artifacts and results here: s3://…, gs://…, file://…"),
+    ] = None,
 ) -> None:
     """Train, evaluate and report a study; run it again to go on where it stopped."""
+    from mixqual.errors import RunError
     from mixqual.forecast import forecast
     from mixqual.report import headline, read_examples, report_tables, to_rich, write_report
     from mixqual.study import Study
@@ -63,10 +68,12 @@ def run(
     folder = out or Path("runs") / loaded.config.name
     console = Console()
     if dry_run:
+        if store:
+            raise RunError("--dry-run looks into folders only; leave --store away")
         console.print(_plan_table(forecast(*loaded.prepare(), folder, reuse or [])))
         return
     on = _executor(executor, address, loaded.config.runtime.cluster)
-    results = loaded.run(folder, reuse or [], on)
+    results = loaded.run(folder, reuse or [], on, store)
     if not results:  # one of several processes, and not the first
         return
     for table in report_tables(results):

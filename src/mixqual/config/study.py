@@ -44,6 +44,9 @@ class ClusterConfig(Table):
     """Cells of a sweep (a distortion, a level and a draw) that are one stage."""
     retries: int = Field(3, ge=0)
     """Tries after the first, if a node dies or something else fails that may pass."""
+    scratch: str = ""
+    """With a store: where each node keeps its part of the run, in a folder of its own. Variables of
+    the node such as $TMPDIR are filled in; "" is the node's folder for temporary files."""
 
 
 class RuntimeConfig(Table):

@@ -58,7 +58,7 @@ class OutputArray:
 
     def __init__(self, path: Path, images: int, outputs: int) -> None:
         """Open the array at `path`, or make an empty one."""
-        self._path = path
+        self.path = path
         self.images = images
         self.blocks = math.ceil(images / BLOCK)
         with refusing_full_disk(path):
@@ -84,6 +84,12 @@ class OutputArray:
         backends: Any = array.attrs.get("backends", [])
         self._backends: tuple[str, ...] = tuple(backends)
 
+    @staticmethod
+    def reopen(path: Path) -> "OutputArray":
+        """Open an array that is there, of whatever size."""
+        _, images, outputs = zarr.open_array(path, mode="r").shape
+        return OutputArray(path, images, outputs)
+
     @property
     def cells(self) -> list[Cell]:
         """The cells that the array has room for, whether written yet or not."""
@@ -98,7 +104,7 @@ class OutputArray:
         """Keep with the outputs what the network runs as that fills them from now on."""
         if name not in self._backends:
             self._backends = (*self._backends, name)
-            with refusing_full_disk(self._path):
+            with refusing_full_disk(self.path):
                 self._array.update_attributes({"backends": list(self._backends)})
 
     def add_cells(self, cells: Sequence[Cell]) -> None:
@@ -109,7 +115,7 @@ class OutputArray:
         cells_after = self._cells + new
         # The shape first: room without a name is never read, a name without room would be.
         rows: list[Any] = [[cell.distortion, cell.level, cell.draw] for cell in cells_after]
-        with refusing_full_disk(self._path):
+        with refusing_full_disk(self.path):
             self._array.resize((len(cells_after), *self._array.shape[1:]))
             self._array.update_attributes({"cells": rows})
         self._cells = cells_after
@@ -131,7 +137,7 @@ class OutputArray:
 
     def write(self, cell: Cell, block: int, values_NK: Floats) -> None:
         """Write a block."""
-        with refusing_full_disk(self._path):
+        with refusing_full_disk(self.path):
             self._array[self._cells.index(cell), self.block(block)] = values_NK
 
     def read(self, cell: Cell) -> Floats:
