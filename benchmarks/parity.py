@@ -115,7 +115,7 @@ def eager(finished: FinishedRun, model: str, seed: int, images_BCHW: NDArray[np.
     with torch.inference_mode():
         answers = [mixture(batch.float()) for batch in torch.from_numpy(images_BCHW).split(FORM)]
     p_BK, w_BE = (torch.cat(parts).double().numpy() for parts in zip(*answers, strict=True))
-    for row in finished.results["trust"] if model == MIX else ():
+    for row in finished.results.get("trust", []) if model == MIX else ():
         if row["seed"] == seed:
             p_BK = with_temperature(p_BK, row["temperature"])
     return p_BK, w_BE
