@@ -125,8 +125,7 @@ def _after(parts: Mapping[str, bytes], name: str, content: bytes) -> bytes:
 
 
 def _bundle(folder: Path, content: bytes) -> object:
-    path = folder / "changed.mixqual"
-    path.write_bytes(content)
+    path = _written(folder / "changed.mixqual", content)
     try:
         manifest, tensors = read_bundle(path)
     except BundleError as error:
@@ -136,14 +135,19 @@ def _bundle(folder: Path, content: bytes) -> object:
 
 
 def _onnx(folder: Path, content: bytes) -> object:
-    path = folder / "changed.onnx"
-    path.write_bytes(content)
+    path = _written(folder / "changed.onnx", content)
     try:
         file = read_onnx_file(path)
     except BundleError as error:
         raise _refused(error, path) from None
     assert file.content == content
     return repr(file.manifest), repr(file.facts)
+
+
+def _written(path: Path, content: bytes) -> Path:
+    path.unlink(missing_ok=True)  # to write over a file makes some file systems wait for the disk
+    path.write_bytes(content)
+    return path
 
 
 def _forms() -> list[bytes]:

@@ -279,6 +279,7 @@ def test_metrics_count_what_happened(random_bundle: Path, predictor: Predictor) 
         assert found["mixqual_expert_weight_count", expert] == 6
         total = sum(each.weights[expert] for each in answers)
         assert found["mixqual_expert_weight_sum", expert] == pytest.approx(total, abs=1e-5)
+        assert found["mixqual_expert_runs_total", expert] == 6
     kinds = {key[1]: n for key, n in found.items() if key[0] == "mixqual_errors_total"}
     ready = kinds.pop("unavailable", 0)  # from before it was ready
     assert kinds == {"unreadable_image": 1, "wrong_type": 1, "not_found": 1}

@@ -10,9 +10,14 @@ from pathlib import Path
 
 import httpx
 import killable
+import numpy as np
 import pytest
 from ended import Command
+from finished_runs import Run
 from running import counts, form, png, wait_until
+
+import mixqual
+from mixqual.bench.serving import serving
 
 
 def serve_here(said: str, *arguments: str) -> None:
@@ -103,3 +108,28 @@ def test_without_the_extra_it_says_what_to_install(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "fastapi", None)
     assert 'pip install "mixqual[serve]"' in command("serve", random_bundle).refusal()
+
+
+def test_the_conditional_mode_is_that_of_the_predictor(plain_run: Run, tmp_path: Path) -> None:
+    """Over HTTP, by the threshold of the study and by another; and what ran is counted."""
+    bundle = mixqual.export(plain_run.out, tmp_path / "mine.mixqual").path
+    contents = [png(n % 4, n) for n in range(12)]
+    whole = mixqual.load(bundle)
+    weights_NE = np.array([list(each.weights.values()) for each in whole.predict(contents)])
+    middle = str(np.median(weights_NE))
+    for options, tau in ((), None), (("--tau", middle), float(middle)):
+        expected = whole.using("conditional", tau=tau).predict(contents)
+        with (
+            serving(bundle, "--mode", "conditional", *options) as service,
+            httpx.Client(base_url=service.address, timeout=30) as client,
+        ):
+            answers = client.post("/predict", files=form(*contents)).json()["predictions"]
+            found = counts(client)
+        for answer, each in zip(answers, expected, strict=True):
+            assert answer["experts_run"] == list(each.experts_run)
+            for name in ("probabilities", "weights"):
+                assert answer[name] == pytest.approx(getattr(each, name), abs=1e-5)
+        for expert in whole.manifest.experts:
+            runs = sum(expert in each.experts_run for each in expected)
+            assert found.get(("mixqual_expert_runs_total", expert), 0) == runs
+    assert min(len(each.experts_run) for each in expected) < len(whole.manifest.experts)

@@ -56,6 +56,9 @@ class Metrics:
             ("distortion",),
             registry=own,
         )
+        self._runs = Counter(
+            "mixqual_expert_runs", "Images that an expert has looked at", ("expert",), registry=own
+        )
         self._weights = Histogram(
             "mixqual_expert_weight",
             "Weights that the gate gives to an expert",
@@ -73,6 +76,8 @@ class Metrics:
             self._images.labels(answer.class_name).inc()
             self._verdicts.labels(answer.verdict or "none").inc()
             self._distortions.labels(answer.distortion.name).inc()
+            for expert in answer.experts_run:
+                self._runs.labels(expert).inc()
             for expert, weight in answer.weights.items():
                 self._weights.labels(expert).observe(weight)
 
