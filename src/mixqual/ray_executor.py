@@ -132,7 +132,7 @@ def _connected(address: str | None) -> Iterator[None]:
     try:
         _reach(address)
         ray.init(
-            address=address,
+            address=address or "local",  # without, Ray joins what it finds, even a dead cluster
             include_dashboard=False if address is None else None,
             log_to_driver=False,
             logging_level=logging.ERROR,

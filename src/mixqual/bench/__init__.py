@@ -17,7 +17,8 @@ from mixqual.runtime import set_up_machine
 
 _TOOLS = {
     *("load", "noise_images", "page_table", "peak_memory", "peers", "pictures", "plain"),
-    *("plain_passes", "random_bundle", "scaling_figure", "scratch", "targets", "timing"),
+    *("plain_passes", "random_bundle", "scaling_figure", "scratch", "serving", "targets"),
+    "timing",
 }
 
 
