@@ -18,7 +18,8 @@ def test_every_answer_is_written_below_its_image() -> None:
     shades = [int(np.asarray(axes.images[0].get_array())[0, 0, 0]) for axes in images]
     assert shades == [10, 90, 200, 250]
     below = [axes for parent in images for axes in parent.child_axes]
-    lines = [[text.get_text() for text in axes.texts] for axes in below]
+    words = [[text.get_text() for text in axes.texts] for axes in below]
+    lines = [[f"{said[n]} {said[n + 1]}" for n in range(0, len(said), 2)] for said in words]
     assert lines[0][0].startswith("✓")
     assert lines[0][0].endswith("a cat 0.50")
     assert lines[0][1].startswith("✗")
@@ -33,6 +34,17 @@ def test_every_answer_is_written_below_its_image() -> None:
     ]
     assert images[2].get_ylabel() == r"\$10"
     assert "CC BY 4.0" in figure.get_supxlabel()
+
+
+def test_nothing_lies_on_anything_else() -> None:
+    figure = figure_1(sample_results(), sample_examples())
+    figure.canvas.draw()
+    boxes = [axes.get_tightbbox() for axes in figure.axes]
+    boxes += [text.get_window_extent() for text in figure.texts]
+    for number, box in enumerate(boxes):
+        assert figure.bbox.fully_contains(box.x0, box.y0)
+        assert figure.bbox.fully_contains(box.x1, box.y1)
+        assert box.count_overlaps(boxes[number + 1 :]) == 0
 
 
 def test_files_are_the_same_each_time(tmp_path: Path) -> None:

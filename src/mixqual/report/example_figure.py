@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from mixqual.report.labels import (
@@ -26,8 +25,10 @@ Examples = Mapping[str, Any]
 """The content of a run's `examples.json`."""
 
 _RIGHT, _WRONG = "#006D4F", "#B3261E"
-_WIDTH, _LINE = 2.05, 0.125
-_CREDIT = 110
+# All lengths are in inches, and known before anything is drawn: no layout has to be searched for.
+_SIDE, _GAP, _LINE, _CREDIT_LINE = 1.85, 0.14, 0.125, 0.085
+_LEFT, _TOP, _EDGE = 0.3, 0.42, 0.08
+_CREDIT_LETTERS = 34  # to an image's width
 
 
 @house_style()
@@ -37,19 +38,23 @@ def figure_1(results: Results, examples: Examples) -> Figure:
     A tick is a right answer, a cross a wrong one; the number is the model's own confidence.
     """
     rows, columns = len(examples["examples"]), len(examples["cells"])
-    models = list(examples["examples"][0]["cells"][0]["answers"])
-    height = rows * (0.97 * _WIDTH + _LINE * (len(models) + 0.8)) + 0.6
-    figure = Figure(
-        figsize=(columns * (_WIDTH + 0.1), height),
-        layout=ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.04),
-    )
+    lines = len(examples["examples"][0]["cells"][0]["answers"]) + 0.6
+    credit = textwrap.wrap(f"Images: {examples['credit']}", _CREDIT_LETTERS * columns)
+    under = _EDGE + (_GAP + len(credit) * _CREDIT_LINE if examples["credit"] else 0)
+    down, across = _SIDE + lines * _LINE + _GAP, _SIDE + _GAP
+    width = _LEFT + columns * across - _GAP + _EDGE
+    height = _TOP + rows * down - _GAP + under
+    figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     classes = examples["classes"]
     for row, example in enumerate(examples["examples"]):
         for column, (place, shown) in enumerate(
             zip(examples["cells"], example["cells"], strict=True)
         ):
-            axes = figure.add_subplot(rows, columns, row * columns + column + 1)
+            left, top = _LEFT + column * across, height - _TOP - row * down
+            axes = figure.add_axes(
+                (left / width, (top - _SIDE) / height, _SIDE / width, _SIDE / height)
+            )
             axes.imshow(pixels_of(shown["pixels"]))
             axes.set_xticks([])
             axes.set_yticks([])
@@ -60,7 +65,8 @@ def figure_1(results: Results, examples: Examples) -> Figure:
                 axes.set_ylabel(_named(classes[example["label"]]), fontsize=8.5)
             _write_answers(axes, example["label"], shown["answers"], classes)
     if examples["credit"]:
-        figure.supxlabel(textwrap.fill(f"Images: {examples['credit']}", _CREDIT), fontsize=5.5)
+        text = "\n".join(credit)
+        figure.supxlabel(text, fontsize=5.5, x=0.5, y=_EDGE / height, va="bottom")
     return figure
 
 
@@ -74,21 +80,25 @@ def _write_answers(
     axes: Axes, label: int, answers: Mapping[str, Mapping[str, Any]], classes: list[str]
 ) -> None:
     lines = len(answers)
-    # A box below the image, as high as its lines, so that rows keep their distance.
-    below = axes.inset_axes((0, -(lines + 0.6) * _LINE / _WIDTH, 1, (lines + 0.3) * _LINE / _WIDTH))
+    below = axes.inset_axes((0, -(lines + 0.6) * _LINE / _SIDE, 1, (lines + 0.3) * _LINE / _SIDE))
     below.set_axis_off()
     below.set_ylim(lines, 0)
     for line, (model, answer) in enumerate(answers.items()):
         right = answer["class"] == label
-        below.text(
-            0,
-            line + 0.5,
-            f"{'✓' if right else '✗'} {figure_label(model)}: {_named(classes[answer['class']])} "
-            f"{answer['confidence']:.2f}",
-            color=_RIGHT if right else _WRONG,
-            fontsize=6.5,
-            va="center",
-        )
+        # Two texts: a formula is set once for each model, not once for each answer.
+        for x, align, text in (
+            (0, "left", f"{'✓' if right else '✗'} {figure_label(model)}"),
+            (1, "right", f"{_named(classes[answer['class']])} {answer['confidence']:.2f}"),
+        ):
+            below.text(
+                x,
+                line + 0.5,
+                text,
+                color=_RIGHT if right else _WRONG,
+                fontsize=6.5,
+                ha=align,
+                va="center",
+            )
 
 
 def _column_title(results: Results, place: Mapping[str, Any]) -> str:
