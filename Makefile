@@ -25,7 +25,7 @@ demo: $(INSTALLED) ## Train, evaluate and report the small study on real photogr
 	$(BIN)/mixqual run studies/elpv_demo.toml --out runs/elpv_demo
 
 test: $(INSTALLED) $(INSTALLED_BROWSER) ## Run the tests
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(INSTALLED) ## Lint, check the format, the types and the direction of the imports
 	$(BIN)/ruff check

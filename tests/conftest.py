@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 from ended import Command, Ended
-from finished_runs import Run, run_study_file
+from finished_runs import Finished, Run, run_study_file
 from small_elpv import with_trees, write_cells, write_study
 
 from mixqual.cli import main
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: no worker is left with one when the others have ended."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +45,12 @@ def plain_run(tmp_path_factory: pytest.TempPathFactory, cells_folder: Path) -> R
     torch.set_num_threads(1)
     root = tmp_path_factory.mktemp("plain")
     return run_study_file(write_study(root / "tiny.toml", cells_folder), root / "out")
+
+
+@pytest.fixture
+def finished(plain_run: Run) -> Finished:
+    """The study file, the folder of its uninterrupted run, and the results; not to be changed."""
+    return plain_run.study, plain_run.out, plain_run.results
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Runs of the tiny study, for tests that look at them."""
 
 import copy
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,3 +41,36 @@ def numbers(results: dict[str, Any]) -> dict[str, Any]:
     for model, row in results["cost"].items():
         kept["cost"][model] = {key: value for key, value in row.items() if key != "latency_ms"}
     return kept
+
+
+def read_run(out: Path) -> dict[str, Any]:
+    """The results that a run has written."""
+    results: dict[str, Any] = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    return results
+
+
+def artifacts_of(out: Path) -> set[str]:
+    """The names of a run's artifacts, unfinished ones included."""
+    return {path.name for path in (out / "artifacts").iterdir()}
+
+
+def stages_of(files: set[str]) -> dict[str, int]:
+    """How many artifacts of each stage these files belong to."""
+    folders = {file.split("/")[0] for file in files}
+    kinds = [folder.split("-")[0] for folder in folders]
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+
+
+Finished = tuple[Path, Path, dict[str, Any]]
+"""The study file of a run, its folder, and the results; not to be changed."""
+
+
+def read(out: Path) -> dict[str, Any]:
+    """The results that a run has written."""
+    results: dict[str, Any] = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    return results
+
+
+def artifacts(out: Path) -> set[str]:
+    """The names of a run's artifacts, unfinished ones included."""
+    return {path.name for path in (out / "artifacts").iterdir()}

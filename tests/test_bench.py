@@ -32,6 +32,8 @@ from mixqual.config import BackboneConfig, RuntimeConfig
 from mixqual.errors import RunError, StudyError
 from mixqual.networks import Sharing
 
+pytestmark = pytest.mark.slow
+
 TINY = "timm/test_efficientnet"
 
 
