@@ -72,6 +72,7 @@ bootstrap = 100
 [runtime]
 device = "cpu"
 threads = 1
+backend = "eager"
 """
 """A study that has everything but trees, on 80 cells of 32 pixels: about 3 seconds."""
 
