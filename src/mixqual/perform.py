@@ -135,11 +135,13 @@ def _train_tree_gate(bench: Workbench, sets: Sets, number: int, seed: int) -> No
     stages.train_gate(bench, sets, weights, tree.gate_key(seed), seed, of=tree.name)
 
 
-def _sweep_trees(bench: Workbench, sets: Sets, seed: int, first: int, last: int) -> None:
+def _sweep_trees(
+    bench: Workbench, sets: Sets, split: str, seed: int, first: int, last: int
+) -> None:
     trees = trees_of(bench.plan)
     weights = {tree.name: _tree_weights(bench, sets, tree, seed) for tree in trees}
-    cells = bench.plan.test_cells[first : last + 1]
-    fill_tree_cells(bench, sets, trees, weights, seed, cells)
+    cells = split_cells(bench.plan, split)[first : last + 1]
+    fill_tree_cells(bench, sets, split, trees, weights, seed, cells)
 
 
 def _tree_weights(bench: Workbench, sets: Sets, tree: Tree, seed: int) -> OptimalWeights:
