@@ -13,7 +13,6 @@ from mixqual.data import ImageIndex, make_splits, undecoded
 from mixqual.evaluation import Cell, OutputArray, count, count_parts
 from mixqual.networks import Gate, Stages, backbone_preprocessing, build_classifier
 from mixqual.plan import Plan
-from mixqual.split_sweep import split_cells
 from mixqual.tree_plan import trees_of
 
 
@@ -185,7 +184,7 @@ def _tree_steps(ledger: _Ledger, stages: Stages, seed: int) -> Iterator[Step]:
                 outputs += [] if made in outputs else [made]
     for split, outputs in swept.items():
         title = f"sweep of {split} by trees (seed {seed})"
-        yield ledger.sweep(title, split, outputs, split_cells(plan, split))
+        yield ledger.sweep(title, split, outputs, plan.cells(split))
 
 
 def _split_sizes(plan: Plan, index: ImageIndex) -> dict[str, int]:

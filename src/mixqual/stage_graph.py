@@ -93,7 +93,7 @@ def _mixture(plan: Plan, seed: int, cells_a_stage: int, tested: Sequence[str]) -
 def _sweep(plan: Plan, name: str, split: str, seed: int, cells_a_stage: int) -> Iterator[Stage]:
     made_by = f"gate-{plan.gate_key(seed)}" if name == "gate" else _network(plan, name, seed)
     folder = plan.outputs_folder(name, split, seed)
-    for first, last in _blocks(_cells(plan, split), cells_a_stage):
+    for first, last in _blocks(plan.cells(split), cells_a_stage):
         yield Stage(
             f"{folder}:{first}-{last}",
             f"sweep of {split} by {name}, cells {first} to {last} (seed {seed})",
@@ -123,7 +123,7 @@ def _trees(plan: Plan, seed: int, cells_a_stage: int) -> Iterator[Stage]:
     # All trees together, as their first stages run once for all of them.
     for split, needed in needs.items():
         folders = "+".join(tree.outputs_folder(split, seed) for tree in trees)
-        for first, last in _blocks(_cells(plan, split), cells_a_stage):
+        for first, last in _blocks(plan.cells(split), cells_a_stage):
             yield Stage(
                 f"{folders}:{first}-{last}",
                 f"sweep of {split} by trees, cells {first} to {last} (seed {seed})",
@@ -146,10 +146,6 @@ def _tree_gate(tree: Tree, number: int, seed: int, branches: Sequence[str]) -> I
 
 def _network(plan: Plan, name: str, seed: int) -> str:
     return f"network-{plan.network_key(name, seed)}"
-
-
-def _cells(plan: Plan, split: str) -> list[Cell]:
-    return plan.val_cells if split == "val" else plan.test_cells
 
 
 def _blocks(cells: Sequence[Cell], size: int) -> Iterator[tuple[int, int]]:

@@ -15,7 +15,6 @@ from mixqual.evaluation import Cell, OutputArray, Predicted, Predictor, sweep
 from mixqual.networks import BranchedClassifier, Classifier, FirstStages, Mixture, Parts, Stages
 from mixqual.runtime import place
 from mixqual.seeding import derive_seed
-from mixqual.split_sweep import split_cells
 from mixqual.stages import OptimalWeights
 from mixqual.training import Fitted, fit, load_tensors
 from mixqual.tree_plan import Tree
@@ -84,7 +83,7 @@ def sweep_trees(
     `weights` are the optimal weights by the name of a tree, for the ceilings. The first stages of
     M_clean, with which trees and controls begin, run once for each batch.
     """
-    images, cells = sets[split], split_cells(bench.plan, split)
+    images, cells = sets[split], bench.plan.cells(split)
     if bench.accelerator.is_main_process:
         fill_tree_cells(bench, sets, split, trees, weights, seed, cells)
     bench.accelerator.wait_for_everyone()
@@ -158,7 +157,7 @@ def _open_outputs(
         with bench.only_maker(folder):
             outputs = len(models) * len(images.classes)
             arrays[models] = bench.open_outputs(folder, len(images), outputs)
-            arrays[models].add_cells(split_cells(bench.plan, split))
+            arrays[models].add_cells(bench.plan.cells(split))
             bench.fetch_cells(arrays[models], cells)
     return arrays
 
