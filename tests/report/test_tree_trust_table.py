@@ -30,13 +30,13 @@ def test_a_row_for_m_mix_and_for_each_tree() -> None:
     assert [row[0] for row in table.rows] == ["nothing (M_mix)", *SHARED.values()]
     assert table.rules == (1,)
     assert dict(zip(table.header, table.rows[0], strict=True))["Usable"] == "50.0 %"
-    results["trust"][2] |= {"temperature": 0.8, "usable": 2.0, "retake": 0.0}
-    results["trust"][2]["calibration"]["average"] = {"nll": [0.9, 0.75], "ece": [0.2, 0.04]}
+    results["trust"][2] |= {"usable": 2.0, "retake": 0.0}
+    results["trust"][2]["calibration"]["average"] = {"ece": [0.2, 0.04]}
     changed = tree_trust_table(results)
     assert changed
     assert changed.rows[2] == (
         *("until blocks.5", "39.0 %", "8.0 % [7.0, 10.0]", "30.0 %", "25.0 % [24.0, 27.0]"),
-        *("31.0 %", "60.0 % [59.0, 62.0]", "–", "–", "0.800", "0.750", "0.200", "0.040"),
+        *("31.0 %", "60.0 % [59.0, 62.0]", "–", "–", "0.200", "0.040"),
     )
     assert changed.rows[:2] == table.rows[:2]
     assert "Rule, for each mixture on validation images: a rule." in to_markdown(table)

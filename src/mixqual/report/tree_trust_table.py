@@ -12,7 +12,7 @@ _NONE = "–"
 _HEADER = (
     "Shared",
     *(part for verdict in VERDICTS for part in (verdict.capitalize(), "Wrong")),
-    *("Usable from", "Retake below", "Temperature", "NLL", "ECE raw", "ECE"),
+    *("Usable from", "Retake below", "ECE raw", "ECE"),
 )
 
 
@@ -59,23 +59,21 @@ def tree_trust_table(results: Results) -> Table | None:
             "experts know, and of these the share that is wrong, with 95 % intervals; training "
             f"with seed {first['seed']}. Each distortion: `mixqual report RUN --only "
             "tree_verdicts --format csv`.",
-            f"Rule, for each mixture on validation images: {first['rule']} NLL is after "
-            "calibration, ECE before and after it.",
+            f"Rule, for each mixture on validation images: {first['rule']} ECE raw "
+            "is that before calibration.",
         ),
     )
 
 
 def _row(label: str, told: Mapping[str, Any], group: str) -> tuple[str, ...]:
-    verdicts, calibration = told["verdicts"][group], told["calibration"][group]
-    raw, calibrated = calibration["ece"]
+    verdicts = told["verdicts"][group]
+    raw, calibrated = told["calibration"][group]["ece"]
     return (
         f"{label}, held out" if group == HELD_OUT else label,
         *(text for verdict in VERDICTS for text in share_texts(verdicts[verdict])),
         # Above 1 and at 0 there is no such answer.
         f"{told['usable']:.3f}" if told["usable"] <= 1 else _NONE,
         f"{told['retake']:.3f}" if told["retake"] > 0 else _NONE,
-        f"{told['temperature']:.3f}",
-        f"{calibration['nll'][1]:.3f}",
         f"{raw:.3f}",
         f"{calibrated:.3f}",
     )
