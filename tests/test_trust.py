@@ -1,14 +1,28 @@
 """Trust in a run's answers, against the definitions worked out from its cube."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from finished_runs import Run
 from numpy.typing import NDArray
+from small_elpv import write_study
 from trees_by_hand import Opened, open_run
 
-from mixqual.evaluation import Cube, OutputArray, measure, with_temperature
+from mixqual.evaluation import (
+    Bootstrap,
+    Cell,
+    Cube,
+    OutputArray,
+    Predicted,
+    measure,
+    with_temperature,
+)
 from mixqual.fusion import mix
+from mixqual.plan import Plan
 from mixqual.split_sweep import sweep_split
+from mixqual.study_file import load_study_config
+from mixqual.trust import trust
 
 EXPERTS = ["clean", "noise", "blur"]
 
@@ -140,3 +154,31 @@ def test_a_tree_is_judged_by_its_own_answers(tree_run: Run, opened_trees: Opened
             assert shares[verdict]["error"] == pytest.approx(error, abs=1e-6)
         accuracy = tree_run.results["accuracy"][told["model"]]["gaussian_noise"]["0"]
         assert accuracy == pytest.approx(1 - wrong_VN[0].mean(), abs=1e-6)
+
+
+def test_any_model_is_judged_by_what_it_says(tmp_path: Path) -> None:
+    """One that is twice as sure as it should be, in every class of verdict."""
+    plan = Plan(load_study_config(write_study(tmp_path / "t.toml", tmp_path / "none")), "f00d")
+    generator, images = np.random.default_rng(7), 500
+    labels_N = generator.integers(0, 4, images)
+
+    def said(cells: list[Cell]) -> Predicted:
+        """Answers whose truth has the probabilities to the power of a half, so that T is 2."""
+        honest_VNK = generator.dirichlet([0.4] * 4, (len(cells), images))
+        for place, p_NK in enumerate(honest_VNK):
+            drawn_N = (p_NK.cumsum(1) > generator.random((images, 1))).argmax(1)
+            shift_N = labels_N - drawn_N  # turned so that what is drawn is the true class
+            columns_NK = (np.arange(4) - shift_N[:, None]) % 4
+            honest_VNK[place] = np.take_along_axis(p_NK, columns_NK, 1)
+        sure_VNK = honest_VNK**2 / (honest_VNK**2).sum(2, keepdims=True)
+        return Predicted(cells, labels_N, lambda cell: sure_VNK[cells.index(cell)])
+
+    val, test = said(plan.val_cells), said(plan.test_cells)
+    told = trust(plan, "some_tree", 3, val, test, Bootstrap.draw(images, 50, 0))
+    assert (told["model"], told["seed"]) == ("some_tree", 3)
+    assert told["temperature"] == pytest.approx(2, rel=0.05)  # of 3500 draws
+    found = told["verdicts"]["average"]
+    assert all(row["share"] > 0.05 for row in found.values())
+    assert found["usable"]["error"] == pytest.approx(0.1, abs=0.03)
+    assert found["retake"]["error"] == pytest.approx(0.5, abs=0.06)
+    assert told["calibration"]["average"]["ece"][1] < told["calibration"]["average"]["ece"][0]
