@@ -36,6 +36,7 @@ from mixqual.evaluation import CLEAN_CELL, Cell, distort_cell, grid_cells
 from mixqual.finished_run import FinishedRun
 from mixqual.level_grids import distortion_of
 from mixqual.networks import Gate, Mixture, Sharing, Stages, backbone_preprocessing
+from mixqual.report import trust_rows
 
 MOST = 1e-4
 MIX = "mix"
@@ -115,7 +116,7 @@ def eager(finished: FinishedRun, model: str, seed: int, images_BCHW: NDArray[np.
     with torch.inference_mode():
         answers = [mixture(batch.float()) for batch in torch.from_numpy(images_BCHW).split(FORM)]
     p_BK, w_BE = (torch.cat(parts).double().numpy() for parts in zip(*answers, strict=True))
-    for row in finished.results.get("trust", []) if model == MIX else ():
+    for row in trust_rows(finished.results, model):
         if row["seed"] == seed:
             p_BK = with_temperature(p_BK, row["temperature"])
     return p_BK, w_BE

@@ -163,7 +163,8 @@ class TestRun:
             "train noise of tree_classifier": ("to do", 112),
             "train blur of tree_classifier": ("to do", 112),
             "train all_tree_classifier": ("to do", 112),
-            "sweep of trees": ("to do", 2 * 24 * 5),
+            "sweep of test by trees": ("to do", 2 * 24 * 5),
+            "sweep of val by trees": ("to do", 16 * 7),
         }
         ended = command("run", study, "--out", out, "--reuse", plain_run.out)
         assert ended.code == 0, ended.err
@@ -172,7 +173,7 @@ class TestRun:
         trained = set(re.findall(r"^(\w[^:\n]*) \(seed 0\): ", ended.err, re.MULTILINE))
         assert trained == {
             *("noise of tree_classifier", "blur of tree_classifier", "all_tree_classifier"),
-            "sweep of trees",
+            *("sweep of test by trees", "sweep of val by trees"),
         }
         assert (out / "trees.csv").exists()
         assert times(plain_run.out) == plain_run.times
@@ -189,7 +190,8 @@ class TestRun:
         steps = dry_run(command("run", study, *options, tree_run.out).out)
         assert steps["train noise of tree_blocks.2"][0] == "done"
         assert steps["train noise of tree_blocks.3"][0] == "to do"
-        assert steps["sweep of trees"] == ("begun", 4 * 24 * 5)
+        assert steps["sweep of test by trees"] == ("begun", 4 * 24 * 5)
+        assert steps["sweep of val by trees"] == ("begun", 2 * 16 * 7)
         more = ("--set", "evaluation.noise_draws=3")
         steps = dry_run(command("run", tree_run.study, *options, tree_run.out, *more).out)
         assert {title: state for title, (state, _) in steps.items() if state != "done"} == {
@@ -199,7 +201,8 @@ class TestRun:
             "train gate of tree_blocks.1_inverted_conv_head_resolved": "to do",
             "weights of tree_blocks.2_resolved": "to do",
             "train gate of tree_blocks.2_resolved": "to do",
-            "sweep of trees": "begun",
+            "sweep of test by trees": "begun",
+            "sweep of val by trees": "to do",
         }
 
     def test_puts_runs_where_it_says(

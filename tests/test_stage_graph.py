@@ -33,8 +33,12 @@ def test_makes_what_a_run_in_one_process_makes(plain_run: Run) -> None:
 
 def test_makes_what_trees_need(tree_run: Run) -> None:
     stages = graph(tree_run)
-    sweeps = [stage for stage in stages if stage.kind == "tree sweep"]
-    of_trees = set(sweeps[0].makes.partition(":")[0].split("+"))
+    sweeps = {stage.arguments[0]: stage for stage in stages if stage.kind == "tree sweep"}
+    assert list(sweeps) == ["test", "val"]
+    each = [set(stage.makes.partition(":")[0].split("+")) for stage in sweeps.values()]
+    of_trees = set().union(*each)
+    assert [len(names) for names in each] == [4, 4]
+    assert len(of_trees) == 8
     made = artifacts(tree_run.out)
     controls = made - folders(stages) - of_trees
     assert of_trees < made
@@ -55,6 +59,25 @@ def test_what_a_stage_needs_is_made_before_and_once(
         assert set(stage.needs) <= made
         assert stage.makes not in made
         made.add(stage.makes)
+
+
+def test_validation_images_wait_for_no_control_of_a_tree(tree_run: Run) -> None:
+    stages = graph(tree_run)
+    controls = {stage.makes for stage in stages if stage.title.startswith("train all_")}
+    assert controls
+    for stage in stages:
+        if stage.kind == "tree sweep":
+            of_controls = len(controls & set(stage.needs))
+            assert of_controls == (2 if stage.arguments[0] == "test" else 0)
+
+
+def test_trees_are_swept_in_every_cell_once(tree_run: Run) -> None:
+    covered: dict[object, list[int]] = {"test": [], "val": []}
+    for stage in graph(tree_run):
+        if stage.kind == "tree sweep":
+            split, _, first, last = stage.arguments
+            covered[split].extend(range(int(first), int(last) + 1))
+    assert covered == {"test": list(range(5)), "val": list(range(7))}
 
 
 def test_sweeps_cover_every_cell_once(plain_run: Run) -> None:

@@ -127,6 +127,7 @@ def keys(tree: Tree, seed: int = 0) -> dict[str, str]:
         "weights": tree.weights_key(seed),
         "gate": tree.gate_key(seed),
         "test": tree.outputs_folder("test", seed),
+        "val": tree.outputs_folder("val", seed),
         "control test": tree.control_folder("test", seed),
     }
 
@@ -138,7 +139,8 @@ def differing(one: dict[str, str], other: dict[str, str]) -> set[str]:
 # What a change of a setting must change: no less, or results would be stale; no more, or a
 # changed setting would repeat what does not depend on it.
 BRANCHES = {"noise", "blur", "control"}
-MIXED = {"weights", "gate", "test"}
+SWEPT = {"test", "val"}
+MIXED = {"weights", "gate", *SWEPT}
 ALL = BRANCHES | MIXED | {"control test"}
 CHANGES = {
     "data.size=64": ALL,
@@ -156,11 +158,11 @@ CHANGES = {
     "distortions.gaussian_noise.steps=4": MIXED,
     "evaluation.noise_draws=3": MIXED,
     "evaluation.batch_size=8": MIXED | {"control test"},
-    "gate.lr=0.02": {"gate", "test"},
-    "gate.distort={gaussian_noise=0.5}": {"gate", "test"},
-    "sharing.until=blocks.3": BRANCHES | {"test", "control test"},
-    "sharing.from=conv_head": BRANCHES | {"test", "control test"},
-    "sharing.training={lr=0.02}": BRANCHES | {"test", "control test"},
+    "gate.lr=0.02": {"gate", *SWEPT},
+    "gate.distort={gaussian_noise=0.5}": {"gate", *SWEPT},
+    "sharing.until=blocks.3": BRANCHES | SWEPT | {"control test"},
+    "sharing.from=conv_head": BRANCHES | SWEPT | {"control test"},
+    "sharing.training={lr=0.02}": BRANCHES | SWEPT | {"control test"},
     "sharing.weights=reuse": set(),  # as it is by default
     "evaluation.bootstrap=500": set(),
     "baselines.all_long.patience=4": set(),
@@ -247,6 +249,21 @@ def test_weights_are_in_the_order_of_the_experts(tmp_path: Path) -> None:
     (after,) = trees_of(plan(tmp_path, own, changes=((noise, ""), (blur, blur + noise))))
     assert list(after.plan.config.experts) == ["clean", "blur", "noise"]
     assert differing(keys(before), keys(after)) == MIXED
+
+
+# What is swept
+
+
+def test_what_stands_in_the_arrays_of_a_sweep(tmp_path: Path) -> None:
+    (tree,) = trees(tmp_path, ONE)
+    assert tree.swept("test", 0) == {
+        tree.outputs_folder("test", 0): ("tree_blocks.2", "tree_blocks.2_true"),
+        tree.control_folder("test", 0): ("all_tree_blocks.2",),
+    }
+    (alone,) = trees(tmp_path, ONE, "sharing.control=false")
+    assert list(alone.swept("test", 0)) == [tree.outputs_folder("test", 0)]
+    for each in (tree, alone):
+        assert each.swept("val", 0) == {tree.outputs_folder("val", 0): ("tree_blocks.2",)}
 
 
 # Names of stages

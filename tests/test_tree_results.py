@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from small_elpv import with_trees, write_study
 
+from mixqual.evaluation import CLEAN_CELL, Cell, Predicted
 from mixqual.plan import Plan
 from mixqual.stages import OptimalWeights
 from mixqual.study_file import load_study_config
@@ -43,7 +44,7 @@ def shared(tree: Tree, noise_VE: list[list[float]], gate: dict[str, Any]) -> Sha
         0.0,
     )
     others = OptimalWeights(tree.plan.levels, {"gaussian_noise": np.zeros((3, 3))}, 0.0)
-    return Shared({}, {"tree_conv4_1": others, OWN: weights}, {OWN: gate}, {})
+    return Shared({}, {"tree_conv4_1": others, OWN: weights}, {OWN: gate}, {}, {})
 
 
 def test_rows_by_hand(trees: list[Tree]) -> None:
@@ -88,4 +89,19 @@ def test_rows_by_hand(trees: list[Tree]) -> None:
 
 
 def test_without_trees_there_are_no_rows() -> None:
-    assert tree_rows([], {0: Shared({}, {}, {}, {})}) == []
+    assert tree_rows([], {0: Shared({}, {}, {}, {}, {})}) == []
+
+
+def test_scores_are_those_of_the_test_images() -> None:
+    cells, truth = [CLEAN_CELL, Cell("gaussian_blur", 2.0)], np.array([0, 1, 1])
+    answers = {
+        "tree": ([0, 1, 0], [0, 0, 1]),
+        "tree_true": ([1, 1, 1], [0, 1, 1]),
+    }
+    tested = {
+        model: Predicted(cells, truth, lambda cell, rows=rows: np.eye(2)[rows[cells.index(cell)]])
+        for model, rows in answers.items()
+    }
+    right = Shared({}, {}, {}, tested, {}).right
+    assert right["tree"].tolist() == [[True, True, False], [True, False, True]]
+    assert right["tree_true"].tolist() == [[False, True, True], [True, True, True]]

@@ -132,10 +132,12 @@ def true_weights(opened: Opened, tree: Tree, cell: Cell) -> Tensor:
     return torch.tensor(rows[cell.distortion][level])
 
 
-def written(opened: Opened, folder: str, columns: int, cell: Cell) -> NDArray[np.float32]:
+def written(
+    opened: Opened, folder: str, columns: int, cell: Cell, split: str = "test"
+) -> NDArray[np.float32]:
     path = opened.bench.store.root / folder
     assert path.is_dir()
-    return OutputArray(path, len(opened.sets["test"]), columns).read(cell)
+    return OutputArray(path, len(opened.sets[split]), columns).read(cell)
 
 
 def share_right(opened: Opened, p_NK: Tensor) -> float:
@@ -190,9 +192,29 @@ def test_controls_are_single_networks(tree_run: Run, opened: Opened, name: str) 
         )
 
 
+@pytest.mark.parametrize("name", BRANCHES)
+def test_validation_images_are_shown_to_trees_under_the_gate_alone(
+    opened: Opened, name: str
+) -> None:
+    tree = opened.trees[name]
+    experts = experts_of(opened, tree)
+    cells = opened.bench.plan.val_cells
+    assert len(cells) == 7  # noise is drawn twice
+    for cell in cells:
+        images_BCHW = distorted(opened, "val", cell)
+        p_NK = written(opened, tree.outputs_folder("val", 0), 4, cell, "val")
+        gate_BE = gate_weights(opened, tree, images_BCHW)
+        expected_NK = mixed(experts, tree.sharing.from_, images_BCHW, gate_BE)
+        np.testing.assert_allclose(p_NK, expected_NK.numpy(), rtol=0, atol=ROUNDING)
+
+
 def test_a_finished_sweep_is_read_again(tree_run: Run, opened: Opened) -> None:
     """Without the weights, as there is nothing left to mix."""
-    right = sweep_trees(opened.bench, opened.sets, list(opened.trees.values()), {}, 0)
+    trees = list(opened.trees.values())
+    said = sweep_trees(opened.bench, opened.sets, "test", trees, {}, 0)
+    right = {model: predicted.right_VN() for model, predicted in said.items()}
+    validated = sweep_trees(opened.bench, opened.sets, "val", trees, {}, 0)
+    assert validated.keys() == BRANCHES.keys()
     assert times(tree_run.out) == tree_run.times
     assert right.keys() == {
         *BRANCHES,

@@ -1,13 +1,28 @@
 """Trust in a run's answers, against the definitions worked out from its cube."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from finished_runs import Run
+from numpy.typing import NDArray
+from small_elpv import write_study
 from trees_by_hand import Opened, open_run
 
-from mixqual.evaluation import Cube, measure, with_temperature
+from mixqual.evaluation import (
+    Bootstrap,
+    Cell,
+    Cube,
+    OutputArray,
+    Predicted,
+    measure,
+    with_temperature,
+)
 from mixqual.fusion import mix
+from mixqual.plan import Plan
 from mixqual.split_sweep import sweep_split
+from mixqual.study_file import load_study_config
+from mixqual.trust import trust
 
 EXPERTS = ["clean", "noise", "blur"]
 
@@ -64,3 +79,106 @@ def test_verdicts_and_risks_are_counted_on_the_test_images(plain_run: Run, opene
         assert told["calibration"][name]["nll"][1] == pytest.approx(nll, abs=1e-6)
         for risk, ends in zip(curve["risk"], curve["ci95"], strict=True):
             assert ends is None or ends[0] - 1e-9 <= risk <= ends[1] + 1e-9
+
+
+# Trees
+
+
+@pytest.fixture(scope="module")
+def opened_trees(tree_run: Run) -> Opened:
+    return open_run(tree_run.study, tree_run.out)
+
+
+def said_by(opened: Opened, tree: str, split: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """What a tree says under its gate, from its array: every cell and image, and the true classes.
+
+    Of test images its ceiling stands beside it.
+    """
+    images, plan = opened.sets[split], opened.bench.plan
+    path = opened.bench.store.root / opened.trees[tree].outputs_folder(split, 0)
+    array = OutputArray(path, len(images), 4 if split == "val" else 8)
+    cells = plan.val_cells if split == "val" else plan.test_cells
+    p_VNK = np.stack([array.read(cell)[:, :4] for cell in cells]).astype(np.float64)
+    return p_VNK, images.labels_N.numpy()
+
+
+def softened(p_VNK: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    log_VNK = np.log(np.maximum(p_VNK, 1e-12)) / temperature
+    return np.exp(log_VNK) / np.exp(log_VNK).sum(2, keepdims=True)
+
+
+def test_m_mix_is_told_of_first_then_every_tree(tree_run: Run, plain_run: Run) -> None:
+    rows = tree_run.results["trust"]
+    trees = [tree["model"] for tree in tree_run.results["trees"]]
+    assert len(trees) == 4
+    assert [(row["model"], row["seed"]) for row in rows] == [("mix", 0), *((t, 0) for t in trees)]
+    assert rows[:1] == plain_run.results["trust"]  # the same networks, whatever is beside them
+    assert len({row["temperature"] for row in rows}) == len(rows)
+
+
+def test_a_tree_is_judged_by_its_own_answers(tree_run: Run, opened_trees: Opened) -> None:
+    """By hand: softmax of logarithms, and counts above and below each border."""
+    for told in tree_run.results["trust"][1:]:
+        temperature = told["temperature"]
+        val_VNK, labels_N = said_by(opened_trees, told["model"], "val")
+        losses = [
+            -np.log(
+                softened(val_VNK, factor * temperature)[:, np.arange(len(labels_N)), labels_N]
+            ).mean()
+            for factor in (1.0, 0.99, 1.01)
+        ]
+        assert losses[0] == min(losses)
+        sure_VN = softened(val_VNK, temperature).max(2)
+        wrong_VN = val_VNK.argmax(2) != labels_N
+        # A border is an answer of the validation images, the last that keeps the promise.
+        for sure in np.unique(sure_VN):
+            kept = wrong_VN[sure_VN >= sure]
+            assert kept.mean() > 0.1 or sure >= told["usable"] - 1e-12
+        if told["usable"] <= 1:
+            assert wrong_VN[sure_VN >= told["usable"] - 1e-12].mean() <= 0.1
+        if told["retake"] > 0:
+            assert wrong_VN[sure_VN < told["retake"] - 1e-12].mean() >= 0.5
+
+        test_VNK, truth_N = said_by(opened_trees, told["model"], "test")
+        sure_VN, wrong_VN = softened(test_VNK, temperature).max(2), test_VNK.argmax(2) != truth_N
+        usable_VN = sure_VN >= told["usable"]
+        retake_VN = (sure_VN < told["retake"]) & ~usable_VN
+        shares = told["verdicts"]["average"]
+        for verdict, of_VN in (
+            ("usable", usable_VN),
+            ("doubtful", ~usable_VN & ~retake_VN),
+            ("retake", retake_VN),
+        ):
+            assert shares[verdict]["share"] == pytest.approx(of_VN.mean(), abs=1e-6)
+            error = wrong_VN[of_VN].mean() if of_VN.any() else None
+            assert shares[verdict]["error"] == pytest.approx(error, abs=1e-6)
+        accuracy = tree_run.results["accuracy"][told["model"]]["gaussian_noise"]["0"]
+        assert accuracy == pytest.approx(1 - wrong_VN[0].mean(), abs=1e-6)
+
+
+def test_any_model_is_judged_by_what_it_says(tmp_path: Path) -> None:
+    """One that is twice as sure as it should be, in every class of verdict."""
+    plan = Plan(load_study_config(write_study(tmp_path / "t.toml", tmp_path / "none")), "f00d")
+    generator, images = np.random.default_rng(7), 500
+    labels_N = generator.integers(0, 4, images)
+
+    def said(cells: list[Cell]) -> Predicted:
+        """Answers whose truth has the probabilities to the power of a half, so that T is 2."""
+        honest_VNK = generator.dirichlet([0.4] * 4, (len(cells), images))
+        for place, p_NK in enumerate(honest_VNK):
+            drawn_N = (p_NK.cumsum(1) > generator.random((images, 1))).argmax(1)
+            shift_N = labels_N - drawn_N  # turned so that what is drawn is the true class
+            columns_NK = (np.arange(4) - shift_N[:, None]) % 4
+            honest_VNK[place] = np.take_along_axis(p_NK, columns_NK, 1)
+        sure_VNK = honest_VNK**2 / (honest_VNK**2).sum(2, keepdims=True)
+        return Predicted(cells, labels_N, lambda cell: sure_VNK[cells.index(cell)])
+
+    val, test = said(plan.val_cells), said(plan.test_cells)
+    told = trust(plan, "some_tree", 3, val, test, Bootstrap.draw(images, 50, 0))
+    assert (told["model"], told["seed"]) == ("some_tree", 3)
+    assert told["temperature"] == pytest.approx(2, rel=0.05)  # of 3500 draws
+    found = told["verdicts"]["average"]
+    assert all(row["share"] > 0.05 for row in found.values())
+    assert found["usable"]["error"] == pytest.approx(0.1, abs=0.03)
+    assert found["retake"]["error"] == pytest.approx(0.5, abs=0.06)
+    assert told["calibration"]["average"]["ece"][1] < told["calibration"]["average"]["ece"][0]

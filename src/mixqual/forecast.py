@@ -151,7 +151,7 @@ def _gate_step(ledger: _Ledger, key: str, title: str) -> Step:
 def _tree_steps(ledger: _Ledger, stages: Stages, seed: int) -> Iterator[Step]:
     plan, classes = ledger.plan, ledger.classes
     listed: set[str] = set()
-    tested: list[_Outputs] = []
+    swept: dict[str, list[_Outputs]] = {"test": [], "val": []}
     for tree in trees_of(plan):
         parts = stages.divide(tree.sharing)
         before, own, after = count_parts(
@@ -175,12 +175,16 @@ def _tree_steps(ledger: _Ledger, stages: Stages, seed: int) -> Iterator[Step]:
             yield _gate_step(
                 ledger, tree.gate_key(seed), f"train gate of {tree.name} (seed {seed})"
             )
-        macs = branches + 2 * after.macs + ledger.gate_macs
-        tested.append(_Outputs(tree.outputs_folder("test", seed), 2 * classes, macs))
-        if tree.control:
-            control = _Outputs(tree.control_folder("test", seed), classes, ledger.network_macs)
-            tested += [] if control in tested else [control]
-    yield ledger.sweep(f"sweep of trees (seed {seed})", "test", tested, plan.test_cells)
+        for split, outputs in swept.items():
+            for folder, models in tree.swept(split, seed).items():
+                macs = ledger.network_macs
+                if tree.name in models:
+                    macs = branches + len(models) * after.macs + ledger.gate_macs
+                made = _Outputs(folder, len(models) * classes, macs)
+                outputs += [] if made in outputs else [made]
+    for split, outputs in swept.items():
+        title = f"sweep of {split} by trees (seed {seed})"
+        yield ledger.sweep(title, split, outputs, plan.cells(split))
 
 
 def _split_sizes(plan: Plan, index: ImageIndex) -> dict[str, int]:

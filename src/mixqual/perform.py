@@ -17,7 +17,7 @@ from mixqual.mirror import Mirror
 from mixqual.object_store import ObjectStore
 from mixqual.plan import Plan
 from mixqual.runtime import set_up_machine
-from mixqual.split_sweep import fill_cells, split_cells
+from mixqual.split_sweep import fill_cells
 from mixqual.stage_graph import Stage
 from mixqual.stages import OptimalWeights
 from mixqual.tree_plan import Tree, trees_of
@@ -117,7 +117,7 @@ def _train_gate(bench: Workbench, sets: Sets, seed: int) -> None:
 def _sweep(
     bench: Workbench, sets: Sets, split: str, name: str, seed: int, first: int, last: int
 ) -> None:
-    cells = split_cells(bench.plan, split)[first : last + 1]
+    cells = bench.plan.cells(split)[first : last + 1]
     fill_cells(bench, sets, split, [name], seed, cells)
 
 
@@ -135,11 +135,13 @@ def _train_tree_gate(bench: Workbench, sets: Sets, number: int, seed: int) -> No
     stages.train_gate(bench, sets, weights, tree.gate_key(seed), seed, of=tree.name)
 
 
-def _sweep_trees(bench: Workbench, sets: Sets, seed: int, first: int, last: int) -> None:
+def _sweep_trees(
+    bench: Workbench, sets: Sets, split: str, seed: int, first: int, last: int
+) -> None:
     trees = trees_of(bench.plan)
     weights = {tree.name: _tree_weights(bench, sets, tree, seed) for tree in trees}
-    cells = bench.plan.test_cells[first : last + 1]
-    fill_tree_cells(bench, sets, trees, weights, seed, cells)
+    cells = bench.plan.cells(split)[first : last + 1]
+    fill_tree_cells(bench, sets, split, trees, weights, seed, cells)
 
 
 def _tree_weights(bench: Workbench, sets: Sets, tree: Tree, seed: int) -> OptimalWeights:

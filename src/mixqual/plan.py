@@ -113,6 +113,10 @@ class Plan:
         }
         return grid_cells(self.levels, draws)
 
+    def cells(self, split: str) -> list[Cell]:
+        """The cells in which a split is swept: "val", or "test"."""
+        return self.val_cells if split == "val" else self.test_cells
+
     @property
     def networks(self) -> list[str]:
         """All single networks, in the order of training."""

@@ -5,21 +5,15 @@ from collections.abc import Mapping, Sequence
 from mixqual.backends import Accelerated
 from mixqual.data import ImageSet
 from mixqual.evaluation import Cell, Cube, OutputArray, Predictor, sweep
-from mixqual.plan import Plan
 from mixqual.seeding import derive_seed
 from mixqual.workbench import Workbench, accelerated
-
-
-def split_cells(plan: Plan, split: str) -> list[Cell]:
-    """The cells in which a split is swept: "val", or "test"."""
-    return plan.val_cells if split == "val" else plan.test_cells
 
 
 def sweep_split(
     bench: Workbench, sets: Mapping[str, ImageSet], split: str, names: list[str], seed: int
 ) -> Cube:
     """Predict a split at every distortion and level with networks ("gate" for the gate)."""
-    cells = split_cells(bench.plan, split)
+    cells = bench.plan.cells(split)
     if bench.accelerator.is_main_process:
         fill_cells(bench, sets, split, names, seed, cells)
     bench.accelerator.wait_for_everyone()
@@ -37,7 +31,7 @@ def fill_cells(
 ) -> None:
     """Predict a split in some of its cells; other processes may do so in other cells meanwhile."""
     plan = bench.plan
-    all_cells = split_cells(plan, split)
+    all_cells = plan.cells(split)
     opened: dict[str, OutputArray] = {}
     predictors: dict[str, Predictor] = {}
     for name in names:

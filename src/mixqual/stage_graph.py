@@ -93,8 +93,7 @@ def _mixture(plan: Plan, seed: int, cells_a_stage: int, tested: Sequence[str]) -
 def _sweep(plan: Plan, name: str, split: str, seed: int, cells_a_stage: int) -> Iterator[Stage]:
     made_by = f"gate-{plan.gate_key(seed)}" if name == "gate" else _network(plan, name, seed)
     folder = plan.outputs_folder(name, split, seed)
-    cells = plan.val_cells if split == "val" else plan.test_cells
-    for first, last in _blocks(cells, cells_a_stage):
+    for first, last in _blocks(plan.cells(split), cells_a_stage):
         yield Stage(
             f"{folder}:{first}-{last}",
             f"sweep of {split} by {name}, cells {first} to {last} (seed {seed})",
@@ -106,7 +105,7 @@ def _sweep(plan: Plan, name: str, split: str, seed: int, cells_a_stage: int) -> 
 
 def _trees(plan: Plan, seed: int, cells_a_stage: int) -> Iterator[Stage]:
     trees = trees_of(plan)
-    tested: list[str] = []
+    needs: dict[str, list[str]] = {"test": [], "val": []}
     for number, tree in enumerate(trees):
         branches = [f"branch-{tree.branch_key(name, seed)}" for name in tree.branches]
         for name, makes in zip(tree.branches, branches, strict=True):
@@ -115,19 +114,23 @@ def _trees(plan: Plan, seed: int, cells_a_stage: int) -> Iterator[Stage]:
             title = f"train {title} (seed {seed})"
             yield Stage(makes, title, "branch", (number, name, seed), (start,))
         yield from _tree_gate(tree, number, seed, branches)
-        tested += [*branches, f"gate-{tree.gate_key(seed)}"]
+        gate = f"gate-{tree.gate_key(seed)}"
+        needs["test"] += [*branches, gate]
+        own = [f"branch-{tree.branch_key(name, seed)}" for name in tree.experts]
+        needs["val"] += [*own, gate]  # where no control is swept
     if not trees:
         return
     # All trees together, as their first stages run once for all of them.
-    folders = "+".join(tree.outputs_folder("test", seed) for tree in trees)
-    for first, last in _blocks(plan.test_cells, cells_a_stage):
-        yield Stage(
-            f"{folders}:{first}-{last}",
-            f"sweep of trees, cells {first} to {last} (seed {seed})",
-            "tree sweep",
-            (seed, first, last),
-            tuple(dict.fromkeys(tested)),
-        )
+    for split, needed in needs.items():
+        folders = "+".join(tree.outputs_folder(split, seed) for tree in trees)
+        for first, last in _blocks(plan.cells(split), cells_a_stage):
+            yield Stage(
+                f"{folders}:{first}-{last}",
+                f"sweep of {split} by trees, cells {first} to {last} (seed {seed})",
+                "tree sweep",
+                (split, seed, first, last),
+                tuple(dict.fromkeys(needed)),
+            )
 
 
 def _tree_gate(tree: Tree, number: int, seed: int, branches: Sequence[str]) -> Iterator[Stage]:

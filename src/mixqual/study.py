@@ -39,7 +39,7 @@ from mixqual.tree_plan import Tree, trees_of, with_canonical_stages
 from mixqual.tree_results import Shared, tree_rows
 from mixqual.tree_weights import resolve_weights
 from mixqual.trees import sweep_trees, train_branch
-from mixqual.trust import trust
+from mixqual.trust import of_experts, trust
 from mixqual.unseen import leave_one_out, unseen_rows
 from mixqual.workbench import Workbench
 
@@ -149,10 +149,7 @@ class Study:
             "conditional": conditional_rows(swept, cost, bootstrap),
             "stages": stage_costs(bench, classes),
             "gate": gates,
-            "trust": [
-                trust(bench.plan, validated[seed], cube, seed, bootstrap)
-                for seed, (cube, _) in tests.items()
-            ],
+            "trust": judge(bench.plan, trees, validated, tests, shared, bootstrap),
             "largest_gap": max(weights.largest_gap for _, weights in tests.values()),
             "training": training,
             **self.origin,
@@ -204,8 +201,32 @@ def share(
             key = tree.gate_key(seed)
             gate = stages.train_gate(bench, sets, by_tree[tree.name], key, seed, of=tree.name)
             gates[tree.name] = {**gate, "artifact": f"gate-{key}"}
-    right = sweep_trees(bench, sets, trees, by_tree, seed) if trees else {}
-    return Shared(training, by_tree, gates, right)
+    said = {
+        split: sweep_trees(bench, sets, split, trees, by_tree, seed) if trees else {}
+        for split in ("test", "val")
+    }
+    return Shared(training, by_tree, gates, said["test"], said["val"])
+
+
+def judge(
+    plan: Plan,
+    trees: Sequence[Tree],
+    validated: Mapping[int, Cube],
+    tests: Mapping[int, tuple[Cube, OptimalWeights]],
+    shared: Mapping[int, Shared],
+    bootstrap: Bootstrap,
+) -> list[dict[str, Any]]:
+    """How far the answers of M_mix and of each tree can be trusted, one row a training."""
+    experts = list(plan.config.experts)
+    rows = []
+    for seed, (cube, _) in tests.items():
+        val, test = of_experts(validated[seed], experts), of_experts(cube, experts)
+        rows.append(trust(plan, "mix", seed, val, test, bootstrap))
+    for tree in trees:
+        for seed, of_seed in shared.items():
+            val, test = of_seed.validated[tree.name], of_seed.tested[tree.name]
+            rows.append(trust(plan, tree.name, seed, val, test, bootstrap))
+    return rows
 
 
 def fuse(plan: Plan, cube: Cube, weights: OptimalWeights) -> Scores:

@@ -92,7 +92,7 @@ class Tree:
         return self.plan.gate_key(seed, self.weights_key(seed))
 
     def outputs_folder(self, split: str, seed: int) -> str:
-        """Where a sweep writes what the mixture says, under the gate and under true weights."""
+        """Where a sweep writes what the mixture says, of test images also under true weights."""
         mixture = key_of(
             {
                 "branches": self._mixture_key(seed),
@@ -106,6 +106,18 @@ class Tree:
         """Where a sweep writes what the control says."""
         key = self.branch_key(str(self.control), seed)
         return f"outputs-{self.plan.outputs_key(key, split, seed)}.zarr"
+
+    def swept(self, split: str, seed: int) -> dict[str, tuple[str, ...]]:
+        """The arrays that a sweep fills, and the models whose probabilities stand in each.
+
+        On validation images that is the mixture alone: nothing is chosen by what its ceiling or its
+        control says of them.
+        """
+        outputs = self.outputs_folder(split, seed)
+        if split == "val":
+            return {outputs: (self.name,)}
+        control = {self.control_folder(split, seed): (self.control,)} if self.control else {}
+        return {outputs: (self.name, self.ceiling), **control}
 
     @property
     def _first_baseline(self) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any, final
 
 import numpy as np
 
+from mixqual.evaluation import Predicted
 from mixqual.fusion import Correct
 from mixqual.report import level_key
 from mixqual.stages import OptimalWeights
@@ -23,8 +24,15 @@ class Shared:
     """Tree to the weights it is mixed with."""
     gates: Mapping[str, Any]
     """Tree to the losses of its gate, where it has one of its own."""
-    right: Correct
-    """Trees, their ceilings and their controls."""
+    tested: Mapping[str, Predicted]
+    """What trees, their ceilings and their controls say of the test images."""
+    validated: Mapping[str, Predicted]
+    """What trees say of the validation images."""
+
+    @property
+    def right(self) -> Correct:
+        """Which test images trees, their ceilings and their controls get right."""
+        return {model: predicted.right_VN() for model, predicted in self.tested.items()}
 
 
 def tree_rows(trees: Sequence[Tree], by_seed: Mapping[int, Shared]) -> list[dict[str, Any]]:

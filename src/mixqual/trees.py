@@ -1,16 +1,17 @@
 """The stages of a study that make trees (paper, Section 4): branches, their mixture, its sweep."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mixqual import stages
 from mixqual.data import ImageSet
-from mixqual.evaluation import Cell, OutputArray, Predictor, sweep
-from mixqual.fusion import Correct
+from mixqual.evaluation import Cell, OutputArray, Predicted, Predictor, sweep
 from mixqual.networks import BranchedClassifier, Classifier, FirstStages, Mixture, Parts, Stages
 from mixqual.runtime import place
 from mixqual.seeding import derive_seed
@@ -72,44 +73,42 @@ def load_control(bench: Workbench, classes: int, tree: Tree, seed: int) -> Branc
 def sweep_trees(
     bench: Workbench,
     sets: Mapping[str, ImageSet],
+    split: str,
     trees: Sequence[Tree],
     weights: Mapping[str, OptimalWeights],
     seed: int,
-) -> Correct:
-    """Which test images each tree, its ceiling and its control get right, in every cell.
+) -> dict[str, Predicted]:
+    """What each tree says of a split in every cell, and of test images its ceiling and control.
 
-    `weights` are the optimal weights by the name of a tree. The first stages of M_clean, with which
-    trees and controls begin, run once for each batch.
+    `weights` are the optimal weights by the name of a tree, for the ceilings. The first stages of
+    M_clean, with which trees and controls begin, run once for each batch.
     """
-    images, cells = sets["test"], bench.plan.test_cells
+    images, cells = sets[split], bench.plan.cells(split)
     if bench.accelerator.is_main_process:
-        fill_tree_cells(bench, sets, trees, weights, seed, cells)
+        fill_tree_cells(bench, sets, split, trees, weights, seed, cells)
     bench.accelerator.wait_for_everyone()
-    outputs, right = _open_outputs(bench, images, trees, seed, cells), {}
     labels_N, classes = images.labels_N.numpy(), len(images.classes)
-    for tree in trees:
-        values_VNK = [outputs[tree.name].read(cell) for cell in cells]
-        for name, part in ((tree.name, slice(classes)), (tree.ceiling, slice(classes, None))):
-            right[name] = np.stack([v_NK[:, part].argmax(1) == labels_N for v_NK in values_VNK])
-        if tree.control:
-            values_VNK = [outputs[tree.control].read(cell) for cell in cells]
-            right[tree.control] = np.stack([v_NK.argmax(1) == labels_N for v_NK in values_VNK])
-    return right
+    return {
+        model: Predicted(cells, labels_N, partial(_columns, array, classes * place, classes))
+        for models, array in _open_outputs(bench, images, split, trees, seed, cells).items()
+        for place, model in enumerate(models)
+    }
 
 
 def fill_tree_cells(
     bench: Workbench,
     sets: Mapping[str, ImageSet],
+    split: str,
     trees: Sequence[Tree],
     weights: Mapping[str, OptimalWeights],
     seed: int,
     cells: Sequence[Cell],
 ) -> None:
-    """Predict test images in some cells; other processes may do so in other cells meanwhile."""
-    plan, images = bench.plan, sets["test"]
+    """Predict a split in some of its cells; other processes may do so in other cells meanwhile."""
+    plan, images = bench.plan, sets[split]
     classes = len(images.classes)
-    arrays = _open_outputs(bench, images, trees, seed, cells)
-    lacking = {name: array for name, array in arrays.items() if not array.is_full(cells)}
+    arrays = _open_outputs(bench, images, split, trees, seed, cells)
+    lacking = {models[0]: array for models, array in arrays.items() if not array.is_full(cells)}
     predictors: dict[str, Predictor] = {}
     waiting = [tree for tree in trees if {tree.name, tree.control} & lacking.keys()]
     prefixes = _common_prefixes(bench, classes, waiting, seed)
@@ -118,7 +117,10 @@ def fill_tree_cells(
         if tree.name in lacking:
             mixture = load_tree(bench, classes, tree, seed)
             mixture.prefix = prefix or mixture.prefix
-            predictors[tree.name] = _mixed_twice(mixture, weights[tree.name])
+            twice = (tree.name, tree.ceiling) in arrays
+            predictors[tree.name] = (
+                _mixed_twice(mixture, weights[tree.name]) if twice else _mixed(mixture)
+            )
         if tree.control in lacking:
             control = load_control(bench, classes, tree, seed)
             predictors[tree.control] = _alone(control.after(prefix) if prefix else control)
@@ -128,10 +130,10 @@ def fill_tree_cells(
         images,
         cells,
         plan.distortions,
-        seed=derive_seed(seed, "sweep", "test"),
+        seed=derive_seed(seed, "sweep", split),
         batch_size=plan.config.evaluation.batch_size,
         device=bench.machine.device,
-        title=f"sweep of trees (seed {seed})",
+        title=f"sweep of {split} by trees (seed {seed})",
     )
     for array in arrays.values():
         bench.publish_cells(array, cells)
@@ -140,28 +142,28 @@ def fill_tree_cells(
 def _open_outputs(
     bench: Workbench,
     images: ImageSet,
+    split: str,
     trees: Sequence[Tree],
     seed: int,
     cells: Sequence[Cell],
-) -> dict[str, OutputArray]:
-    """The arrays of trees and controls, by name, with room for all cells.
+) -> dict[tuple[str, ...], OutputArray]:
+    """The arrays by the models that stand side by side in them, with room for all cells.
 
     What the mirror has of `cells` is in them.
     """
-    folders: dict[str, tuple[str, int]] = {}
-    classes = len(images.classes)
-    for tree in trees:
-        # Under the gate, then under the true weights.
-        folders[tree.name] = (tree.outputs_folder("test", seed), 2 * classes)
-        if tree.control:
-            folders[tree.control] = (tree.control_folder("test", seed), classes)
+    swept = {models: folder for tree in trees for folder, models in tree.swept(split, seed).items()}
     arrays = {}
-    for name, (folder, outputs) in folders.items():
+    for models, folder in swept.items():
         with bench.only_maker(folder):
-            arrays[name] = bench.open_outputs(folder, len(images), outputs)
-            arrays[name].add_cells(bench.plan.test_cells)
-            bench.fetch_cells(arrays[name], cells)
+            outputs = len(models) * len(images.classes)
+            arrays[models] = bench.open_outputs(folder, len(images), outputs)
+            arrays[models].add_cells(bench.plan.cells(split))
+            bench.fetch_cells(arrays[models], cells)
     return arrays
+
+
+def _columns(array: OutputArray, first: int, count: int, cell: Cell) -> NDArray[np.float32]:
+    return array.read(cell)[:, first : first + count]
 
 
 def _clean_parts(bench: Workbench, classes: int, tree: Tree, seed: int) -> Parts:
@@ -186,6 +188,10 @@ def _branch_weights(bench: Workbench, tree: Tree, name: str, seed: int) -> dict[
     folder = bench.made("branch", tree.branch_key(name, seed))
     tensors, _ = load_tensors(folder / "weights.safetensors")
     return {key.removeprefix("branch."): tensor for key, tensor in tensors.items()}
+
+
+def _mixed(mixture: Mixture) -> Predictor:
+    return lambda images_BCHW, _: mixture(images_BCHW)[0]
 
 
 def _mixed_twice(mixture: Mixture, weights: OptimalWeights) -> Predictor:

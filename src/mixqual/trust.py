@@ -1,8 +1,8 @@
-"""How far the mixture's answers can be trusted, and what that is worth on test images.
+"""How far a mixture's answers can be trusted, and what that is worth on test images.
 
-On validation images, in all cells whose distortions are not held out, the mixture's probabilities
-are made honest by one temperature, and two confidences are found that part usable answers, doubtful
-ones, and images to take again. What comes of it is measured on the test images.
+On validation images, in all cells whose distortions are not held out, its probabilities are made
+honest by one temperature, and two confidences are found that part usable answers, doubtful ones,
+and images to take again. What comes of it is measured on the test images.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from mixqual.evaluation import (
     Bootstrap,
-    Cell,
     Cube,
+    Predicted,
     Verdicts,
     find_verdicts,
     fit_temperature,
@@ -38,14 +38,16 @@ RULE = (
 )
 
 
-def trust(plan: Plan, val: Cube, test: Cube, seed: int, bootstrap: Bootstrap) -> dict[str, Any]:
-    """Calibrate M_mix of one training, and measure its verdicts: a row of `trust` in results.
+def trust(
+    plan: Plan, model: str, seed: int, val: Predicted, test: Predicted, bootstrap: Bootstrap
+) -> dict[str, Any]:
+    """Calibrate a mixture of one training, and measure its verdicts: a row of `trust` in results.
 
-    Both cubes hold the experts and the gate.
+    `val` and `test` are what the mixture says of these splits.
     """
-    experts = list(plan.config.experts)
     known = [cell for cell in val.cells if cell.distortion not in plan.held_out]
-    p_VNK, tested_VNK = _mixed(val, known, experts), _mixed(test, test.cells, experts)
+    p_VNK = np.stack([val.read(cell) for cell in known])
+    tested_VNK = np.stack([test.read(cell) for cell in test.cells])
     labels_N = np.tile(val.labels_N, len(known))
     temperature = fit_temperature(p_VNK.reshape(-1, p_VNK.shape[2]), labels_N)
     honest_VNK = _honest(p_VNK, temperature)
@@ -56,6 +58,7 @@ def trust(plan: Plan, val: Cube, test: Cube, seed: int, bootstrap: Bootstrap) ->
         RETAKE_ERROR,
     )
     return {
+        "model": model,
         "seed": seed,
         # Not rounded: an image stands right on each border.
         "temperature": temperature,
@@ -66,9 +69,11 @@ def trust(plan: Plan, val: Cube, test: Cube, seed: int, bootstrap: Bootstrap) ->
     }
 
 
-def _mixed(cube: Cube, cells: Sequence[Cell], experts: list[str]) -> NDArray[np.floating]:
-    return np.stack(
-        [mix(cube.read(cell, experts), cube.arrays["gate"].read(cell)) for cell in cells]
+def of_experts(cube: Cube, experts: Sequence[str]) -> Predicted:
+    """What M_mix says of the images of a cube, which holds its experts and the gate's "gate"."""
+    gate = cube.arrays["gate"]
+    return Predicted(
+        cube.cells, cube.labels_N, lambda cell: mix(cube.read(cell, experts), gate.read(cell))
     )
 
 
@@ -78,7 +83,7 @@ def _honest(p_VNK: NDArray[np.floating], temperature: float) -> NDArray[np.float
 
 def _measured(
     plan: Plan,
-    test: Cube,
+    test: Predicted,
     p_VNK: NDArray[np.floating],
     temperature: float,
     verdicts: Verdicts,

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,6 +36,12 @@ def opened(tree_run: Run) -> Opened:
     return open_run(tree_run.study, tree_run.out)
 
 
+def told_of(run: Run, model: str) -> dict[str, Any]:
+    """What the results say of the verdicts of a mixture."""
+    (row,) = (row for row in run.results["trust"] if row["model"] == model)
+    return row
+
+
 def answers(predictor: Predictor, images_BCHW: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities (B, K) and weights (B, E)."""
     found = predictor.predict_pixels(images_BCHW)
@@ -46,7 +53,7 @@ def test_it_answers_like_the_sweep_of_the_run(
     tree_run: Run, opened: Opened, tmp_path: Path
 ) -> None:
     predictor = mixqual.load(mixqual.export(tree_run.out, tmp_path / "mix").path)
-    experts, (told,) = ["clean", "noise", "blur"], tree_run.results["trust"]
+    experts, told = ["clean", "noise", "blur"], told_of(tree_run, "mix")
     cube = sweep_split(opened.bench, opened.sets, "test", [*experts, "gate"], 0)
     for cell in (cube.cells[0], cube.cells[2], cube.cells[-1]):
         p_NK, w_NE = answers(predictor, distorted(opened, "test", cell))
@@ -70,8 +77,9 @@ def test_trees_answer_like_their_whole_networks(
         with torch.inference_mode():
             weights_BE = gate(images_BCHW)
         expected_BK = mixed(experts_of(opened, tree), TREES[model], images_BCHW, weights_BE)
+        honest_BK = (expected_BK.log() / told_of(tree_run, model)["temperature"]).softmax(1)
         p_BK, w_BE = answers(predictor, images_BCHW)
-        np.testing.assert_allclose(p_BK, expected_BK.numpy(), atol=1e-4)
+        np.testing.assert_allclose(p_BK, honest_BK.numpy(), atol=1e-4)
         np.testing.assert_allclose(w_BE, weights_BE.numpy(), atol=1e-4)
 
 
@@ -125,19 +133,40 @@ def test_a_patch_gate_is_built_as_one(plain_run: Run, tmp_path: Path) -> None:
     np.testing.assert_allclose(w_BE, gate(images_BCHW).detach().numpy(), atol=1e-5)
 
 
-def test_verdicts_are_those_of_the_results(tree_run: Run, opened: Opened, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["mix", *TREES])
+def test_verdicts_are_those_of_the_results(
+    tree_run: Run, opened: Opened, tmp_path: Path, model: str
+) -> None:
     """The shares of the verdicts on all test images, counted again with the bundle."""
-    predictor = mixqual.load(mixqual.export(tree_run.out, tmp_path / "mix").path)
-    (told,) = tree_run.results["trust"]
+    predictor = mixqual.load(mixqual.export(tree_run.out, tmp_path / model, model=model).path)
+    told, trust = told_of(tree_run, model), predictor.manifest.trust
+    assert trust
+    assert (trust.temperature, trust.rule) == (told["temperature"], told["rule"])
+    assert (trust.usable, trust.retake) == (told["usable"], told["retake"])
+    assert trust.errors == {v: row["error"] for v, row in told["verdicts"]["average"].items()}
     verdicts = []
     for cell in opened.bench.plan.test_cells:
         found = predictor.predict_pixels(distorted(opened, "test", cell))
         verdicts += [each.verdict for each in found]
     for verdict, row in told["verdicts"]["average"].items():
         assert verdicts.count(verdict) / len(verdicts) == pytest.approx(row["share"], abs=1e-6)
-    assert (
-        mixqual.export(tree_run.out, tmp_path / "t", model="tree_blocks.2").manifest.trust is None
-    )
+
+
+def test_runs_of_before_trees_had_verdicts(tree_run: Run, tmp_path: Path) -> None:
+    """Their one row is that of M_mix, and does not say so."""
+    copy = tmp_path / "run"
+    copy.mkdir()
+    (copy / "artifacts").symlink_to(tree_run.out / "artifacts")
+    row = {key: value for key, value in told_of(tree_run, "mix").items() if key != "model"}
+    (copy / "results.json").write_text(json.dumps(tree_run.results | {"trust": [row]}))
+    mix = mixqual.export(copy, tmp_path / "mix").manifest
+    assert mix.trust
+    assert mix.trust.temperature == row["temperature"]
+    old = mixqual.export(copy, tmp_path / "tree", model="tree_blocks.2")
+    assert old.manifest.trust is None
+    p_BK, _ = answers(mixqual.load(old.path), torch.zeros(1, 3, 32, 32))
+    assert p_BK.sum() == pytest.approx(1, abs=1e-6)
+    assert mixqual.load(old.path).predict_pixels(torch.zeros(1, 3, 32, 32))[0].verdict is None
 
 
 class TestRefuses:

@@ -36,7 +36,9 @@ def test_every_mode_of_a_tree(tree_run: Run, tmp_path: Path, model: str) -> None
     tau = float(weights_BE.median())  # some pass, some do not
     networks = experts_of(opened, opened.trees[model])
     kept_BE = passing_weights(weights_BE, tau)
-    expected_BK = mixed(networks, SHARED_FROM[model], images_BCHW, kept_BE).numpy()
+    raw_BK = mixed(networks, SHARED_FROM[model], images_BCHW, kept_BE).numpy()
+    assert predictor.manifest.trust is not None
+    expected_BK = with_temperature(raw_BK, predictor.manifest.trust.temperature)
     found = predictor.using(tau=tau).predict_pixels(images_BCHW)
     p_BK = np.array([list(each.probabilities.values()) for each in found])
     np.testing.assert_allclose(p_BK, expected_BK, atol=1e-4)

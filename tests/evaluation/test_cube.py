@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mixqual.errors import RunError
-from mixqual.evaluation import CLEAN, CLEAN_CELL, Cell, Cube, OutputArray, grid_cells
+from mixqual.evaluation import CLEAN, CLEAN_CELL, Cell, Cube, OutputArray, Predicted, grid_cells
 from mixqual.evaluation.cube import BLOCK
 
 A1, A2, B1 = Cell("a", 0.1), Cell("a", 2.5, draw=1), Cell("b", 10.0)
@@ -254,3 +254,9 @@ def test_a_cube_as_a_labelled_array(cube: Cube) -> None:
             np.testing.assert_array_equal(
                 labelled.sel(network=network).isel(cell=position), cube.arrays[network].read(cell)
             )
+
+
+def test_a_prediction_is_right_where_the_true_class_has_the_highest_probability() -> None:
+    p_VNK = {CLEAN_CELL: [[0.1, 0.9], [0.6, 0.4]], B1: [[0.7, 0.3], [0.2, 0.8]]}
+    said = Predicted([B1, CLEAN_CELL], np.array([1, 0]), lambda cell: np.array(p_VNK[cell]))
+    assert said.right_VN().tolist() == [[False, False], [True, True]]

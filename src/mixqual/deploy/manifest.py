@@ -78,7 +78,7 @@ class Manifest(Table):
     """The stages that the experts share: those before `until`, and those from `from` on."""
     distortions: dict[str, Grid] = Field(min_length=1)
     trust: Trust | None
-    """Of M_mix; None for mixtures that share stages, whose answers have not been sorted out."""
+    """None for runs of before it was measured: mixtures that share stages came later than M_mix."""
     threshold: Threshold | None = None
     """For conditional inference; None for mixtures that share stages, and for runs of before there
     was one."""

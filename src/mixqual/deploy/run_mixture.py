@@ -10,6 +10,7 @@ from mixqual.deploy.manifest import Grid, Manifest, Threshold, Trust
 from mixqual.errors import BundleError
 from mixqual.finished_run import FinishedRun
 from mixqual.networks import backbone_preprocessing
+from mixqual.report import trust_rows
 
 MIX = "mix"
 
@@ -89,15 +90,15 @@ def _manifest(
                 for name, rows in table.items()
                 if name not in results["held_out"]
             },
-            "trust": None if tree else _trust(finished, seed),
+            "trust": _trust(finished, model, seed),
             "threshold": None if tree else _threshold(results),
             "auc": {name: results["auc"][name]["average"]["auc"] for name in compared},
         }
     )
 
 
-def _trust(finished: FinishedRun, seed: int) -> Trust | None:
-    for row in finished.results.get("trust", []):
+def _trust(finished: FinishedRun, model: str, seed: int) -> Trust | None:
+    for row in trust_rows(finished.results, model):
         if row["seed"] == seed:
             return Trust(
                 temperature=row["temperature"],

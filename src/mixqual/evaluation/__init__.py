@@ -5,7 +5,15 @@ from mixqual.evaluation.calibration import find_verdicts, fit_temperature, risk_
 from mixqual.evaluation.confusion import confusion_matrix
 from mixqual.evaluation.corruption_error import ErrorRates, corruption_error_results
 from mixqual.evaluation.cost import Cost, count, count_parts, latency_ms
-from mixqual.evaluation.cube import CLEAN, CLEAN_CELL, Cell, Cube, OutputArray, grid_cells
+from mixqual.evaluation.cube import (
+    CLEAN,
+    CLEAN_CELL,
+    Cell,
+    Cube,
+    OutputArray,
+    Predicted,
+    grid_cells,
+)
 from mixqual.evaluation.curves import AccuracyCurve, Bootstrap, auc, auc_weights
 from mixqual.evaluation.metrics import METRICS, measure
 from mixqual.evaluation.sweep import Predictor, distort_cell, draw_seed, sweep
@@ -21,6 +29,7 @@ __all__ = [
     "Cube",
     "ErrorRates",
     "OutputArray",
+    "Predicted",
     "Predictor",
     "Verdicts",
     "auc",

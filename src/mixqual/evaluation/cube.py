@@ -6,7 +6,7 @@ cells. The clean images are one cell, shared by all distortions.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -176,3 +176,18 @@ class Cube:
             },
             name="probability",
         )
+
+
+@final
+@dataclass(frozen=True)
+class Predicted:
+    """What one model says of the images of a set, cell by cell."""
+
+    cells: Sequence[Cell]
+    labels_N: NDArray[np.int64]
+    read: Callable[[Cell], NDArray[np.floating]]
+    """The probabilities (image, class) of a cell."""
+
+    def right_VN(self) -> NDArray[np.bool_]:
+        """Whether the class with the highest probability is the true one, (cell, image)."""
+        return np.stack([self.read(cell).argmax(1) == self.labels_N for cell in self.cells])

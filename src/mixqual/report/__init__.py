@@ -27,6 +27,7 @@ from mixqual.report.tables import (
     weights_csv,
 )
 from mixqual.report.trees import tree_tables
+from mixqual.report.trust_rows import trust_rows
 from mixqual.report.unseen import UNSEEN
 from mixqual.report.variants import cost_table
 from mixqual.report.writer import (
@@ -83,6 +84,7 @@ __all__ = [
     "to_markdown",
     "to_rich",
     "tree_tables",
+    "trust_rows",
     "weights_csv",
     "write_comparison",
     "write_csv",

@@ -16,8 +16,9 @@ from mixqual.report.layout import Table
 from mixqual.report.quality import quality_table
 from mixqual.report.structure_figure import figure_6
 from mixqual.report.tables import auc_table, comparisons_table, distortions_table
+from mixqual.report.tree_trust_table import tree_trust_table
 from mixqual.report.trees import tree_table
-from mixqual.report.trust_figure import trust_figure
+from mixqual.report.trust_figure import tree_trust_figure, trust_figure
 from mixqual.report.trust_table import trust_table
 from mixqual.report.unseen import unseen_table
 
@@ -28,6 +29,7 @@ FIGURES: Mapping[str, Callable[[Results], Figure | None]] = {
     "fig6": figure_6,
     "costs": figure_costs,
     "trust": trust_figure,
+    "tree_trust": tree_trust_figure,
     "conditional": figure_conditional,
 }
 """Name to what draws it; None of a run that cannot have it."""
@@ -42,6 +44,7 @@ TABLES: Mapping[str, Callable[[Results], Table | None]] = {
     "both": lambda results: tree_table(results, "both"),
     "unseen": unseen_table,
     "verdicts": trust_table,
+    "tree_verdicts": tree_trust_table,
     "thresholds": conditional_table,
     "gate": gate_table,
 }
@@ -69,6 +72,7 @@ _EXAMPLES = "fig1"
 
 _CONDITIONAL = "its results are older than conditional inference; run its study again"
 _TREES = "its study shares no stages this way (see [[sharing]])"
+_TREE_TRUST = "its study has no trees, or its results are of a version that did not judge trees"
 _WHY_NOT = {
     "costs": "its study has no trees (see [[sharing]])",
     _EXAMPLES: "its folder has no examples.json; run its study again with this version",
@@ -81,6 +85,8 @@ _WHY_NOT = {
     "both": _TREES,
     "trust": "its results are of a version that did not measure it",
     "verdicts": "its results are of a version that did not measure it",
+    "tree_trust": _TREE_TRUST,
+    "tree_verdicts": _TREE_TRUST,
     "unseen": "its study has no evaluation.leave_one_out",
 }
 
