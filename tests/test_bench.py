@@ -9,6 +9,7 @@ from ended import Command
 import mixqual
 from mixqual.bench import (
     benchmarks,
+    cluster,
     decode,
     distortions,
     epoch,
@@ -35,6 +36,16 @@ from mixqual.networks import Sharing
 TINY = "timm/test_efficientnet"
 
 
+_TINY_STUDY = {
+    **cluster._STUDY,
+    "data": {"source": "elpv", "size": 32},
+    "split": {"train": 8, "val": 2, "test": 2},
+    "backbone": {"name": TINY, "weights": "random"},
+    "training": {"batch_size": 8, "max_epochs": 1},
+    "gate": {"batch_size": 8, "max_epochs": 1},
+}
+
+
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distortions, "_BATCH", 2)
@@ -52,6 +63,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scaling, "_BASE", scaling._Size(images=2))
     monkeypatch.setattr(scaling, "_AXES", {"images": (2, 4), "levels": (2, 4), "experts": (1, 2)})
     monkeypatch.setattr(indexing, "_FILES", 40)
+    for name, value in (("_STUDY", _TINY_STUDY), ("_ROUNDS", 1)):
+        monkeypatch.setattr(cluster, name, value)
     monkeypatch.setattr(executor, "_FEW", 20)
     monkeypatch.setattr(memory, "_SETTING", memory._Setting(side=32, images=32))
     for name, value in (("_SMALL", 6), ("_LARGE", 2), ("_LARGE_SIZE", (1280, 1280))):
@@ -137,6 +150,8 @@ def test_all_of_them_run() -> None:
             for backend in ("eager", "compiled", "onnxruntime")
             for against in ("plain", "onnxruntime")
         ),
+        ("cluster", "stages of a study by a Ray worker", "stages"),
+        ("cluster", "test sweeps, seconds of 2 workers together", "of"),
         ("executor", "a stage on a Ray cluster of this machine", "bound:"),
         ("mixture", "M_mix whole, paper gate", "one"),
         ("scaling", "sweep, exponent of images", "1,"),
@@ -189,6 +204,7 @@ def test_one_of_them_is_printed_in_lines(command: Command) -> None:
 
 def test_an_unknown_one_is_refused() -> None:
     assert benchmarks() == (
+        "cluster",
         "decode",
         "distortions",
         "epoch",
@@ -205,5 +221,5 @@ def test_an_unknown_one_is_refused() -> None:
         "tree_sweep",
         "trees",
     )
-    with pytest.raises(StudyError, match="unknown benchmark 'timing'; there are dec"):
+    with pytest.raises(StudyError, match="unknown benchmark 'timing'; there are clu"):
         run_benchmarks("timing")
