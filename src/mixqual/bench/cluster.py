@@ -27,12 +27,12 @@ from mixqual.stage_graph import Stage, study_stages
 from mixqual.stages import prepare_images, solve_weights, train_gate
 from mixqual.workbench import Workbench
 
-_ROUNDS = 2
+_ROUNDS = 1
 _CPUS = len(os.sched_getaffinity(0))
 _STUDY: Mapping[str, Any] = {
     "name": "cluster",
     "data": {"source": "elpv", "size": 128},
-    "split": {"train": 48, "val": 24, "test": 24},
+    "split": {"train": 48, "val": 16, "test": 16},
     "backbone": {"name": "timm/tf_efficientnet_lite0", "weights": "packaged"},
     "distortions": {"gaussian_noise": {"max": 100.0}, "gaussian_blur": {"max": 10.0}},
     "experts": {
