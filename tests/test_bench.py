@@ -10,6 +10,7 @@ import mixqual
 from mixqual import bench
 from mixqual.bench import (
     benchmarks,
+    cluster,
     distortions,
     executor,
     forward,
@@ -35,6 +36,15 @@ MEASURED_ELSEWHERE = {
 }
 """Benchmarks that run in tests of their own, in the folder `bench`."""
 
+_TINY_STUDY = {
+    **cluster._STUDY,
+    "data": {"source": "elpv", "size": 32},
+    "split": {"train": 8, "val": 2, "test": 2},
+    "backbone": {"name": TINY, "weights": "random"},
+    "training": {"batch_size": 8, "max_epochs": 1},
+    "gate": {"batch_size": 8, "max_epochs": 1},
+}
+
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +59,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("_STEPS", 2), ("_CONFIG", tiny), ("BACKENDS", ("eager",))):
         monkeypatch.setattr(sweep, name, value)
     monkeypatch.setattr(sweep, "_REPETITIONS", 1)
+    for name, value in (("_STUDY", _TINY_STUDY), ("_ROUNDS", 1)):
+        monkeypatch.setattr(cluster, name, value)
     monkeypatch.setattr(executor, "_FEW", 20)
     for name, value in (("_SIDE", 32), ("_BACKBONE", TINY), ("_PHOTOS", 4), ("_CLIENTS", 2)):
         monkeypatch.setattr(service, name, value)
@@ -124,6 +136,8 @@ def test_all_others_run() -> None:
             for backend in ("eager", "compiled", "onnxruntime")
             for against in ("plain", "onnxruntime")
         ),
+        ("cluster", "stages of a study by a Ray worker", "stages"),
+        ("cluster", "test sweeps, seconds of 2 workers together", "of"),
         ("executor", "a stage on a Ray cluster of this machine", "bound:"),
         ("service", "an image from the service, one to a request", "the"),
         ("service", "the 99th percentile of latency at twice the load", "the"),
@@ -173,6 +187,7 @@ def test_one_of_them_is_printed_in_lines(command: Command) -> None:
 
 def test_an_unknown_one_is_refused() -> None:
     assert benchmarks() == (
+        "cluster",
         "decode",
         "distortions",
         "epoch",
@@ -190,5 +205,5 @@ def test_an_unknown_one_is_refused() -> None:
         "trees",
     )
     assert {*benchmarks()} > MEASURED_ELSEWHERE
-    with pytest.raises(StudyError, match="unknown benchmark 'timing'; there are dec"):
+    with pytest.raises(StudyError, match="unknown benchmark 'timing'; there are clu"):
         run_benchmarks("timing")

@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -598,26 +600,67 @@ class TestCluster:
             'pip install "mixqual[cluster]"' in command("run", study, "--executor", "ray").refusal()
         )
 
-    def test_status_says_what_runs_and_why_something_does_not(
-        self, command: Command, tmp_path: Path
-    ) -> None:
+    @pytest.fixture
+    def begun(self, tmp_path: Path) -> Path:
+        """The folder of a run of which a stage is done, one runs, and one has failed."""
+        began = time.time() - 42
         stages = [
             StageStatus("train clean", "network", "done", 60.0, 1),
-            StageStatus("train noise", "network", "running", None, 1),
+            StageStatus("train noise", "network", "running", None, 1, started=began),
             StageStatus("train blur", "network", "failed", 3.0, 4, "OSError: gone"),
             StageStatus("solve weights", "weights", "blocked"),
         ]
         write_status(tmp_path, stages)
-        counts = (
-            "1 of 4 stages done, 1 running, 0 to be tried again, 1 failed, 1 that need a failed "
-            "one, 0 left"
-        )
-        failed = "failed: train blur: OSError: gone"
+        return tmp_path
+
+    COUNTS = "1 of 4 stages done, 1 running, 1 failed, 1 that need a failed one"
+    FAILED = "failed: train blur: OSError: gone"
+
+    def test_status_says_what_runs_and_why_something_does_not(
+        self, command: Command, begun: Path
+    ) -> None:
+        with exclusive(begun):
+            counts, left, running, failed = command("status", begun).out.splitlines()
+        assert (counts, failed) == (self.COUNTS, self.FAILED)
+        assert re.fullmatch(r"time left: about 0:00:1[5-8]", left)
+        assert re.fullmatch(r"running: train noise, for 0:00:4[2-5]", running)
+        alone = command("status", begun).out.splitlines()
+        assert alone == [self.COUNTS, "no process leads it; run it again to go on", self.FAILED]
+
+    def test_status_of_a_run_with_nothing_done_names_no_time(
+        self, command: Command, tmp_path: Path
+    ) -> None:
+        write_status(tmp_path, [StageStatus("train clean", "network", "running", started=1.0)])
         with exclusive(tmp_path):
-            led = command("status", tmp_path).out.splitlines()
-        assert led == [counts, "about 0:01:00 left for them", "running: train noise", failed]
-        alone = command("status", tmp_path).out.splitlines()
-        assert alone == [counts, "no process leads it; run it again to go on", failed]
+            lines = command("status", tmp_path).out.splitlines()
+        assert lines[:2] == [
+            "0 of 1 stages done, 1 running",
+            "time left: known when the first stage is done",
+        ]
+
+    def test_status_of_a_run_that_sums_up_says_so(self, command: Command, tmp_path: Path) -> None:
+        write_status(tmp_path, [StageStatus("train clean", "network", "done", 1.0, 1)])
+        with exclusive(tmp_path):
+            lines = command("status", tmp_path).out.splitlines()
+        assert lines == [
+            "1 of 1 stages done",
+            "all stages are done; the results are being made of them",
+        ]
+
+    def test_status_watches_until_nobody_leads(
+        self, command: Command, begun: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("mixqual.cli.studies._LINES_EVERY", 0.05)
+        held = exclusive(begun)
+        held.__enter__()
+        ends = threading.Timer(1.0, held.__exit__, (None, None, None))
+        ends.start()
+        text = command("status", begun, "--watch").out
+        ends.join()
+        looks = text.split(self.COUNTS)[1:]
+        assert len(looks) > 2
+        assert all("time left: about" in look for look in looks[:-1])
+        assert "no process leads it" in looks[-1]
 
     def test_status_refuses_a_folder_without_one(self, command: Command, tmp_path: Path) -> None:
         assert f"{tmp_path} has no status.json" in command("status", tmp_path).refusal()
@@ -626,6 +669,7 @@ class TestCluster:
 def test_bench_refuses_an_unknown_name(command: Command) -> None:
     refused = command("bench", "speed").refusal()
     assert refused == (
-        "unknown benchmark 'speed'; there are decode, distortions, epoch, executor, forward, "
-        "indexing, memory, mixture, scaling, service, startup, sweep, training, tree_sweep, trees"
+        "unknown benchmark 'speed'; there are cluster, decode, distortions, epoch, executor, "
+        "forward, indexing, memory, mixture, scaling, service, startup, sweep, training, "
+        "tree_sweep, trees"
     )

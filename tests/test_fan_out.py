@@ -21,6 +21,9 @@ def open_bench(study: Path, out: Path, earlier: Sequence[Path] = ()) -> Workbenc
     return Workbench.open(plan, out, set_up_machine(plan.config.runtime), earlier)
 
 
+SETS = {"train": range(40), "val": range(16), "test": range(24)}
+
+
 class Failing:
     """Performs nothing: stages with a word in their title fail, all others are taken as done."""
 
@@ -47,7 +50,7 @@ def test_a_failed_expert_stops_what_needs_it_and_nothing_else(
 ) -> None:
     bench = open_bench(plain_run.study, tmp_path)
     with pytest.raises(RunError) as raised:
-        fan_out(Failing("train blur"), bench)
+        fan_out(Failing("train blur"), bench, SETS)
     # The fair baseline needs all experts; weights and gate need them, too, and the sweeps those.
     assert str(raised.value) == (
         f"{tmp_path}: 9 of 17 stages are missing (missing.md lists them). train blur (seed 0): "
@@ -67,7 +70,7 @@ def test_a_failed_expert_stops_what_needs_it_and_nothing_else(
     told = [(s.title, s.state, s.reason) for s in states.values() if s.state != "done"]
     assert rows == told
     assert ("train gate (seed 0)", "blocked", "needs: solve weights (seed 0)") in rows
-    fan_out(Failing("nothing"), bench)
+    fan_out(Failing("nothing"), bench, SETS)
     assert not (tmp_path / "missing.md").exists()
 
 
@@ -78,7 +81,7 @@ def test_what_is_made_is_not_given_again(plain_run: Run, tmp_path: Path) -> None
         (tmp_path / "artifacts" / folder.name).symlink_to(folder)
     executor = Failing("nothing")
     bench = open_bench(plain_run.study, tmp_path)
-    fan_out(executor, bench)
+    fan_out(executor, bench, SETS)
     everything = study_stages(bench.plan, bench.plan.config.runtime.cluster.cells)
     assert executor.given == [stage for stage in everything if stage.kind != "network"]
     states = read_status(tmp_path).stages
@@ -88,10 +91,20 @@ def test_what_is_made_is_not_given_again(plain_run: Run, tmp_path: Path) -> None
 
 def test_what_runs_when_the_leader_ends_is_left(tmp_path: Path) -> None:
     stages = [Stage(name, name, "any", ()) for name in ("a", "b", "c")]
-    journal = Journal(tmp_path, stages, stages, lambda steps, note="": None)
+    work = dict.fromkeys("abc", 1.0)
+    journal = Journal(tmp_path, stages, stages, work, lambda steps, note="": None)
     for stage in stages[:2]:
         journal.note(stage, "running")
     journal.note(stages[0], "done")
     journal.close()
     assert [stage.state for stage in read_status(tmp_path).stages] == ["done", "left", "left"]
     journal.refuse_failures()
+
+
+def test_a_stage_whose_worker_dies_before_it_begins_has_taken_no_time(tmp_path: Path) -> None:
+    stages = [Stage("a", "a", "any", ())]
+    journal = Journal(tmp_path, stages, stages, {"a": 1.0}, lambda steps, note="": None)
+    journal.note(stages[0], "again", "WorkerCrashedError: gone")
+    journal.close()
+    (status,) = read_status(tmp_path).stages
+    assert (status.state, status.seconds, status.tries) == ("left", None, 0)

@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from finished_runs import Run, numbers, times
 
+from mixqual import workbench
+from mixqual.backends import Accelerated
 from mixqual.errors import RunError
+from mixqual.evaluation import OutputArray
 from mixqual.executor import InOrder, Perform, Watch
 from mixqual.mirror import Mirror
 from mixqual.object_store import ObjectStore
@@ -72,6 +77,42 @@ def test_workers_with_a_folder_of_their_own_make_the_same_bits(
     assert branches == {path.name for path in out.glob("artifacts/branch-*/tensorboard/*")} != set()
     old = {path.name for path in plain_run.out.glob("artifacts/network-*/tensorboard/*")}
     assert old == {path.name for path in out.glob("artifacts/network-*/tensorboard/*")}
+
+
+def test_a_worker_makes_a_network_ready_once_for_all_blocks_of_its_sweep(
+    tmp_path: Path, plain_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, _ = Study.load(plain_run.study).prepare()
+    (tmp_path / "artifacts").mkdir()
+    for kind in ("images", "split", "network"):
+        for folder in plain_run.out.glob(f"artifacts/{kind}-*"):
+            (tmp_path / "artifacts" / folder.name).symlink_to(folder)
+    run = describe_run(Workbench.open(plan, tmp_path, set_up_machine(plan.config.runtime)), ())
+    made = []
+    accelerate = workbench.accelerate
+
+    def counted(*arguments: Any) -> Accelerated:
+        made.append(accelerate(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(workbench, "accelerate", counted)
+    sweeps = [stage for stage in study_stages(plan, 2) if stage.kind == "sweep"]
+    blocks = [stage for stage in sweeps if stage.arguments[:2] == ("val", "noise")]
+    for stage in blocks:
+        perform(run, stage)
+    assert len(blocks) == 4
+    assert len(made) == 1
+    others = [stage for stage in sweeps if stage.arguments[:2] == ("val", "blur")]
+    for stage in (*others, *blocks):  # what is full needs no network
+        perform(run, stage)
+    assert len(made) == 2
+    for stage in (*blocks, *others):
+        name = stage.makes.partition(":")[0]
+        found, expected = (
+            OutputArray.reopen(root / "artifacts" / name) for root in (tmp_path, plain_run.out)
+        )
+        for cell in found.cells:
+            assert np.array_equal(found.read(cell), expected.read(cell))
 
 
 def test_a_stage_that_is_done_is_not_done_again(plain_run: Run) -> None:

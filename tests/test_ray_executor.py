@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ import psutil
 import pytest
 import ray
 from finished_runs import Run, numbers, run_study_file, times
+from object_servers import BUCKET, FaultyServer, s3_server
 from ray.cluster_utils import Cluster
 from small_elpv import write_study
 
 from mixqual.config import ClusterConfig
 from mixqual.errors import DataError, RunError
+from mixqual.object_store import ObjectStore
 from mixqual.ray_executor import RayExecutor
 from mixqual.run_status import State, read_status
 from mixqual.stage_graph import Stage
@@ -31,8 +34,17 @@ _NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """A head without CPUs, which notices in seconds that a node is gone, and three nodes."""
+def server() -> Iterator[FaultyServer]:
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def cluster(server: FaultyServer) -> Iterator[Cluster]:
+    """A head without CPUs, which notices in seconds that a node is gone, and three nodes.
+
+    They find the object server by the variables that they start with.
+    """
     # Seconds, not parts of one: on a busy machine a node that lives may be that slow to answer.
     quick = {"health_check_period_ms": 500, "health_check_failure_threshold": 10}
     head = {**_NODE, "num_cpus": 0, "include_dashboard": False, "_system_config": quick}
@@ -144,17 +156,20 @@ def test_a_run_whose_driver_dies_goes_on_with_the_same_numbers(
     assert status.count("done") == len(status.stages)
 
 
-def test_nodes_that_share_only_a_store_make_the_same_numbers(
-    tmp_path: Path, plain_run: Run, cluster: Cluster
+def test_nodes_that_share_only_an_object_store_make_the_same_numbers(
+    tmp_path: Path, plain_run: Run, cluster: Cluster, server: FaultyServer
 ) -> None:
     out, scratch = tmp_path / "out", tmp_path / "scratch"
     settings = [f"runtime.cluster.scratch={scratch}/$NODE", "runtime.cluster.cells=4"]
     more = [word for setting in settings for word in ("--set", setting)]
-    end(start(cluster, plain_run.study, out, *more, "--store", f"file://{tmp_path}/store"))
+    end(start(cluster, plain_run.study, out, *more, "--store", f"s3://{BUCKET}/run"))
     assert results_of(out) == results_of(plain_run.out)
     trained_on = [path.parts[-5] for path in scratch.glob("*/*/artifacts/network-*/tensorboard")]
     assert len(set(trained_on)) > 1, f"one node did all: {trained_on}"
-    assert len(list((tmp_path / "store" / "finished").rglob("*.json"))) > len(trained_on)
+    finished = ObjectStore(f"s3://{BUCKET}/run").names("finished")
+    made = {path.name for path in (out / "artifacts").iterdir()}
+    assert {name.partition("/")[0].removesuffix(".json") for name in finished} == made
+    assert ("PUT", f"/{BUCKET}/run/results/tiny/results.json") in server.seen
 
 
 class Heard:
@@ -179,6 +194,8 @@ def behave(stage: Stage) -> None:
         raise OSError(5, "Input/output error")
     if stage.kind == "dies" and count == 1:
         os._exit(1)
+    if stage.kind == "waits":
+        time.sleep(0.5)
 
 
 def run_and_tell(
@@ -230,6 +247,15 @@ def test_failures_are_tried_again_unless_they_are_mistakes(
     assert again.keys() == {"fails", "passes", "dies"}
     assert "died" in again["dies"] or "Crashed" in again["dies"]
     assert (tmp_path / "mistake.tries").read_text() == "1"
+
+
+def test_what_waits_for_room_does_not_run(tmp_path: Path, cluster: Cluster) -> None:
+    stages = [Stage(f"{n}", f"{n}", "waits", (str(tmp_path),)) for n in range(9)]
+    heard, _ = run_on(cluster.address, tmp_path / "told", stages)
+    states = [state for _, state, _ in heard]
+    assert Counter(states) == {"running": 9, "done": 9}
+    assert states[:1] == ["running"]
+    assert states.index("done") <= 3  # nodes of one CPU
 
 
 def test_a_stage_that_no_node_has_room_for_is_refused(tmp_path: Path, cluster: Cluster) -> None:

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from finished_runs import Run
 
-from mixqual.stage_graph import Stage, study_stages
+from mixqual.evaluation import count
+from mixqual.forecast import forecast
+from mixqual.networks import Gate, backbone_preprocessing, build_classifier
+from mixqual.stage_graph import Stage, study_stages, work_of
 from mixqual.study import Study
 
 CELLS = 2  # of a stage; the study has 5 cells to test in, and 7 to validate in
@@ -112,3 +115,32 @@ def test_seeds_need_nothing_of_each_other(plain_run: Run) -> None:
             assert set(stage.needs) <= of_second
         else:
             assert not of_second & set(stage.needs)
+
+
+def test_work_is_what_the_forecast_of_a_run_says(plain_run: Run, tmp_path: Path) -> None:
+    """In multiply-accumulates, of a network and of the gate."""
+    plan, index = Study.load(plain_run.study).prepare()
+    classes, side = len(index.classes), plan.config.data.size
+    network = count(build_classifier(plan.config.backbone, classes, 0), side).macs
+    gate = count(Gate(3, backbone_preprocessing(plan.config.backbone)), side).macs
+    sizes = {"train": 40, "val": 16, "test": 24}
+    expected = {step.stage: step.macs for step in forecast(plan, index, tmp_path)}
+    found: Counter[str] = Counter()
+    for stage in study_stages(plan, CELLS):
+        by_gate = stage.kind == "gate" or "gate" in stage.arguments
+        title = stage.title
+        if stage.kind == "sweep":
+            split = stage.arguments[0]
+            alone = by_gate and split == "val"
+            title = f"sweep of {split}{' by the gate' if alone else ''} (seed 0)"
+        found[title] += int(work_of(stage, plan, sizes)) * (gate if by_gate else network)
+    assert found.pop("solve weights (seed 0)") == 0
+    assert expected.pop("decode images") == 0
+    assert found == expected
+
+
+def test_every_stage_but_solving_weights_is_work(tree_run: Run) -> None:
+    plan, _ = Study.load(tree_run.study, ["evaluation.leave_one_out=true"]).prepare()
+    sizes = {"train": 40, "val": 16, "test": 24}
+    idle = {s.kind for s in study_stages(plan, CELLS) if not work_of(s, plan, sizes)}
+    assert idle == {"weights"}

@@ -1,7 +1,7 @@
 """A study on many workers: an executor makes its artifacts side by side, as far as they can be."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from functools import partial
 from pathlib import Path
 from typing import final
@@ -13,7 +13,7 @@ from mixqual.perform import describe_run, perform
 from mixqual.progress import Advance, progress
 from mixqual.report import Table, to_markdown
 from mixqual.run_status import StageStatus, State, write_status
-from mixqual.stage_graph import Stage, artifacts_of, study_stages
+from mixqual.stage_graph import Stage, artifacts_of, study_stages, work_of
 from mixqual.workbench import Workbench
 
 # Seconds between two writings of the status, so that thousands of short stages cost little.
@@ -21,8 +21,10 @@ _WRITE_EVERY = 1.0
 _MISSING = "missing.md"
 
 
-def fan_out(executor: Executor, bench: Workbench, earlier: Sequence[Path] = ()) -> None:
-    """Make all artifacts of a study by an executor; the images have to be decoded and split.
+def fan_out(
+    executor: Executor, bench: Workbench, sets: Mapping[str, Sized], earlier: Sequence[Path] = ()
+) -> None:
+    """Make all artifacts of a study by an executor, from images that are decoded and split.
 
     What fails does not stop what can do without it. Raises `RunError` that says what is missing and
     why, once nothing more can be made.
@@ -35,8 +37,10 @@ def fan_out(executor: Executor, bench: Workbench, earlier: Sequence[Path] = ()) 
             bench.publish(name)
     left = [stage for stage in stages if not bench.is_made(stage.makes)]
     title, total = f"stages of {bench.plan.config.name}", len(stages)
+    sizes = {name: len(images) for name, images in sets.items()}
+    work = {stage.makes: work_of(stage, bench.plan, sizes) for stage in stages}
     with progress(title, total, "stages", total - len(left)) as advance:
-        journal = Journal(bench.store.root.parent, stages, left, advance)
+        journal = Journal(bench.store.root.parent, stages, left, work, advance)
         try:
             executor.run(left, partial(perform, describe_run(bench, tuple(earlier))), journal)
         finally:
@@ -49,18 +53,25 @@ class Journal:
     """What becomes of the stages of a run, kept in its folder and told by a line of progress."""
 
     def __init__(
-        self, run: Path, stages: Sequence[Stage], left: Sequence[Stage], advance: Advance
+        self,
+        run: Path,
+        stages: Sequence[Stage],
+        left: Sequence[Stage],
+        work: Mapping[str, float],
+        advance: Advance,
     ) -> None:
-        """Of `stages` those that are not `left` are done."""
+        """Of `stages` those that are not `left` are done; `work` is by what a stage makes."""
         self._run, self._stages, self._advance = run, stages, advance
         waiting = {stage.makes for stage in left}
         self._status = {
             stage.makes: StageStatus(
-                stage.title, stage.kind, "left" if stage.makes in waiting else "done"
+                stage.title,
+                stage.kind,
+                "left" if stage.makes in waiting else "done",
+                work=work[stage.makes],
             )
             for stage in stages
         }
-        self._started: dict[str, float] = {}
         self._written = time.monotonic()
         write_status(run, list(self._status.values()))
 
@@ -69,10 +80,10 @@ class Journal:
         now, status = time.monotonic(), self._status[stage.makes]
         status.state, status.reason = state, reason or status.reason
         if state == "running":
-            self._started[stage.makes] = now
+            status.started = time.time()
             status.tries += 1
-        else:
-            status.seconds = round(now - self._started.pop(stage.makes), 3)
+        elif status.started is not None:  # a worker may die before its stage begins
+            status.seconds = round(time.time() - status.started, 3)
         if state == "done":
             self._advance(1, stage.title)
         elif state in ("again", "failed"):

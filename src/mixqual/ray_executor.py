@@ -47,7 +47,8 @@ class RayExecutor:
         `RunError` if the cluster cannot be reached or has no node that is large enough.
         """
 
-        def call(stage: Stage) -> None:
+        def call(stage: Stage) -> Iterator[None]:
+            yield  # tells that it has begun: until then it waits for room
             perform(stage)
 
         with _connected(self.address):
@@ -57,13 +58,14 @@ class RayExecutor:
                 num_gpus=self.resources.gpus,
                 memory=self.resources.memory_mb * 2**20,
                 max_retries=0,  # retries are counted here, whatever the reason
+                num_returns="streaming",
             )(call)
             _Running(self.resources, task, Frontier(stages), watch).to_the_end()
 
 
 @final
 class _Running:
-    """The stages under way. Memory grows with those, not with all that are done."""
+    """The stages handed over. Memory grows with those, not with all that are done."""
 
     def __init__(
         self, resources: ClusterConfig, task: Any, frontier: Frontier, watch: Watch
@@ -82,13 +84,13 @@ class _Running:
             if not self._stages:
                 time.sleep(0.05)  # until the pause before another try is over
                 continue
-            references = list(self._stages)
-            ended, others = ray.wait(references, timeout=1.0)
-            if ended and others:
+            streams = list(self._stages)
+            heard, others = ray.wait(streams, timeout=1.0)
+            if heard and others:
                 more, _ = ray.wait(others, num_returns=len(others), timeout=0)
-                ended = [*ended, *more]
-            for reference in ended:
-                self._end(self._stages.pop(reference), reference)
+                heard = [*heard, *more]
+            for stream in heard:
+                self._hear(stream)
 
     def _start(self) -> bool:
         """Hand over as many stages as there is room for; returns whether there was one."""
@@ -96,7 +98,6 @@ class _Running:
             self._room, self._looked = _slots(self._resources) + _AHEAD, time.monotonic()
         started = False
         while len(self._stages) < self._room and (stage := self._next()) is not None:
-            self._watch.note(stage, "running")
             self._stages[self._task.options(name=stage.title).remote(stage)] = stage
             started = True
         return started
@@ -106,24 +107,32 @@ class _Running:
             return heapq.heappop(self._again)[2]
         return self._frontier.take()
 
-    def _end(self, stage: Stage, reference: Any) -> None:
+    def _hear(self, stream: Any) -> None:
+        """A stage has begun, or ended: its stream has one item, and ends with it."""
+        stage = self._stages[stream]
         try:
-            ray.get(reference)
-        except ray.exceptions.RayError as error:
-            cause = getattr(error, "cause", None) or error
-            failures = self._failures[stage.makes] = self._failures.get(stage.makes, 0) + 1
-            reason = _reason(cause)
-            if isinstance(cause, MixqualError) or failures > self._resources.retries:
-                tries = f" (tried {failures} times)" if failures > 1 else ""
-                self._watch.note(stage, "failed", reason + tries)
-                return
-            self._watch.note(stage, "again", reason)
-            pause = min(2.0 ** (failures - 1), _LONGEST_PAUSE)
-            heapq.heappush(self._again, (time.monotonic() + pause, stage.makes, stage))
-        else:
+            ray.get(next(stream))
+        except StopIteration:
+            del self._stages[stream]
             self._failures.pop(stage.makes, None)
             self._frontier.done(stage)
             self._watch.note(stage, "done")
+        except ray.exceptions.RayError as error:
+            del self._stages[stream]
+            self._fail(stage, getattr(error, "cause", None) or error)
+        else:
+            self._watch.note(stage, "running")
+
+    def _fail(self, stage: Stage, cause: BaseException) -> None:
+        failures = self._failures[stage.makes] = self._failures.get(stage.makes, 0) + 1
+        reason = _reason(cause)
+        if isinstance(cause, MixqualError) or failures > self._resources.retries:
+            tries = f" (tried {failures} times)" if failures > 1 else ""
+            self._watch.note(stage, "failed", reason + tries)
+            return
+        self._watch.note(stage, "again", reason)
+        pause = min(2.0 ** (failures - 1), _LONGEST_PAUSE)
+        heapq.heappush(self._again, (time.monotonic() + pause, stage.makes, stage))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ Nothing is computed here. Stages of different networks, seeds, trees and cells n
 other, so they can run side by side; `perform.py` says what each of them calls.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -57,6 +57,33 @@ def artifacts_of(stages: Sequence[Stage]) -> list[str]:
     """The artifacts that stages make or fill, each once; but for those of the trees' controls."""
     names = [name for stage in stages for name in stage.makes.partition(":")[0].split("+")]
     return list(dict.fromkeys(names))
+
+
+def work_of(stage: Stage, plan: Plan, sizes: Mapping[str, int]) -> float:
+    """About how much a stage has to do: images through one network, at most, three for a step.
+
+    `sizes` are those of the splits. The gate counts as a network, and solving weights as nothing.
+    """
+    config = plan.config
+    epoch = 3 * sizes["train"] + sizes["val"]
+    match stage.kind, stage.arguments:
+        case "network", (str(name), _):
+            baseline = config.baselines.get(name)
+            # One that continues goes on for as many steps as the experts took, less its own.
+            times = len(config.experts) - 1 if baseline and baseline.continues else 1
+            return times * config.training.max_epochs * epoch
+        case "branch", (int(number), _, _):
+            return trees_of(plan)[number].training.max_epochs * epoch
+        case (("gate" | "tree gate"), _):
+            return config.gate.max_epochs * epoch
+        case "sweep", (str(split), _, _, int(first), int(last)):
+            return sizes[split] * (last - first + 1)
+        case "tree sweep", (_, int(first), int(last)):
+            return sizes["test"] * (last - first + 1) * len(trees_of(plan)) * len(config.experts)
+        case "tree weights", _:
+            return sizes["val"] * len(plan.val_cells) * len(config.experts)
+        case _:
+            return 0
 
 
 def _networks(plan: Plan, seed: int) -> Iterator[Stage]:

@@ -92,7 +92,7 @@ class Study:
         with exclusive(Path(out)):
             sets = stages.prepare_images(bench, index)
             if executor:
-                fan_out(executor, bench, [Path(run) for run in earlier])
+                fan_out(executor, bench, sets, [Path(run) for run in earlier])
             results, examples = self._run(bench, sets)
             paths = write_report(results, Path(out), examples)
             if mirror:

@@ -38,6 +38,8 @@ class Workbench:
     accelerator: Accelerator = field(repr=False)
     mirror: Mirror | None = None
     """Where finished artifacts also go, and are taken from if they lack here."""
+    kept: dict[tuple[str, int, int], Accelerated] = field(default_factory=dict, repr=False)
+    """The network that was made ready last: the next block of cells often asks for it again."""
 
     @staticmethod
     def open(
@@ -170,8 +172,21 @@ def accelerated(
 ) -> Accelerated:
     """A trained network ("gate" for the gate), made ready to predict so many images.
 
-    They come in batches of the evaluation, from a set of these sizes and classes.
+    They come in batches of the evaluation, from a set of these sizes and classes. The last one is
+    kept.
     """
+    plan = bench.plan
+    artifact = plan.gate_key(seed) if name == "gate" else plan.network_key(name, seed)
+    key = (artifact, len(images), images_ahead)
+    if key not in bench.kept:
+        bench.kept.clear()  # first, so that memory never holds two of them
+        bench.kept[key] = _made_ready(bench, images, name, seed, images_ahead)
+    return bench.kept[key]
+
+
+def _made_ready(
+    bench: Workbench, images: ImageSet, name: str, seed: int, images_ahead: int
+) -> Accelerated:
     config = bench.plan.config
     network: nn.Module
     if name == "gate":

@@ -79,6 +79,7 @@ TESTED_ELSEWHERE = {
     "service/refusals.py": "tests/service/test_app.py",
     "service/site.py": "tests/service/browser, as the page that it serves",
     "bench/distortions.py": "tests/test_bench.py",
+    "bench/cluster.py": "tests/test_bench.py",
     "bench/executor.py": "tests/test_bench.py",
     "bench/forward.py": "tests/test_bench.py",
     "bench/noise_images.py": "tests/test_bench.py",

@@ -9,6 +9,8 @@ from mixqual.bench.targets import _TARGETS, target_of
 @pytest.mark.parametrize(
     ("benchmark", "what", "against", "target"),
     [
+        ("cluster", "the same, but for the start of the worker", "stages of a study in", 1.05),
+        ("cluster", "stages of a study by a Ray worker", "stages of a study in this", None),
         ("decode", "decoding 400 PNG files", "Pillow, one after the other", 0.67),
         ("distortions", "gaussian_blur", "opencv-python-headless 4.12", 0.77),
         ("distortions", "gaussian_noise", "floor: one normal draw a value", 1.2),

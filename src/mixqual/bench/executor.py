@@ -11,7 +11,7 @@ from mixqual.ray_executor import RayExecutor
 from mixqual.run_status import State
 from mixqual.stage_graph import Stage
 
-_FEW, _MORE = 1000, 4
+_FEW, _MORE = 1000, 10
 _WIDTH = 50  # stages that need nothing of each other: about the GPUs of a large cluster
 _BOUND = 0.020  # seconds a stage
 

@@ -1,5 +1,8 @@
 """Commands that run studies."""
 
+import time
+from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -7,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from mixqual.cli.app import app
 
@@ -15,9 +20,17 @@ if TYPE_CHECKING:
     from mixqual.config import ClusterConfig
     from mixqual.executor import Executor
     from mixqual.forecast import Step
-    from mixqual.run_status import Status
+    from mixqual.run_status import State, Status
 
 _REASONS = 10  # that `status` names; it counts the rest
+_STATES: Mapping["State", str] = {
+    "running": "running",
+    "left": "left",
+    "again": "to be tried again",
+    "failed": "failed",
+    "blocked": "that need a failed one",
+}
+_LOOK_EVERY, _LINES_EVERY = 1.0, 30.0  # seconds, with --watch, on a terminal and in a log
 
 
 class Executors(StrEnum):
@@ -88,12 +101,27 @@ def run(
 @app.command()
 def status(
     run: Annotated[Path, typer.Argument(help="The folder of a run on a cluster.", metavar="RUN")],
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on as long as a process leads the run.")
+    ] = False,
 ) -> None:
     """Say how far a run with --executor ray is, from any machine that sees its folder."""
     from mixqual.run_status import read_status
 
-    text = _status_text(read_status(run))
-    Console(soft_wrap=True).print(text, markup=False, highlight=False)
+    console = Console(soft_wrap=True)
+    found = read_status(run)
+    if watch and console.is_terminal:
+        with Live(console=console, auto_refresh=False) as live:
+            while found.led:
+                live.update(Text(_status_text(found)), refresh=True)
+                time.sleep(_LOOK_EVERY)
+                found = read_status(run)
+            live.update("")
+    while watch and found.led:
+        console.print(_status_text(found), markup=False, highlight=False)
+        time.sleep(_LINES_EVERY)
+        found = read_status(run)
+    console.print(_status_text(found), markup=False, highlight=False)
 
 
 @app.command()
@@ -150,22 +178,32 @@ def _executor(
 
 
 def _status_text(found: "Status") -> str:
-    lines = [
-        f"{found.count('done')} of {len(found.stages)} stages done, "
-        f"{found.count('running')} running, {found.count('again')} to be tried again, "
-        f"{found.count('failed')} failed, {found.count('blocked')} that need a failed one, "
-        f"{found.count('left')} left"
-    ]
-    unfinished = len(found.stages) - found.count("done")
+    now = time.time()
+    states = Counter(stage.state for stage in found.stages)
+    counts = [f"{states[state]} {words}" for state, words in _STATES.items() if states[state]]
+    lines = [", ".join([f"{states['done']} of {len(found.stages)} stages done", *counts])]
+    unfinished, seconds = len(found.stages) - states["done"], found.seconds_left(now)
     if unfinished and not found.led:
         lines.append("no process leads it; run it again to go on")
-    elif unfinished and found.seconds_left is not None:
-        lines.append(f"about {timedelta(seconds=round(found.seconds_left))} left for them")
-    lines += [f"running: {s.title}" for s in found.stages if s.state == "running" and found.led]
+    elif unfinished and seconds is None:
+        lines.append("time left: known when the first stage is done")
+    elif seconds is not None and unfinished:
+        lines.append(f"time left: about {_clock(seconds)}")
+    elif found.led:
+        lines.append("all stages are done; the results are being made of them")
+    lines += [
+        f"running: {stage.title}, for {_clock(now - (stage.started or now))}"
+        for stage in found.stages
+        if stage.state == "running" and found.led
+    ]
     told = [s for s in found.stages if s.state in ("failed", "again")]
     lines += [f"{s.state}: {s.title}: {s.reason}" for s in told[:_REASONS]]
     lines += [f"and {len(told) - _REASONS} others"] if len(told) > _REASONS else []
     return "\n".join(lines)
+
+
+def _clock(seconds: float) -> timedelta:
+    return timedelta(seconds=round(max(seconds, 0)))
 
 
 def _plan_table(steps: list["Step"]) -> Table:
