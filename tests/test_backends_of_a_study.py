@@ -20,7 +20,7 @@ def test_areas_and_probabilities_are_those_of_eager_networks(
     plain_run: Run, tmp_path: Path, cells_folder: Path, backend: str
 ) -> None:
     """An expert, which every ensemble hears, sweeps the test images once more."""
-    change = ('device = "cpu"', f'device = "cpu"\nbackend = "{backend}"')
+    change = ('backend = "eager"', f'backend = "{backend}"')
     study = write_study(tmp_path / "tiny.toml", cells_folder, change)
     earlier = tmp_path / "earlier"
     shutil.copytree(plain_run.out, earlier)
