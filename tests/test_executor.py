@@ -32,6 +32,9 @@ class Heard:
     def note(self, stage: Stage, state: State, reason: str = "") -> None:
         self.told.append((stage.makes, state))
 
+    def tick(self) -> None:
+        pass
+
 
 @given(graphs(), st.randoms(use_true_random=False), st.sets(st.integers(0, 11)))
 def test_every_stage_runs_once_after_its_needs_unless_one_failed(

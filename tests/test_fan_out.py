@@ -1,5 +1,6 @@
 """What an executor is given, and what is said of stages that fail."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -108,3 +109,18 @@ def test_a_stage_whose_worker_dies_before_it_begins_has_taken_no_time(tmp_path: 
     journal.close()
     (status,) = read_status(tmp_path).stages
     assert (status.state, status.seconds, status.tries) == ("left", None, 0)
+
+
+def test_what_is_noted_right_after_a_writing_is_written_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mixqual.fan_out._WRITE_EVERY", 0.2)
+    stages = [Stage("a", "a", "any", ())]
+    journal = Journal(tmp_path, stages, stages, {"a": 1.0}, lambda steps, note="": None)
+    journal.note(stages[0], "running")
+    journal.tick()
+    assert read_status(tmp_path).count("running") == 0
+    time.sleep(0.3)
+    journal.tick()
+    assert read_status(tmp_path).count("running") == 1
+    journal.close()

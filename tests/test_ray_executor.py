@@ -181,6 +181,9 @@ class Heard:
     def note(self, stage: Stage, state: State, reason: str = "") -> None:
         self.told.append((stage.title, state, reason))
 
+    def tick(self) -> None:
+        pass
+
 
 def behave(stage: Stage) -> None:
     """A stage does what its kind says; its only argument is a folder for what it leaves."""

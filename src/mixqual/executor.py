@@ -17,6 +17,9 @@ class Watch(Protocol):
     def note(self, stage: Stage, state: State, reason: str = "") -> None:
         """`state` is "running", "done", "failed", or "again" after a failure that may pass."""
 
+    def tick(self) -> None:
+        """Is called about once a second while stages run elsewhere, whatever becomes of them."""
+
 
 class Executor(Protocol):
     """Runs stages, each after those that it needs."""

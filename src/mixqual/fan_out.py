@@ -72,12 +72,12 @@ class Journal:
             )
             for stage in stages
         }
-        self._written = time.monotonic()
+        self._written, self._stale = time.monotonic(), False
         write_status(run, list(self._status.values()))
 
     def note(self, stage: Stage, state: State, reason: str = "") -> None:
         """As `Watch` says."""
-        now, status = time.monotonic(), self._status[stage.makes]
+        status = self._status[stage.makes]
         status.state, status.reason = state, reason or status.reason
         if state == "running":
             status.started = time.time()
@@ -88,8 +88,14 @@ class Journal:
             self._advance(1, stage.title)
         elif state in ("again", "failed"):
             self._advance(0, f"{stage.title}: {reason}")
-        if now - self._written > _WRITE_EVERY:
+        self._stale = True
+        self.tick()
+
+    def tick(self) -> None:
+        """As `Watch` says: what was noted right after a writing is written, too."""
+        if self._stale and time.monotonic() - self._written > _WRITE_EVERY:
             write_status(self._run, list(self._status.values()))
+            self._stale = False
             self._written = time.monotonic()  # after it, as a slow disk must not be all that we do
 
     def close(self) -> None:

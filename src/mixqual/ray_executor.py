@@ -91,6 +91,7 @@ class _Running:
                 heard = [*heard, *more]
             for stream in heard:
                 self._hear(stream)
+            self._watch.tick()
 
     def _start(self) -> bool:
         """Hand over as many stages as there is room for; returns whether there was one."""

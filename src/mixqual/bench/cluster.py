@@ -178,6 +178,9 @@ class _Unheard:
         if state in ("failed", "again"):
             raise RuntimeError(f"{stage.title}: {reason}")
 
+    def tick(self) -> None:
+        """Nothing has become of a stage."""
+
 
 def _overhead(rounds: Sequence[Round]) -> list[Ratio]:
     """By one worker with all CPUs: its start is in the first row, and not in the second."""

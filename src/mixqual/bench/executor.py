@@ -60,6 +60,9 @@ class _Ends:
         if state == "done":
             self.times.append(time.perf_counter())
 
+    def tick(self) -> None:
+        """Nothing has become of a stage."""
+
 
 def _once(what: str, against: str, ratio: float, settings: str) -> Ratio:
     return Ratio(what, against, ratio, ratio, ratio, 1, settings)
