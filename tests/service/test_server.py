@@ -1,6 +1,5 @@
 """The command in a process of its own: it finishes what it took, and ends well."""
 
-import gc
 import importlib
 import os
 import signal
@@ -19,7 +18,6 @@ from running import counts, form, png, wait_until
 
 import mixqual
 from mixqual.bench.serving import serving
-from mixqual.service.server import set_aside_what_stays
 
 
 def serve_here(said: str, *arguments: str) -> None:
@@ -135,17 +133,3 @@ def test_the_conditional_mode_is_that_of_the_predictor(plain_run: Run, tmp_path:
             runs = sum(expert in each.experts_run for each in expected)
             assert found.get(("mixqual_expert_runs_total", expert), 0) == runs
     assert min(len(each.experts_run) for each in expected) < len(whole.manifest.experts)
-
-
-def test_full_collections_come_soon_once_what_stays_is_set_aside() -> None:
-    staying = [[] for _ in range(400_000)]  # a quarter of them would have to come first
-    try:
-        set_aside_what_stays()
-        assert gc.get_freeze_count() > len(staying)
-        before = gc.get_stats()[2]["collections"]
-        for _ in range(200):
-            recent = [[] for _ in range(700)]  # live through one collection, then leave
-        assert len(recent) == 700
-        assert gc.get_stats()[2]["collections"] > before
-    finally:
-        gc.unfreeze()

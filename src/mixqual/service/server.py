@@ -1,6 +1,5 @@
 """From a bundle to a process that listens, until it is told to end."""
 
-import gc
 import importlib
 import logging
 import math
@@ -52,15 +51,11 @@ def serve(load: Callable[[], Predictor], settings: Settings, say: Callable[[str]
     def fail() -> None:
         server.should_exit = True
 
-    def begin() -> None:
-        set_aside_what_stays()
-        say(f"ready at {address}/")
-
     engine = Engine(
         load,
         settings,
         degrade=_degrading(),
-        on_ready=begin,
+        on_ready=lambda: say(f"ready at {address}/"),
         on_failure=fail,
     )
     config = uvicorn.Config(
@@ -76,24 +71,9 @@ def serve(load: Callable[[], Predictor], settings: Settings, say: Callable[[str]
     server = _Server(config, engine)
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # bad forms are no news
     with _signals_raise_nothing(), many_files():
-        try:
-            server.run(sockets=[listener])
-        finally:
-            gc.unfreeze()
+        server.run(sockets=[listener])
     if engine.failure is not None:
         raise engine.failure
-
-
-def set_aside_what_stays() -> None:
-    """Keep what there is by now out of all garbage collections, until `gc.unfreeze`.
-
-    Every connection leaves cycles behind, some of which only a full collection frees. CPython 3.11
-    waits with that until a quarter as many objects as it last found have come: beside the half
-    million of torch and its like, for hundreds of thousands of requests.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.collect()  # counts anew, without them
 
 
 def _degrading() -> Degrade | None:
