@@ -24,6 +24,7 @@ from mixqual.bench.plain import plain_defaults
 from mixqual.bench.timing import compare, compare_all
 from mixqual.config import BackboneConfig, RuntimeConfig
 from mixqual.errors import RunError, StudyError
+from mixqual.executor import InOrder
 from mixqual.networks import Sharing
 
 pytestmark = pytest.mark.slow
@@ -41,6 +42,10 @@ _TINY_STUDY = {
     "data": {"source": "elpv", "size": 32},
     "split": {"train": 8, "val": 2, "test": 2},
     "backbone": {"name": TINY, "weights": "random"},
+    "distortions": {
+        "gaussian_noise": {"max": 100.0, "steps": 2},
+        "gaussian_blur": {"max": 10.0, "steps": 2},
+    },
     "training": {"batch_size": 8, "max_epochs": 1},
     "gate": {"batch_size": 8, "max_epochs": 1},
 }
@@ -59,8 +64,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("_STEPS", 2), ("_CONFIG", tiny), ("BACKENDS", ("eager",))):
         monkeypatch.setattr(sweep, name, value)
     monkeypatch.setattr(sweep, "_REPETITIONS", 1)
-    for name, value in (("_STUDY", _TINY_STUDY), ("_ROUNDS", 1)):
+    for name, value in (("_STUDY", _TINY_STUDY), ("_ROUNDS", 1), ("_CPUS", 1)):
         monkeypatch.setattr(cluster, name, value)
+    # It starts five clusters; "executor" starts two as well.
+    monkeypatch.setattr(cluster, "RayExecutor", lambda _: InOrder())
     monkeypatch.setattr(executor, "_FEW", 20)
     for name, value in (("_SIDE", 32), ("_BACKBONE", TINY), ("_PHOTOS", 4), ("_CLIENTS", 2)):
         monkeypatch.setattr(service, name, value)
