@@ -428,7 +428,7 @@ class TestTrees:
             "gate": 3,
             "images": 1,
             "network": 5,
-            "outputs": 10 + 4 + 2,
+            "outputs": 10 + 4 + 2 + 4,  # and of validation images by each tree
             "split": 1,
             "tree": 2,  # tree-weights
             "weights": 1,
@@ -451,7 +451,7 @@ class TestTrees:
         results = Study.load(finished[0], tree).run(out)
         after = times(out / "artifacts")
         assert {file: after[file] for file in before} == before
-        assert stages_of(after.keys() - before.keys()) == {"branch": 2, "outputs": 1}
+        assert stages_of(after.keys() - before.keys()) == {"branch": 2, "outputs": 2}
         assert results["controls"] == []
 
     def test_two_seeds_are_averaged(
@@ -499,7 +499,7 @@ class TestEarlierRuns:
             assert copy.stat().st_ino != original.stat().st_ino
             assert not copy.is_symlink()
         others = {file for file in times(new) if file not in files}
-        assert stages_of(others) == {"branch": 8, "gate": 2, "outputs": 6, "tree": 2}
+        assert stages_of(others) == {"branch": 8, "gate": 2, "outputs": 10, "tree": 2}
 
     def test_are_not_touched(self, tree_run: Run, plain_run: Run) -> None:
         assert times(plain_run.out) == plain_run.times

@@ -78,8 +78,8 @@ def work_of(stage: Stage, plan: Plan, sizes: Mapping[str, int]) -> float:
             return config.gate.max_epochs * epoch
         case "sweep", (str(split), _, _, int(first), int(last)):
             return sizes[split] * (last - first + 1)
-        case "tree sweep", (_, int(first), int(last)):
-            return sizes["test"] * (last - first + 1) * len(trees_of(plan)) * len(config.experts)
+        case "tree sweep", (str(split), _, int(first), int(last)):
+            return sizes[split] * (last - first + 1) * len(trees_of(plan)) * len(config.experts)
         case "tree weights", _:
             return sizes["val"] * len(plan.val_cells) * len(config.experts)
         case _:
