@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,17 @@ from mixqual.errors import RunError
 from mixqual.study import Study
 
 pytestmark = pytest.mark.slow
+
+
+def kill_once(process: BaseProcess, out: Path, begun: str) -> None:
+    """Kill a run as soon as it has an artifact of such a name, and before it has results."""
+    deadline = time.monotonic() + 60
+    while not any((out / "artifacts").glob(begun)) and time.monotonic() < deadline:
+        assert process.exitcode is None, "it ended before it could be killed"
+        time.sleep(0.001)
+    os.kill(process.pid or 0, signal.SIGKILL)
+    process.join()
+    assert not (out / "results.json").exists()
 
 
 @pytest.mark.parametrize(("seed", "interval"), [(0, -1.0), (1, 60.0)])
@@ -49,13 +61,7 @@ def test_killed_when_a_stage_begins(tmp_path: Path, finished: Finished, begun: s
     study, _, results = finished
     out = tmp_path / "out"
     process = start(run_study, str(study), str(out), -1.0)
-    deadline = time.monotonic() + 60
-    while not any((out / "artifacts").glob(begun)) and time.monotonic() < deadline:
-        assert process.exitcode is None, "it ended before it could be killed"
-        time.sleep(0.001)
-    os.kill(process.pid or 0, signal.SIGKILL)
-    process.join()
-    assert not (out / "results.json").exists()
+    kill_once(process, out, begun)
     assert numbers(Study.load(study).run(out)) == numbers(results)
 
 
@@ -67,13 +73,7 @@ def test_killed_while_it_makes_trees(
 ) -> None:
     out = tmp_path / "out"
     process = start(run_study, str(tree_run.study), str(out), -1.0, str(plain_run.out))
-    deadline = time.monotonic() + 60
-    while not any((out / "artifacts").glob(begun)) and time.monotonic() < deadline:
-        assert process.exitcode is None, "it ended before it could be killed"
-        time.sleep(0.001)
-    os.kill(process.pid or 0, signal.SIGKILL)
-    process.join()
-    assert not (out / "results.json").exists()
+    kill_once(process, out, begun)
     again = Study.load(tree_run.study).run(out, [plain_run.out])
     assert numbers(again) == numbers(tree_run.results)
     assert artifacts(out) == artifacts(tree_run.out)

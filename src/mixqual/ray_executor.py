@@ -148,7 +148,8 @@ def _connected(address: str | None) -> Iterator[None]:
             logging_level=logging.ERROR,
         )
     except (OSError, ValueError, RuntimeError) as error:
-        raise RunError(f"no Ray cluster at {address}: {error}") from None
+        where = f"at {address}" if address else "can be started on this machine"
+        raise RunError(f"no Ray cluster {where}: {error}") from None
     try:
         yield
     finally:
