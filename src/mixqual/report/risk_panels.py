@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from textwrap import fill
 from typing import Any, final
 
 from matplotlib.artist import Artist
@@ -15,6 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 _BESIDE, _SIDE = 3, 2.6
+_LETTERS = 30  # of a title, to the width of a panel
 _LABELS = ("usable up to here", "retake from here")
 _BORDER, _DASHES = "#5f5f5f", ((4, 2), (1, 1.5))
 _THIN = 1.0
@@ -99,7 +101,7 @@ def _draw(axes: Axes, panel: RiskPanel, look: Look, beside: Look | None) -> None
     usable = shares["usable"]["share"]
     for end, dashes in zip((usable, usable + shares["doubtful"]["share"]), _DASHES, strict=True):
         axes.axvline(end, color=_BORDER, linewidth=1, dashes=dashes)
-    axes.set_title(panel.title, fontsize=9)
+    axes.set_title(fill(panel.title, _LETTERS), fontsize=9)
     axes.set_xlim(0, 1)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
