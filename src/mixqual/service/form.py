@@ -22,21 +22,17 @@ class ImageForm:
         """`on_image` is told how many images there are before each is taken, and may raise."""
         if not 0 < len(boundary) <= _LONGEST_BOUNDARY:
             raise Refusal(400, "the form's Content-Type lacks a boundary of 1 to 70 characters")
-        self._on_image = on_image
-        self._images: list[bytearray] = []
-        self._field, self._value = bytearray(), bytearray()
-        self._disposition = b""
-        self._ended = False
+        parts = self._parts = _Parts(on_image)
         self._parser = MultipartParser(
             boundary,
             {
-                "on_part_begin": self._begin,
-                "on_header_field": lambda data, start, end: self._field.extend(data[start:end]),
-                "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
-                "on_header_end": self._header_end,
-                "on_headers_finished": self._headers_end,
-                "on_part_data": lambda data, start, end: self._images[-1].extend(data[start:end]),
-                "on_end": self._end,
+                "on_part_begin": parts.begin,
+                "on_header_field": lambda data, start, end: parts.field.extend(data[start:end]),
+                "on_header_value": lambda data, start, end: parts.value.extend(data[start:end]),
+                "on_header_end": parts.end_header,
+                "on_headers_finished": parts.end_headers,
+                "on_part_data": lambda data, start, end: parts.images[-1].extend(data[start:end]),
+                "on_end": parts.end,
             },
         )
 
@@ -49,25 +45,40 @@ class ImageForm:
 
     def images(self) -> list[bytes]:
         """The bytes of every image, when all has been written; raises `Refusal`."""
-        if not self._ended:
+        if not self._parts.ended:
             raise Refusal(400, "the form ends before its last boundary")
-        return [bytes(image) for image in self._images]
+        return [bytes(image) for image in self._parts.images]
 
-    def _begin(self) -> None:
+
+class _Parts:
+    """What the parser has found so far.
+
+    It knows neither the form nor the parser: in a circle, images would be kept until the garbage
+    collector comes by.
+    """
+
+    def __init__(self, on_image: Callable[[int], None]) -> None:
+        self._on_image = on_image
+        self._disposition = b""
+        self.images: list[bytearray] = []
+        self.field, self.value = bytearray(), bytearray()
+        self.ended = False
+
+    def begin(self) -> None:
         self._disposition = b""
 
-    def _header_end(self) -> None:
-        if self._field.lower() == b"content-disposition":
-            self._disposition = bytes(self._value)
-        self._field.clear()
-        self._value.clear()
+    def end_header(self) -> None:
+        if self.field.lower() == b"content-disposition":
+            self._disposition = bytes(self.value)
+        self.field.clear()
+        self.value.clear()
 
-    def _headers_end(self) -> None:
+    def end_headers(self) -> None:
         options = parse_options_header(self._disposition)[1]
         if options.get(b"name") != FIELD.encode():
             raise Refusal(422, f'each part of the form is an image by the name of "{FIELD}"')
-        self._on_image(len(self._images) + 1)
-        self._images.append(bytearray())
+        self._on_image(len(self.images) + 1)
+        self.images.append(bytearray())
 
-    def _end(self) -> None:
-        self._ended = True
+    def end(self) -> None:
+        self.ended = True

@@ -35,7 +35,9 @@ def read_pixels(content: bytes, size: int, interpolation: str) -> Pixels | DataE
     try:
         return pixels_of(content, size, interpolation)
     except DataError as error:
-        return error
+        # Not the error itself: its traceback holds the thread's frames, which will hold the answer
+        # and with it the error, a circle that keeps the image until the garbage collector comes by.
+        return DataError(str(error))
 
 
 def data_uri(image_CHW: NDArray[np.float32]) -> str:
