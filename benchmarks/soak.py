@@ -3,9 +3,10 @@
     python benchmarks/soak.py --minutes 10
 
 Clients on this machine send whole and broken images, forms, bodies that are too large, of the wrong
-type, cut off or slow, to a `mixqual serve` of its own, each as soon as the last is answered. Counts
-the answers by what was sent, and fits a line to the private memory of the service. Ends with 1 if
-a request had no answer or not the expected one, or if memory, threads or open files keep growing.
+type, cut off or slow, to a `mixqual serve` of its own, each as soon as the last is answered. Before
+that, forms of all lengths have the networks see every size of batch. Counts the answers by what was
+sent, and fits a line to the private memory of the service. Ends with 1 if a request had no answer
+or not the expected one, or if memory, threads or open files keep growing.
 """
 
 import argparse
@@ -32,6 +33,7 @@ from scipy import stats
 from mixqual.bench.peak_memory import private_bytes
 from mixqual.bench.random_bundle import write_random_bundle
 from mixqual.bench.serving import Service, serving
+from mixqual.service import Settings
 
 BACKBONE, SIDE = "timm/test_efficientnet", 64
 MOST_BYTES = 400_000
@@ -138,6 +140,7 @@ def soak(bundle: Path, seconds: float, timeout_s: float) -> tuple[Seen, list[Sam
     options = ("--max-bytes", str(MOST_BYTES), "--timeout", str(timeout_s))
     seen, samples = Seen(), []
     with serving(bundle, *options) as service, ThreadPoolExecutor(CLIENTS + 1) as pool:
+        meet_batches(service, seen)
         end = time.monotonic() + seconds
         every = kinds(photographs(), min(0.4, timeout_s / 8), timeout_s)
         slowest = {"408 too slow": every.pop("408 too slow")}
@@ -151,6 +154,17 @@ def soak(bundle: Path, seconds: float, timeout_s: float) -> tuple[Seen, list[Sam
         for client in clients:
             client.result()
     return seen, samples
+
+
+def meet_batches(service: Service, seen: Seen) -> None:
+    """Have the networks see each size of batch once, as they keep what they prepare for each.
+
+    The images of a form are a batch if nobody else asks.
+    """
+    photo = photographs()[0]
+    for count in range(1, Settings().max_batch + 1):
+        with _connected(service) as connection:
+            seen.add("200 form", _post(connection, _form([photo] * count), FORM_TYPE))
 
 
 def wrong(seen: Seen) -> dict[str, int]:
@@ -204,15 +218,19 @@ def _keep_on(
     service: Service, every: Mapping[str, Send], seen: Seen, end: float, number: int
 ) -> None:
     random, names = Random(number), list(every)
-    address = urlsplit(service.address)
-    assert address.hostname == "127.0.0.1", "load is for this machine alone"
     while time.monotonic() < end:
         kind = random.choice(names)
-        with closing(HTTPConnection(address.hostname, address.port, timeout=60)) as connection:
+        with _connected(service) as connection:
             try:
                 seen.add(kind, every[kind](connection, random))
             except (OSError, HTTPException) as error:
                 seen.add(kind, f"no answer ({type(error).__name__})")
+
+
+def _connected(service: Service) -> "closing[HTTPConnection]":
+    address = urlsplit(service.address)
+    assert address.hostname == "127.0.0.1", "load is for this machine alone"
+    return closing(HTTPConnection(address.hostname, address.port, timeout=60))
 
 
 def _post(connection: HTTPConnection, content: bytes, media: str) -> str:
@@ -283,10 +301,10 @@ def main() -> int:
     ):
         slope, low, high = growth(samples, per)
         print(f"private memory: {slope:+.2f} MiB [{low:+.2f}, {high:+.2f}] for {what}")
-    for place, share in (("after a quarter", WARM), ("at the end", 1.0)):
-        _, requests, private, files, threads = samples[int(share * (len(samples) - 1))]
+    for quarter in range(5):
+        seconds, requests, private, files, threads = samples[quarter * (len(samples) - 1) // 4]
         print(
-            f"{place}: {private / 2**20:.1f} MiB, {files} files, {threads} threads, "
+            f"after {seconds:.0f} s: {private / 2**20:.1f} MiB, {files} files, {threads} threads, "
             f"{requests} requests"
         )
     print(f"grows: {', '.join(keeps_growing(samples)) or 'nothing'}")

@@ -1,11 +1,16 @@
 """The soak of benchmarks/: a short one, and its arithmetic on lines that are known."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soak
+from running import counts, running
 from soak import Sample, Seen
+
+from mixqual.bench.serving import Service
+from mixqual.service import Settings
 
 
 def samples(slope: float, noise: float = 0.0, files: int = 0) -> list[Sample]:
@@ -37,6 +42,18 @@ def test_every_request_has_its_answer(random_bundle: Path) -> None:
     assert found[-1].requests > found[0].requests
     assert all(sample.private_bytes > 2**20 for sample in found)
     assert all(sample.threads > 1 and sample.files > 3 for sample in found)
+
+
+def test_every_size_of_batch_is_met(random_bundle: Path) -> None:
+    seen = Seen()
+    with running(random_bundle) as client:
+        soak.meet_batches(Service(str(client.base_url), os.getpid()), seen)
+        found = counts(client)
+    most = Settings().max_batch
+    for size in (1, 2, 4, 8, 16, 32):  # so many batches were no larger
+        assert found["mixqual_batch_images_bucket", f"{size}.0"] == size
+    assert found["mixqual_batch_images_sum",] == most * (most + 1) / 2
+    assert seen.answers == {("200 form", "200"): most}
 
 
 def test_what_is_not_as_expected_is_told() -> None:
