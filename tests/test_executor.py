@@ -69,6 +69,40 @@ def test_stages_that_can_start_are_taken_in_the_order_of_the_graph() -> None:
     assert [frontier.take() for _ in range(3)] == [stage(1, 0), stage(3), None]
 
 
+def sweep(number: int, cells: int, *needs: int) -> Stage:
+    arguments = ("val", 0, cells, cells, f"network {number}")
+    title = f"sweep of val by network {number}, cells {cells} to {cells} (seed 0)"
+    return Stage(f"{number}:{cells}", title, "sweep", arguments, tuple(map(str, needs)))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), unique=True, max_size=12),
+    st.lists(st.integers(1, 4), min_size=12, max_size=12),
+)
+def test_a_family_is_taken_together_as_far_as_is_wished(
+    pairs: list[tuple[int, int]], wishes: list[int]
+) -> None:
+    stages = [sweep(*pair) for pair in pairs]
+    frontier, left = Frontier(stages), list(stages)
+    for most in wishes:
+        assert len(frontier) == len(left)
+        taken = frontier.take_family(most)
+        alike = [each for each in left if each.family == left[0].family] if left else []
+        assert taken == tuple(alike[:most])
+        left = [each for each in left if each not in taken]
+    assert (frontier.take() is None) == (not left)
+
+
+def test_who_waits_joins_its_family_later() -> None:
+    stages = [stage(7), sweep(1, 0), sweep(2, 0, 7), stage(8), stage(9)]
+    frontier = Frontier(stages)
+    assert frontier.take_family(9) == (stages[0],)
+    frontier.done(stages[0])
+    assert frontier.take_family(9) == (stages[1], stages[2])
+    # Stages that are no sweep have no family.
+    assert [frontier.take_family(9) for _ in range(3)] == [(stage(8),), (stage(9),), ()]
+
+
 def test_what_the_graph_lacks_is_taken_as_made() -> None:
     assert Frontier([stage(7, 1, 2)]).take() == stage(7, 1, 2)
 

@@ -17,7 +17,7 @@ from mixqual.mirror import Mirror
 from mixqual.object_store import ObjectStore
 from mixqual.perform import describe_run, perform
 from mixqual.runtime import set_up_machine
-from mixqual.stage_graph import Stage, study_stages
+from mixqual.stage_graph import Stage, joined, study_stages
 from mixqual.study import Study
 from mixqual.workbench import Workbench
 
@@ -79,7 +79,7 @@ def test_workers_with_a_folder_of_their_own_make_the_same_bits(
     assert old == {path.name for path in out.glob("artifacts/network-*/tensorboard/*")}
 
 
-def test_a_worker_makes_a_network_ready_once_for_all_blocks_of_its_sweep(
+def test_a_worker_makes_networks_ready_once_for_all_blocks_of_their_sweep(
     tmp_path: Path, plain_run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan, _ = Study.load(plain_run.study).prepare()
@@ -97,16 +97,21 @@ def test_a_worker_makes_a_network_ready_once_for_all_blocks_of_its_sweep(
 
     monkeypatch.setattr(workbench, "accelerate", counted)
     sweeps = [stage for stage in study_stages(plan, 2) if stage.kind == "sweep"]
-    blocks = [stage for stage in sweeps if stage.arguments[:2] == ("val", "noise")]
+    blocks, others, third = (
+        [s for s in sweeps if s.arguments[0] == "val" and s.arguments[4] == name]
+        for name in ("noise", "blur", "clean")
+    )
     for stage in blocks:
         perform(run, stage)
     assert len(blocks) == 4
     assert len(made) == 1
-    others = [stage for stage in sweeps if stage.arguments[:2] == ("val", "blur")]
-    for stage in (*others, *blocks):  # what is full needs no network
-        perform(run, stage)
-    assert len(made) == 2
-    for stage in (*blocks, *others):
+    for pair in zip(others, third, strict=True):
+        perform(run, joined(pair))
+    assert len(made) == 3
+    for trio in zip(blocks, others, third, strict=True):  # what is full needs no network
+        perform(run, joined(trio))
+    assert len(made) == 3
+    for stage in (*blocks, *others, *third):
         name = stage.makes.partition(":")[0]
         found, expected = (
             OutputArray.reopen(root / "artifacts" / name) for root in (tmp_path, plain_run.out)

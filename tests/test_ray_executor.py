@@ -191,7 +191,7 @@ def behave(stage: Stage) -> None:
     tries = folder / f"{stage.makes}.tries"
     count = int(tries.read_text()) + 1 if tries.exists() else 1
     tries.write_text(str(count))
-    if stage.kind == "mistake":
+    if stage.kind == "mistake" or "bad" in stage.arguments:
         raise DataError("photos has no images; name another folder")
     if stage.kind == "fails" or (stage.kind == "passes" and count == 1):
         raise OSError(5, "Input/output error")
@@ -250,6 +250,31 @@ def test_failures_are_tried_again_unless_they_are_mistakes(
     assert again.keys() == {"fails", "passes", "dies"}
     assert "died" in again["dies"] or "Crashed" in again["dies"]
     assert (tmp_path / "mistake.tries").read_text() == "1"
+
+
+def test_stages_of_a_family_run_together_and_part_when_they_fail(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    """What fails together is tried one by one, so that one mistake stops no other network."""
+
+    def sweep(name: str, cells: str) -> Stage:
+        title = f"sweep of val by {name}, cells {cells} to {cells} (seed 0)"
+        arguments = (str(tmp_path), 0, cells, cells, name)
+        return Stage(f"{name}:{cells}", title, "sweep", arguments)
+
+    stages = [sweep(name, cells) for name in ("good", "bad", "fine") for cells in "0123"]
+    heard, _ = run_on(cluster.address, tmp_path / "told", stages, retries=1)
+    ends = {title: state for title, state, _ in heard}
+    assert ends == {s.title: "failed" if "bad" in s.title else "done" for s in stages}
+    tried = {path.stem: int(path.read_text()) for path in tmp_path.glob("*.tries")}
+    together = [name for name in tried if "+" in name]
+    assert together
+    alone = {name for name in tried if "+" not in name and "bad" not in name}
+    for name in together:
+        names, _, cells = name.partition(":")
+        parts = {f"{part}:{cells}" for part in names.split("+")}
+        assert "bad" not in names or parts - {f"bad:{cells}"} <= alone
+        assert tried[name] == 1
 
 
 def test_what_waits_for_room_does_not_run(tmp_path: Path, cluster: Cluster) -> None:

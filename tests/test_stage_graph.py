@@ -9,7 +9,7 @@ from finished_runs import Run
 from mixqual.evaluation import count
 from mixqual.forecast import forecast
 from mixqual.networks import Gate, backbone_preprocessing, build_classifier
-from mixqual.stage_graph import Stage, study_stages, work_of
+from mixqual.stage_graph import Stage, joined, study_stages, work_of
 from mixqual.study import Study
 
 CELLS = 2  # of a stage; the study has 5 cells to test in, and 7 to validate in
@@ -87,7 +87,7 @@ def test_sweeps_cover_every_cell_once(plain_run: Run) -> None:
     covered: dict[str, list[int]] = {}
     for stage in graph(plain_run):
         if stage.kind == "sweep":
-            first, last = int(stage.arguments[3]), int(stage.arguments[4])
+            first, last = int(stage.arguments[2]), int(stage.arguments[3])
             assert last - first < CELLS
             covered.setdefault(stage.makes.partition(":")[0], []).extend(range(first, last + 1))
     counts = Counter(tuple(cells) for cells in covered.values())
@@ -144,3 +144,30 @@ def test_every_stage_but_solving_weights_is_work(tree_run: Run) -> None:
     sizes = {"train": 40, "val": 16, "test": 24}
     idle = {s.kind for s in study_stages(plan, CELLS) if not work_of(s, plan, sizes)}
     assert idle == {"weights"}
+
+
+def test_families_are_sweeps_of_the_same_cells_and_joined_lose_nothing(tree_run: Run) -> None:
+    stages = graph(tree_run, "seeds=[0, 1]", "evaluation.leave_one_out=true")
+    plan, _ = Study.load(tree_run.study).prepare()
+    families: dict[object, list[Stage]] = {}
+    for stage in stages:
+        if stage.family is not None:
+            families.setdefault(stage.family, []).append(stage)
+    assert sum(map(len, families.values())) == sum(stage.kind == "sweep" for stage in stages)
+    sizes = {"train": 40, "val": 16, "test": 24}
+    for family in families.values():
+        whole = joined(family)
+        folders, _, cells = whole.makes.partition(":")
+        assert [f"{folder}:{cells}" for folder in folders.split("+")] == [s.makes for s in family]
+        assert whole.arguments[:4] == family[0].arguments[:4]
+        assert whole.arguments[4:] == tuple(s.arguments[4] for s in family)
+        assert set(whole.needs) == {need for stage in family for need in stage.needs}
+        assert {stage.without for stage in family} == {whole.without}
+        assert work_of(whole, plan, sizes) == sum(work_of(s, plan, sizes) for s in family)
+
+
+def test_the_title_of_joined_stages_names_all_networks(plain_run: Run) -> None:
+    first, second = [s for s in graph(plain_run) if s.title.endswith("cells 0 to 1 (seed 0)")][:2]
+    title = "sweep of val by clean, noise, cells 0 to 1 (seed 0)"
+    assert joined([first, second]).title == title
+    assert joined([first]) == first

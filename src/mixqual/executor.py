@@ -1,6 +1,8 @@
 """What runs the stages of a graph, and in which order they can run."""
 
+import bisect
 import heapq
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Protocol, final
 
@@ -48,18 +50,52 @@ class Frontier:
                     self._waits_for[place] += 1
                     self._needed_by[made_by[need]].append(place)
         self._made_by = made_by
-        self._ready = [place for place, count in enumerate(self._waits_for) if not count]
+        self._ready: list[int] = []
+        self._families: defaultdict[object, list[int]] = defaultdict(list)
+        self._startable: set[int] = set()
+        for place, count in enumerate(self._waits_for):
+            if not count:
+                self._let_start(place)
+
+    def __len__(self) -> int:
+        """How many stages can start."""
+        return len(self._startable)
 
     def take(self) -> Stage | None:
         """The next stage to start, if one can."""
-        return self._stages[heapq.heappop(self._ready)] if self._ready else None
+        taken = self.take_family(1)
+        return taken[0] if taken else None
+
+    def take_family(self, most: int) -> tuple[Stage, ...]:
+        """The next stage to start, if one can, and more of its family that also can."""
+        if not self._startable:
+            return ()
+        while (first := heapq.heappop(self._ready)) not in self._startable:
+            pass  # it was taken with its family
+        family = self._stages[first].family
+        places = [first]
+        if family is not None:
+            alike = self._families.pop(family)
+            alike.remove(first)
+            places += alike[: most - 1]
+            if left := alike[most - 1 :]:
+                self._families[family] = left
+        self._startable -= set(places)
+        return tuple(self._stages[place] for place in places)
 
     def done(self, stage: Stage) -> None:
         """Let those start that waited for this stage alone."""
         for place in self._needed_by[self._made_by[stage.makes]]:
             self._waits_for[place] -= 1
             if not self._waits_for[place]:
-                heapq.heappush(self._ready, place)
+                self._let_start(place)
+
+    def _let_start(self, place: int) -> None:
+        self._startable.add(place)
+        heapq.heappush(self._ready, place)
+        family = self._stages[place].family
+        if family is not None:
+            bisect.insort(self._families[family], place)
 
 
 @final

@@ -67,6 +67,8 @@ def perform(run: Run, stage: Stage) -> None:
     The images have to be decoded and split, and what the stage needs has to be made.
     """
     bench, sets = _opened(run)
+    if stage.kind != "sweep":
+        bench.kept.clear()  # all memory is for this stage
     if stage.without is not None:
         plan = bench.plan.without(stage.without)
         assert plan is not None
@@ -115,10 +117,10 @@ def _train_gate(bench: Workbench, sets: Sets, seed: int) -> None:
 
 
 def _sweep(
-    bench: Workbench, sets: Sets, split: str, name: str, seed: int, first: int, last: int
+    bench: Workbench, sets: Sets, split: str, seed: int, first: int, last: int, *names: str
 ) -> None:
     cells = bench.plan.cells(split)[first : last + 1]
-    fill_cells(bench, sets, split, [name], seed, cells)
+    fill_cells(bench, sets, split, names, seed, cells)
 
 
 def _train_branch(bench: Workbench, sets: Sets, number: int, name: str, seed: int) -> None:

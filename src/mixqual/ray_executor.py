@@ -13,7 +13,7 @@ from typing import Any, final
 from mixqual.config import ClusterConfig
 from mixqual.errors import MixqualError, RunError
 from mixqual.executor import Frontier, Perform, Watch
-from mixqual.stage_graph import Stage
+from mixqual.stage_graph import Stage, joined
 
 try:
     import ray
@@ -23,8 +23,9 @@ except ImportError:
         '"mixqual[cluster]"'
     ) from None
 
-# Stages handed over beyond those that the cluster has room for, so that no worker has to wait.
+# Short stages handed over beyond those that there is room for, so that no worker has to wait.
 _AHEAD = 4
+_SHORT = 1.0  # seconds; a longer one waits here, where others of its family may still join it
 # Seconds between looks at what the cluster has room for: nodes come and go.
 _LOOK_EVERY = 5.0
 _LONGEST_PAUSE = 60.0
@@ -74,10 +75,12 @@ class _Running:
         self._task = task
         self._frontier = frontier
         self._watch = watch
-        self._stages: dict[Any, Stage] = {}
+        self._stages: dict[Any, tuple[Stage, ...]] = {}
+        self._begun: dict[Any, float] = {}
+        self._ahead = 0
         self._again: list[tuple[float, str, Stage]] = []
         self._failures: dict[str, int] = {}
-        self._room, self._looked = 0, float("-inf")
+        self._slots, self._looked = 0, float("-inf")
 
     def to_the_end(self) -> None:
         while self._start() or self._stages or self._again:
@@ -96,33 +99,53 @@ class _Running:
     def _start(self) -> bool:
         """Hand over as many stages as there is room for; returns whether there was one."""
         if time.monotonic() - self._looked > _LOOK_EVERY:
-            self._room, self._looked = _slots(self._resources) + _AHEAD, time.monotonic()
+            self._slots, self._looked = _slots(self._resources), time.monotonic()
         started = False
-        while len(self._stages) < self._room and (stage := self._next()) is not None:
-            self._stages[self._task.options(name=stage.title).remote(stage)] = stage
+        while len(self._stages) < self._slots + self._ahead and (stages := self._next()):
+            stage = joined(stages)
+            self._stages[self._task.options(name=stage.title).remote(stage)] = stages
             started = True
         return started
 
-    def _next(self) -> Stage | None:
+    def _next(self) -> tuple[Stage, ...]:
+        """The next to start; those of a family together, if all workers have enough to do."""
         if self._again and self._again[0][0] <= time.monotonic():
-            return heapq.heappop(self._again)[2]
-        return self._frontier.take()
+            return (heapq.heappop(self._again)[2],)
+        return self._frontier.take_family(max(len(self._frontier) // max(self._slots, 1), 1))
 
     def _hear(self, stream: Any) -> None:
-        """A stage has begun, or ended: its stream has one item, and ends with it."""
-        stage = self._stages[stream]
+        """Stages have begun, or ended: their stream has one item, and ends with them."""
+        stages = self._stages[stream]
         try:
             ray.get(next(stream))
         except StopIteration:
-            del self._stages[stream]
-            self._failures.pop(stage.makes, None)
-            self._frontier.done(stage)
-            self._watch.note(stage, "done")
+            self._forget(stream)
+            for stage in stages:
+                self._failures.pop(stage.makes, None)
+                self._frontier.done(stage)
+                self._watch.note(stage, "done")
         except ray.exceptions.RayError as error:
-            del self._stages[stream]
-            self._fail(stage, getattr(error, "cause", None) or error)
+            self._forget(stream)
+            cause = getattr(error, "cause", None) or error
+            if len(stages) == 1:
+                self._fail(stages[0], cause)
+            else:
+                self._part(stages, cause)
         else:
-            self._watch.note(stage, "running")
+            self._begun[stream] = time.monotonic()
+            for stage in stages:
+                self._watch.note(stage, "running")
+
+    def _forget(self, stream: Any) -> None:
+        del self._stages[stream]
+        begun = self._begun.pop(stream, float("-inf"))
+        self._ahead = _AHEAD if time.monotonic() - begun < _SHORT else 0
+
+    def _part(self, stages: Sequence[Stage], cause: BaseException) -> None:
+        """Stages that failed together are tried one by one: only one may be at fault."""
+        for stage in stages:
+            self._watch.note(stage, "again", _reason(cause))
+            heapq.heappush(self._again, (time.monotonic(), stage.makes, stage))
 
     def _fail(self, stage: Stage, cause: BaseException) -> None:
         failures = self._failures[stage.makes] = self._failures.get(stage.makes, 0) + 1

@@ -16,6 +16,7 @@ def sweep_split(
     cells = bench.plan.cells(split)
     if bench.accelerator.is_main_process:
         fill_cells(bench, sets, split, names, seed, cells)
+        bench.kept.clear()  # there is no other block
     bench.accelerator.wait_for_everyone()
     arrays = {name: _open_outputs(bench, sets, split, name, seed) for name in names}
     return Cube(arrays, cells, sets[split].labels_N.numpy())
@@ -33,24 +34,23 @@ def fill_cells(
     plan = bench.plan
     all_cells = plan.cells(split)
     opened: dict[str, OutputArray] = {}
-    predictors: dict[str, Predictor] = {}
     for name in names:
         # What an array says of itself is one file, which nobody else may change at the same time.
         with bench.only_maker(plan.outputs_folder(name, split, seed)):
             opened[name] = _open_outputs(bench, sets, split, name, seed)
             opened[name].add_cells(all_cells)
             bench.fetch_cells(opened[name], cells)
-        if opened[name].is_full(cells):
-            continue
-        # All cells count, not those that are missing: a sweep goes on as it began.
-        network = accelerated(bench, sets[split], name, seed, len(sets[split]) * len(all_cells))
+    lacking = [name for name in names if not opened[name].is_full(cells)]
+    # All cells count, not those that are missing: a sweep goes on as it began.
+    ahead = len(sets[split]) * len(all_cells)
+    networks = accelerated(bench, sets[split], lacking, seed, ahead) if lacking else {}
+    for name, network in networks.items():
         with bench.only_maker(plan.outputs_folder(name, split, seed)):
             opened[name] = _open_outputs(bench, sets, split, name, seed)
             opened[name].note_backend(network.backend)
-        predictors[name] = _predictor(network, name)
     sweep(
-        predictors,
-        {name: opened[name] for name in predictors},
+        {name: _predictor(network, name) for name, network in networks.items()},
+        {name: opened[name] for name in lacking},
         sets[split],
         cells,
         plan.distortions,

@@ -31,6 +31,29 @@ class Stage:
     without: str | None = None
     """The distortion that its mixture never saw, if that is what it is for (`Plan.without`)."""
 
+    @property
+    def family(self) -> tuple[str | int | None, ...] | None:
+        """Stages of one family look at the same images, and are cheaper together (`joined`)."""
+        return (self.without, *self.arguments[:4]) if self.kind == "sweep" else None
+
+
+def joined(stages: Sequence[Stage]) -> Stage:
+    """One stage in place of some of a family: it distorts each image once for all networks."""
+    first = stages[0]
+    if len(stages) == 1:
+        return first
+    names = [str(name) for stage in stages for name in stage.arguments[4:]]
+    cells = first.makes.partition(":")[2]
+    title = first.title.replace(f"by {first.arguments[4]},", f"by {', '.join(names)},")
+    needs = tuple(dict.fromkeys(need for stage in stages for need in stage.needs))
+    return replace(
+        first,
+        makes=f"{'+'.join(stage.makes.partition(':')[0] for stage in stages)}:{cells}",
+        title=title,
+        arguments=(*first.arguments[:4], *names),
+        needs=needs,
+    )
+
 
 def study_stages(plan: Plan, cells_a_stage: int) -> list[Stage]:
     """All stages after the images are decoded and split, in the order of a run in one process.
@@ -76,8 +99,8 @@ def work_of(stage: Stage, plan: Plan, sizes: Mapping[str, int]) -> float:
             return trees_of(plan)[number].training.max_epochs * epoch
         case (("gate" | "tree gate"), _):
             return config.gate.max_epochs * epoch
-        case "sweep", (str(split), _, _, int(first), int(last)):
-            return sizes[split] * (last - first + 1)
+        case "sweep", (str(split), _, int(first), int(last), *names):
+            return sizes[split] * (last - first + 1) * len(names)
         case "tree sweep", (str(split), _, int(first), int(last)):
             return sizes[split] * (last - first + 1) * len(trees_of(plan)) * len(config.experts)
         case "tree weights", _:
@@ -125,7 +148,7 @@ def _sweep(plan: Plan, name: str, split: str, seed: int, cells_a_stage: int) -> 
             f"{folder}:{first}-{last}",
             f"sweep of {split} by {name}, cells {first} to {last} (seed {seed})",
             "sweep",
-            (split, name, seed, first, last),
+            (split, seed, first, last, name),
             (made_by,),
         )
 

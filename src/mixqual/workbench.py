@@ -39,7 +39,7 @@ class Workbench:
     mirror: Mirror | None = None
     """Where finished artifacts also go, and are taken from if they lack here."""
     kept: dict[tuple[str, int, int], Accelerated] = field(default_factory=dict, repr=False)
-    """The network that was made ready last: the next block of cells often asks for it again."""
+    """The networks that were made ready last: the next block of cells often asks for them again."""
 
     @staticmethod
     def open(
@@ -168,20 +168,29 @@ def load_gate(bench: Workbench, key: str, seed: int) -> Gate:
 
 
 def accelerated(
-    bench: Workbench, images: ImageSet, name: str, seed: int, images_ahead: int
-) -> Accelerated:
-    """A trained network ("gate" for the gate), made ready to predict so many images.
+    bench: Workbench, images: ImageSet, names: Sequence[str], seed: int, images_ahead: int
+) -> dict[str, Accelerated]:
+    """Trained networks ("gate" for the gate), each made ready to predict so many images.
 
-    They come in batches of the evaluation, from a set of these sizes and classes. The last one is
-    kept.
+    These come in batches of the evaluation, from a set of these sizes and classes. The networks
+    are kept until others are asked for.
     """
     plan = bench.plan
-    artifact = plan.gate_key(seed) if name == "gate" else plan.network_key(name, seed)
-    key = (artifact, len(images), images_ahead)
-    if key not in bench.kept:
-        bench.kept.clear()  # first, so that memory never holds two of them
-        bench.kept[key] = _made_ready(bench, images, name, seed, images_ahead)
-    return bench.kept[key]
+    keys = {
+        name: (
+            plan.gate_key(seed) if name == "gate" else plan.network_key(name, seed),
+            len(images),
+            images_ahead,
+        )
+        for name in names
+    }
+    # First, so that memory never holds more than are asked for.
+    for key in bench.kept.keys() - set(keys.values()):
+        del bench.kept[key]
+    for name, key in keys.items():
+        if key not in bench.kept:
+            bench.kept[key] = _made_ready(bench, images, name, seed, images_ahead)
+    return {name: bench.kept[key] for name, key in keys.items()}
 
 
 def _made_ready(

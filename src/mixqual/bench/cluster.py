@@ -23,7 +23,7 @@ from mixqual.perform import Run, describe_run, perform
 from mixqual.ray_executor import RayExecutor
 from mixqual.run_status import State
 from mixqual.runtime import set_up_machine
-from mixqual.stage_graph import Stage, study_stages
+from mixqual.stage_graph import Stage, joined, study_stages
 from mixqual.stages import prepare_images, solve_weights, train_gate
 from mixqual.workbench import Workbench
 
@@ -142,7 +142,7 @@ def _on_ray(site: _Site, chosen: Sequence[Stage]) -> None:
 def _test_sweeps(site: _Site) -> list[Stage]:
     """Of the networks: the gate has not been trained."""
     sweeps = [stage for stage in site.stages if stage.kind == "sweep"]
-    return [s for s in sweeps if s.arguments[0] == "test" and s.arguments[1] != "gate"]
+    return [s for s in sweeps if s.arguments[0] == "test" and s.arguments[4] != "gate"]
 
 
 def _sweep_on_ray(site: _Site, _: int) -> None:
@@ -152,11 +152,13 @@ def _sweep_on_ray(site: _Site, _: int) -> None:
 def _sweep_in_processes(site: _Site, count: int) -> None:
     """What there is to gain: processes that know nothing of each other, each with its share."""
     context = multiprocessing.get_context("spawn")
-    sweeps = _test_sweeps(site)
-    processes = [
-        context.Process(target=_perform_all, args=(site.run, sweeps[number::count]))
-        for number in range(count)
+    families: dict[object, list[Stage]] = {}
+    for stage in _test_sweeps(site):
+        families.setdefault(stage.family, []).append(stage)
+    shares = [
+        [joined(family[number::count]) for family in families.values()] for number in range(count)
     ]
+    processes = [context.Process(target=_perform_all, args=(site.run, share)) for share in shares]
     for process in processes:
         process.start()
     for process in processes:
