@@ -38,9 +38,9 @@ _CORRUPTIONS = _load()
 
 
 def _corrupted(name: str, pixels: Pixels, severity: float) -> Pixels:
-    with warnings.catch_warnings(action="ignore"):
+    with warnings.catch_warnings(action="ignore"):  # some of its pixels are no numbers by chance
         corrupted = getattr(_CORRUPTIONS, name)(Image.fromarray(pixels), int(severity))
-    return np.asarray(corrupted).astype(np.uint8)
+        return np.asarray(corrupted).astype(np.uint8)
 
 
 for _name in sorted(set(CORRUPTIONS) - _BROKEN):
