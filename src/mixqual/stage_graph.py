@@ -42,16 +42,14 @@ def joined(stages: Sequence[Stage]) -> Stage:
     first = stages[0]
     if len(stages) == 1:
         return first
-    names = [str(name) for stage in stages for name in stage.arguments[4:]]
-    cells = first.makes.partition(":")[2]
-    title = first.title.replace(f"by {first.arguments[4]},", f"by {', '.join(names)},")
-    needs = tuple(dict.fromkeys(need for stage in stages for need in stage.needs))
+    folders = [stage.makes.partition(":")[0] for stage in stages]
+    arguments = (*first.arguments[:4], *(name for stage in stages for name in stage.arguments[4:]))
     return replace(
         first,
-        makes=f"{'+'.join(stage.makes.partition(':')[0] for stage in stages)}:{cells}",
-        title=title,
-        arguments=(*first.arguments[:4], *names),
-        needs=needs,
+        makes=f"{'+'.join(folders)}:{first.makes.partition(':')[2]}",
+        title=_sweep_title(*arguments),
+        arguments=arguments,
+        needs=tuple(dict.fromkeys(need for stage in stages for need in stage.needs)),
     )
 
 
@@ -144,13 +142,16 @@ def _sweep(plan: Plan, name: str, split: str, seed: int, cells_a_stage: int) -> 
     made_by = f"gate-{plan.gate_key(seed)}" if name == "gate" else _network(plan, name, seed)
     folder = plan.outputs_folder(name, split, seed)
     for first, last in _blocks(plan.cells(split), cells_a_stage):
-        yield Stage(
-            f"{folder}:{first}-{last}",
-            f"sweep of {split} by {name}, cells {first} to {last} (seed {seed})",
-            "sweep",
-            (split, seed, first, last, name),
-            (made_by,),
-        )
+        arguments = (split, seed, first, last, name)
+        title = _sweep_title(*arguments)
+        yield Stage(f"{folder}:{first}-{last}", title, "sweep", arguments, (made_by,))
+
+
+def _sweep_title(
+    split: str | int, seed: str | int, first: str | int, last: str | int, *names: str | int
+) -> str:
+    by = ", ".join(map(str, names))
+    return f"sweep of {split} by {by}, cells {first} to {last} (seed {seed})"
 
 
 def _trees(plan: Plan, seed: int, cells_a_stage: int) -> Iterator[Stage]:

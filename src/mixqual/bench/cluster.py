@@ -18,6 +18,7 @@ from mixqual.bench.scratch import scratch_folder
 from mixqual.bench.timing import Ratio, Round, ratio_of
 from mixqual.config import StudyConfig
 from mixqual.data import ImageSet
+from mixqual.executor import Frontier
 from mixqual.fan_out import fan_out
 from mixqual.perform import Run, describe_run, perform
 from mixqual.ray_executor import RayExecutor
@@ -152,12 +153,9 @@ def _sweep_on_ray(site: _Site, _: int) -> None:
 def _sweep_in_processes(site: _Site, count: int) -> None:
     """What there is to gain: processes that know nothing of each other, each with its share."""
     context = multiprocessing.get_context("spawn")
-    families: dict[object, list[Stage]] = {}
-    for stage in _test_sweeps(site):
-        families.setdefault(stage.family, []).append(stage)
-    shares = [
-        [joined(family[number::count]) for family in families.values()] for number in range(count)
-    ]
+    sweeps = _test_sweeps(site)
+    families = list(iter(partial(Frontier(sweeps).take_family, len(sweeps)), ()))
+    shares = [[joined(family[number::count]) for family in families] for number in range(count)]
     processes = [context.Process(target=_perform_all, args=(site.run, share)) for share in shares]
     for process in processes:
         process.start()

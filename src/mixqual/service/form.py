@@ -50,6 +50,7 @@ class ImageForm:
         return [bytes(image) for image in self._parts.images]
 
 
+@final
 class _Parts:
     """What the parser has found so far.
 
