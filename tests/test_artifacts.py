@@ -314,6 +314,17 @@ def content_of(folder: Path) -> str:
     return (folder / "inner" / "file").read_text()
 
 
+def test_files_that_a_kill_left_half_written_go_and_unfinished_stages_stay(tmp_path: Path) -> None:
+    half = tmp_path / "outputs-1.zarr" / "c" / "0" / "0.6f1e.partial"
+    whole = half.with_name("0")
+    unfinished = tmp_path / "network-2.partial" / "state.safetensors"
+    for path in (half, whole, unfinished):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"some")
+    ArtifactStore(tmp_path).discard_half_written()
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == {whole, unfinished}
+
+
 def test_an_artifact_is_found_here_then_in_the_earlier_runs_in_order(tmp_path: Path) -> None:
     here, first, second = (tmp_path / name for name in ("here", "first", "second"))
     store = ArtifactStore(here, [first, second])

@@ -137,6 +137,16 @@ class ArtifactStore:
             os.replace(partial, done)
         return done
 
+    def discard_half_written(self) -> None:
+        """Remove the files that zarr was writing when its process was killed.
+
+        It replaces each file by a whole one and never looks at these again. Nobody may write
+        meanwhile.
+        """
+        for path in self.root.rglob("*.partial"):
+            if path.is_file():  # a folder is a stage that goes on from it
+                path.unlink()
+
 
 def make_folder(root: Path) -> None:
     """Make a folder with those above it, unless it is there; raises `RunError` if it cannot be."""

@@ -94,6 +94,7 @@ class Study:
             if executor:
                 fan_out(executor, bench, sets, [Path(run) for run in earlier])
             results, examples = self._run(bench, sets)
+            bench.store.discard_half_written()
             paths = write_report(results, Path(out), examples)
             if mirror:
                 mirror.publish_report(self.config.name, Path(out), paths)
