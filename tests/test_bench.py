@@ -33,7 +33,8 @@ TINY = "timm/test_efficientnet"
 
 
 MEASURED_ELSEWHERE = {
-    *("decode", "epoch", "indexing", "memory", "mixture", "scaling", "startup", "tree_sweep")
+    *("decode", "device", "epoch", "indexing", "memory", "mixture", "scaling", "startup"),
+    "tree_sweep",
 }
 """Benchmarks that run in tests of their own, in the folder `bench`."""
 
@@ -196,6 +197,7 @@ def test_an_unknown_one_is_refused() -> None:
     assert benchmarks() == (
         "cluster",
         "decode",
+        "device",
         "distortions",
         "epoch",
         "executor",

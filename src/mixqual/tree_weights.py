@@ -109,10 +109,9 @@ def _branch_outputs(
         for cell in cells:
             draw = derive_seed(derive_seed(seed, "sweep", "val"), "draw", cell.draw)
             for start in range(0, len(images), size):
-                images_BCHW, _ = images.batch(range(start, min(start + size, len(images))))
-                distorted_BCHW = distort_cell(
-                    images_BCHW.to(device), cell, bench.plan.distortions, draw
-                )
+                batch = range(start, min(start + size, len(images)))
+                images_BCHW, _ = images.batch(batch, device)
+                distorted_BCHW = distort_cell(images_BCHW, cell, bench.plan.distortions, draw)
                 parts.append(mixture.branch_outputs(distorted_BCHW).cpu())
                 _check_memory(bench, parts[0], count)
     # Copies made outside of inference mode can take part in autograd.

@@ -250,3 +250,6 @@ def test_batch(channels: int) -> None:
     with pytest.raises(IndexError):
         subset.batch([3])
     assert subset.batch([])[0].shape == (0, 3, 8, 6)
+    elsewhere_BCHW, labels_B = subset.batch([2, 0], torch.device("meta"))
+    assert elsewhere_BCHW.device.type == "meta"
+    assert labels_B.tolist() == [0, 1], "labels stay"

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -57,3 +59,38 @@ def test_a_field_does_not_depend_on_the_number_of_threads(fields: Fields, law: s
     alone_BCHW = fields(images_BCHW, KEYS_B[:1], seed=3)
     torch.set_num_threads(3)
     assert torch.equal(fields(images_BCHW, KEYS_B[:1], seed=3), alone_BCHW)
+
+
+@every_kind
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("inference", [True, False])
+def test_images_that_threads_share_get_the_numbers_they_get_alone(
+    fields: Fields, law: str, inference: bool
+) -> None:
+    images_BCHW, keys_B = pixels((7, 3, 80, 80)), torch.arange(7)
+    with torch.inference_mode(inference):
+        for threads in (1, 2, 3, 16):
+            torch.set_num_threads(threads)
+            shared_BCHW = fields(images_BCHW, keys_B, seed=4)
+            for number in range(7):
+                alone_1CHW = fields(images_BCHW[:1], keys_B[number : number + 1], seed=4)
+                assert torch.equal(shared_BCHW[number : number + 1], alone_1CHW)
+
+
+_IN_A_FORK = """
+import os, torch
+from mixqual.distortions.noise_fields import normal_fields
+torch.set_num_threads(2)
+images_BCHW, keys_B = torch.zeros(4, 3, 200, 200), torch.arange(4)
+expected = normal_fields(images_BCHW, keys_B, seed=1).numpy().tobytes()
+child = os.fork()
+if child == 0:  # where PyTorch's own threads cannot be used
+    found = normal_fields(images_BCHW, keys_B, seed=1).numpy().tobytes()
+    os._exit(0 if found == expected else 1)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_forked_process_draws_with_threads_of_its_own() -> None:
+    command = [sys.executable, "-W", "ignore", "-c", _IN_A_FORK]
+    assert subprocess.run(command, timeout=60).returncode == 0

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from mixqual.data.index import ImageIndex, Item, LeftOut
 
+_CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True, eq=False)
 class DecodedImages:
@@ -79,15 +81,19 @@ class ImageSet:
         """The names of all classes."""
         return self.images.classes
 
-    def batch(self, positions: Sequence[int] | Tensor) -> tuple[Tensor, Tensor]:
+    def batch(
+        self, positions: Sequence[int] | Tensor, device: torch.device = _CPU
+    ) -> tuple[Tensor, Tensor]:
         """Return images float32 [B, 3, H, W] in 0...255, channels last, and labels int64 [B].
 
-        `positions` count within this set, from 0; grayscale is repeated to three channels. Raises
+        `positions` count within this set, from 0; grayscale is repeated to three channels. The
+        images go to `device` as the bytes that they are; labels stay on the CPU. Raises
         `IndexError` for a position outside of the set.
         """
         chosen = positions.cpu().numpy() if isinstance(positions, Tensor) else positions
         indices_B = self.indices_N[np.asarray(chosen, dtype=np.int64)]
         pixels_BHWC = np.ascontiguousarray(self.images.pixels_NHWC[indices_B])
-        images_BCHW = torch.from_numpy(pixels_BHWC).permute(0, 3, 1, 2).expand(-1, 3, -1, -1)
+        pixels_BCHW = torch.from_numpy(pixels_BHWC).to(device).permute(0, 3, 1, 2)
+        images_BCHW = pixels_BCHW.expand(-1, 3, -1, -1)
         labels_B = torch.from_numpy(self.images.labels_N[indices_B])
         return images_BCHW.to(torch.float32, memory_format=torch.channels_last), labels_B

@@ -160,11 +160,12 @@ def image_keys(images_BCHW: Tensor) -> Tensor:
     # In the memory format of the images.
     factors_1CHW = torch.empty_like(images_BCHW[:1], dtype=torch.int64)
     factors_1CHW.copy_(_factors(factors_1CHW.numel()).view_as(factors_1CHW))
-    for index, image_CHW in enumerate(images_BCHW):  # one at a time stays in the cache
+    together = len(images_BCHW) if images_BCHW.is_cuda else 1  # one at a time stays in the cache
+    for part_BCHW, part_B in zip(images_BCHW.split(together), keys_B.split(together), strict=True):
         # Adding zero turns -0.0 into 0.0.
-        words_CHW = (image_CHW.to(torch.float32) + 0.0).view(torch.int32)
+        words_BCHW = (part_BCHW.to(torch.float32) + 0.0).view(torch.int32)
         # Multilinear hash modulo 2^64: exact in any order of summation, hence on any device.
-        keys_B[index] = (words_CHW * factors_1CHW).sum()
+        torch.sum(words_BCHW * factors_1CHW, (1, 2, 3), out=part_B)
     return keys_B
 
 

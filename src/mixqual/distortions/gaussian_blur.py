@@ -42,8 +42,9 @@ class GaussianBlur(Distortion):
             side >= _SMALL
             and images_BCHW.dtype == torch.float32
             and int(_radii(levels_B).max()) <= side
-            # Elsewhere a depthwise convolution of a CPU goes channel by channel.
-            and (images_BCHW.is_cuda or torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+            # A GPU waits for the calls; without this library they go channel by channel.
+            and images_BCHW.device.type == "cpu"
+            and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         )
         return (_by_convolution if convolved else _by_matrices)(images_BCHW, levels_B)
 
@@ -74,8 +75,12 @@ def _radii(levels_B: Tensor) -> Tensor:
 
 def _by_matrices(images_BCHW: Tensor, levels_B: Tensor) -> Tensor:
     height, width = images_BCHW.shape[2:]
-    down_BHH = blur_matrices(levels_B, height).to(images_BCHW)
-    across_BWW = down_BHH if width == height else blur_matrices(levels_B, width).to(images_BCHW)
+    levels_L, which_B = levels_B.unique(return_inverse=True)  # one, in a sweep
+    which_B = which_B.to(images_BCHW.device)
+    down_BHH = blur_matrices(levels_L, height).to(images_BCHW)[which_B]
+    across_BWW = (
+        down_BHH if width == height else blur_matrices(levels_L, width).to(images_BCHW)[which_B]
+    )
     blurred_BCHW = down_BHH[:, None] @ images_BCHW @ across_BWW[:, None]  # which are symmetric
     return torch.empty_like(images_BCHW).copy_(blurred_BCHW)
 
@@ -89,7 +94,6 @@ def _by_convolution(images_BCHW: Tensor, levels_B: Tensor) -> Tensor:
         reach = len(kernel_D) // 2
         if reach == 0:  # too weak to reach the next pixel
             continue
-        kernel_D = kernel_D.to(images_BCHW.device)
         padded_YX = rows_HX.new_empty(height + 2 * reach, width * channels)
         padded_YX[reach:-reach] = rows_HX
         down_HX = _filtered(padded_YX, kernel_D)

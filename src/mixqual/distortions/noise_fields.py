@@ -1,13 +1,23 @@
 """Fields of random numbers for a batch: one for each image, from the seed and its key alone.
 
 They are drawn on the CPU wherever the images are, so that every device sees the same pixels. The
-cost is that of the draws, which PyTorch makes several at a time.
+cost is that of the draws, which PyTorch makes several at a time, in as many threads as it has:
+each image has a generator of its own, so that its numbers do not depend on who draws them.
 """
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from mixqual.distortions.keyed import generators
+
+# Numbers below which handing them to threads takes longer than drawing them (0.3 ms).
+_FEW = 100_000
 
 
 def normal_fields(images_BCHW: Tensor, keys_B: Tensor, *, seed: int, gray: bool = False) -> Tensor:
@@ -15,20 +25,47 @@ def normal_fields(images_BCHW: Tensor, keys_B: Tensor, *, seed: int, gray: bool 
 
     With `gray` there is one channel, for all of the image's.
     """
-    fields_BCHW = _empty(images_BCHW, gray)
-    for field_CHW, generator in zip(fields_BCHW, generators(seed, keys_B), strict=True):
-        field_CHW.normal_(generator=generator)
-    return fields_BCHW
+    return _drawn(_empty(images_BCHW, gray), keys_B, seed, Tensor.normal_)
 
 
 def uniform_fields(images_BCHW: Tensor, keys_B: Tensor, *, seed: int, gray: bool = False) -> Tensor:
     """Return uniform numbers of [0, 1), multiples of 2^-24, as `normal_fields` has them."""
-    fields_BCHW = _empty(images_BCHW, gray)
-    for field_CHW, generator in zip(fields_BCHW, generators(seed, keys_B), strict=True):
-        field_CHW.uniform_(generator=generator)
-    return fields_BCHW
+    return _drawn(_empty(images_BCHW, gray), keys_B, seed, Tensor.uniform_)
 
 
 def _empty(images_BCHW: Tensor, gray: bool) -> Tensor:
     batch, channels, height, width = images_BCHW.shape
-    return torch.empty((batch, 1 if gray else channels, height, width))
+    shape = batch, 1 if gray else channels, height, width
+    # Pinned, it is on a GPU four times sooner.
+    return torch.empty(shape, pin_memory=images_BCHW.is_cuda)
+
+
+def _drawn(fields_BCHW: Tensor, keys_B: Tensor, seed: int, fill: Callable[..., Tensor]) -> Tensor:
+    """Fill each image's field from its own generator, some images in each thread."""
+    keys_B = keys_B.cpu()
+    inference = torch.is_inference_mode_enabled()  # which each thread has to be told
+
+    def draw(part: slice) -> None:
+        with torch.inference_mode(inference):
+            drawing = generators(seed, keys_B[part])
+            for field_CHW, generator in zip(fields_BCHW[part], drawing, strict=True):
+                fill(field_CHW, generator=generator)
+
+    batch = len(fields_BCHW)
+    threads = min(torch.get_num_threads(), batch) if fields_BCHW.numel() >= _FEW else 1
+    cuts = [batch * number // threads for number in range(threads + 1)]
+    own, *others = (slice(*ends) for ends in pairwise(cuts))
+    waiting = [_pool(threads, os.getpid()).submit(draw, part) for part in others]
+    draw(own)
+    for each in waiting:
+        each.result()
+    return fields_BCHW
+
+
+@lru_cache(maxsize=1)
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """Threads that draw side by side: PyTorch holds no lock of Python meanwhile.
+
+    They are of one process: another that is forked from it finds none of them.
+    """
+    return ThreadPoolExecutor(threads - 1, thread_name_prefix=f"draws of {process}")

@@ -6,13 +6,13 @@ memory holds one batch whatever the number of images.
 
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from mixqual.data import ImageSet
 from mixqual.distortions import Distortion
 from mixqual.evaluation.cube import CLEAN, Cell, Floats, OutputArray
+from mixqual.lookahead import made_ahead
 from mixqual.progress import progress
 from mixqual.seeding import derive_seed
 
@@ -88,13 +88,19 @@ def _predict_block(
     batch_size: int,
     device: torch.device,
 ) -> dict[str, Floats]:
-    outputs: dict[str, list[Floats]] = {name: [] for name in predictors}
-    for start in range(block.start, block.stop, batch_size):
-        images_BCHW, _ = images.batch(range(start, min(start + batch_size, block.stop)))
-        distorted_BCHW = distort_cell(images_BCHW.to(device), cell, distortions, seed)
+    outputs: dict[str, list[Tensor]] = {name: [] for name in predictors}
+
+    def draw(start: int) -> tuple[Tensor]:
+        batch = range(start, min(start + batch_size, block.stop))
+        images_BCHW, _ = images.batch(batch, device)
+        return (distort_cell(images_BCHW, cell, distortions, seed),)
+
+    starts = range(block.start, block.stop, batch_size)
+    for (distorted_BCHW,) in made_ahead(starts, draw, device):
         for name, predictor in predictors.items():
-            outputs[name].append(predictor(distorted_BCHW, cell).float().cpu().numpy())
-    return {name: np.concatenate(values) for name, values in outputs.items()}
+            outputs[name].append(predictor(distorted_BCHW, cell).float())
+    # Not before: a GPU goes on while the next batch is distorted.
+    return {name: torch.cat(values).cpu().numpy() for name, values in outputs.items()}
 
 
 def distort_cell(

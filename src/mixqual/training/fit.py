@@ -1,8 +1,9 @@
 """The one training loop: experts, baselines and the gate differ only in their `Task`.
 
 Paper, Section 2: stochastic gradient descent with momentum, until the validation loss stops
-falling. Every random draw derives from the seed and the count of steps, so that a fit which is
-killed and started again ends with the same bits as one that was not.
+falling. Every random draw derives from the seed and the count of steps, so that on a CPU a fit
+which is killed and started again ends with the same bits as one that was not. On a GPU two fits
+differ: its libraries add in an order of their own.
 """
 
 import math
@@ -21,12 +22,13 @@ from torch.utils.tensorboard import SummaryWriter
 
 from mixqual.config import TrainingConfig
 from mixqual.errors import DataError, RunError
+from mixqual.lookahead import made_ahead
 from mixqual.progress import progress
 from mixqual.runtime import place
 from mixqual.seeding import derive_seed
 from mixqual.training.checkpoints import Progress, load_state, save_state, save_tensors
-from mixqual.training.steps import Forward, take_step
-from mixqual.training.task import Task, batches, prepared, validation_assignment
+from mixqual.training.steps import in_precision, share, take_step
+from mixqual.training.task import Batch, Task, batches, prepared, validation_assignment
 
 # Seconds between checkpoints within an epoch; every epoch ends with one besides.
 _CHECKPOINT_EVERY = 60.0
@@ -85,8 +87,11 @@ def fit(
     if state_path.exists():
         best, at = load_state(state_path, network, optimizer)
     wrapped, wrapped_optimizer = accelerator.prepare(network, optimizer)
-    forward = _in_precision(wrapped, config.precision, accelerator.device)
+    forward = in_precision(wrapped, config.precision, accelerator.device)
     last_step = steps_per_epoch * config.max_epochs if max_steps is None else max_steps
+
+    def draw(batch: Batch) -> tuple[Tensor, Tensor]:
+        return share(task, batch, accelerator)
 
     def save() -> None:
         if accelerator.is_main_process:
@@ -106,8 +111,9 @@ def fit(
         while at.epoch * steps_per_epoch < last_step and at.epochs_without_gain < patience:
             network.train()
             first = at.step - at.epoch * steps_per_epoch  # all of them if only validation is left
-            for batch in batches(task, config.batch_size, first, at.epoch):
-                loss = take_step(forward, wrapped_optimizer, task, batch, at, accelerator)
+            left = batches(task, config.batch_size, first, at.epoch)
+            for shown in made_ahead(left, draw, accelerator.device):
+                loss = take_step(forward, wrapped_optimizer, task, *shown, at, accelerator)
                 at.step += 1
                 at.epoch_loss += loss
                 advance(config.batch_size, f"loss {loss:.3f}")
@@ -144,19 +150,6 @@ def _optimizer(
     return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
 
 
-def _in_precision(network: nn.Module, precision: str, device: torch.device) -> Forward:
-    """The network with activations in a precision; what it returns is float32."""
-    if precision == "float32":
-        return network
-
-    def forward(images_BCHW: Tensor) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16):
-            outputs: Tensor = network(images_BCHW)
-        return outputs.float()
-
-    return forward
-
-
 def _validate(network: nn.Module, task: Task, accelerator: Accelerator) -> float:
     """Mean loss over the validation images, each counted once however many processes there are."""
     assignment = validation_assignment(task)
@@ -168,13 +161,15 @@ def _validate(network: nn.Module, task: Task, accelerator: Accelerator) -> float
             broadcast(buffer)
     total = torch.zeros((), dtype=torch.float64, device=accelerator.device)
     starts = range(0, len(task.val), _VALIDATION_BATCH)
+    own = starts[accelerator.process_index :: accelerator.num_processes]
+
+    def draw(start: int) -> tuple[Tensor, Tensor]:
+        positions_B = torch.arange(start, min(start + _VALIDATION_BATCH, len(task.val)))
+        part = assignment.part(slice(start, start + _VALIDATION_BATCH))
+        return prepared(task, task.val, positions_B, part, seed, accelerator.device)
+
     with torch.inference_mode():
-        for start in starts[accelerator.process_index :: accelerator.num_processes]:
-            positions_B = torch.arange(start, min(start + _VALIDATION_BATCH, len(task.val)))
-            part = assignment.part(slice(start, start + _VALIDATION_BATCH))
-            images_BCHW, targets = prepared(
-                task, task.val, positions_B, part, seed, accelerator.device
-            )
+        for images_BCHW, targets in made_ahead(own, draw, accelerator.device):
             total += task.losses(network(images_BCHW), targets).double().sum()
     summed: Tensor = accelerator.reduce(total, "sum")
     return summed.item() / len(task.val)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from mixqual.errors import RunError
 from mixqual.progress import say
@@ -20,30 +20,49 @@ Forward = Callable[[Tensor], Tensor]
 _NO_MEMORY = ("can't allocate memory", "not enough memory")
 
 
+def in_precision(network: nn.Module, precision: str, device: torch.device) -> Forward:
+    """The network with activations in a precision; what it returns is float32."""
+    if precision == "float32":
+        return network
+
+    def forward(images_BCHW: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16):
+            outputs: Tensor = network(images_BCHW)
+        return outputs.float()
+
+    return forward
+
+
+def share(task: Task, batch: Batch, accelerator: Accelerator) -> tuple[Tensor, Tensor]:
+    """What a process takes of the one global batch, whose draws are the same for any number."""
+    own = slice(accelerator.process_index, None, accelerator.num_processes)
+    return prepared(
+        task,
+        task.train,
+        batch.positions_B[own],
+        batch.assignment.part(own),
+        batch.seed,
+        accelerator.device,
+    )
+
+
 def take_step(
     network: Forward,
     optimizer: torch.optim.Optimizer,
     task: Task,
-    batch: Batch,
+    images_BCHW: Tensor,
+    targets: Tensor,
     at: Progress,
     accelerator: Accelerator,
 ) -> float:
     """Take the next step and return the mean loss of its batch, over all processes.
 
+    Each process gives its share of the batch, as `share` makes it.
+
     If memory runs out, this step and all after it add up the gradients of two halves: the same
     batch, though a batch norm sees half of it at a time. Raises `RunError` if that is too much as
     well, or if there are several processes, which could not agree on it.
     """
-    # Each process takes its share of the one global batch, so that the draws do not change.
-    share = slice(accelerator.process_index, None, accelerator.num_processes)
-    images_BCHW, targets = prepared(
-        task,
-        task.train,
-        batch.positions_B[share],
-        batch.assignment.part(share),
-        batch.seed,
-        accelerator.device,
-    )
     torch.manual_seed(derive_seed(task.seed, "dropout", at.step, accelerator.process_index))
     try:
         loss = _backward(network, optimizer, task, images_BCHW, targets, at.parts, accelerator)
@@ -57,7 +76,7 @@ def take_step(
         return mean.item()
     # Out here nothing holds the failed step any more.
     _halve(task, at, len(images_BCHW), accelerator, reason)
-    return take_step(network, optimizer, task, batch, at, accelerator)
+    return take_step(network, optimizer, task, images_BCHW, targets, at, accelerator)
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -68,6 +68,6 @@ def prepared(
     device: torch.device,
 ) -> tuple[Tensor, Tensor]:
     """Distorted images_BCHW and what the outputs of a network for them are compared with."""
-    images_BCHW, labels_B = images.batch(positions_B)
-    distorted_BCHW = distort(images_BCHW.to(device), assignment, task.distortions, seed)
+    images_BCHW, labels_B = images.batch(positions_B, device)
+    distorted_BCHW = distort(images_BCHW, assignment, task.distortions, seed)
     return distorted_BCHW, task.targets(labels_B, assignment).to(device)
