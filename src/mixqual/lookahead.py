@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 Item = TypeVar("Item")
-Tensors = tuple[Tensor, ...]
+Tensors = TypeVar("Tensors", bound=tuple[Tensor, ...])
 
 
 def made_ahead(
@@ -29,7 +29,9 @@ def made_ahead(
 def _in_a_thread(
     items: Iterable[Item], make: Callable[[Item], Tensors], device: torch.device
 ) -> Iterator[Tensors]:
-    stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+    stream = None
+    if device.type == "cuda":
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     inference = torch.is_inference_mode_enabled()  # which a thread has to be told
 
     def made(item: Item) -> Tensors:

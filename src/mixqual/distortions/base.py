@@ -161,7 +161,8 @@ def image_keys(images_BCHW: Tensor) -> Tensor:
     factors_1CHW = torch.empty_like(images_BCHW[:1], dtype=torch.int64)
     factors_1CHW.copy_(_factors(factors_1CHW.numel()).view_as(factors_1CHW))
     together = len(images_BCHW) if images_BCHW.is_cuda else 1  # one at a time stays in the cache
-    for part_BCHW, part_B in zip(images_BCHW.split(together), keys_B.split(together), strict=True):
+    parts = zip(torch.split(images_BCHW, together), torch.split(keys_B, together), strict=True)
+    for part_BCHW, part_B in parts:
         # Adding zero turns -0.0 into 0.0.
         words_BCHW = (part_BCHW.to(torch.float32) + 0.0).view(torch.int32)
         # Multilinear hash modulo 2^64: exact in any order of summation, hence on any device.

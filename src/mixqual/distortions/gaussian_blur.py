@@ -75,7 +75,7 @@ def _radii(levels_B: Tensor) -> Tensor:
 
 def _by_matrices(images_BCHW: Tensor, levels_B: Tensor) -> Tensor:
     height, width = images_BCHW.shape[2:]
-    levels_L, which_B = levels_B.unique(return_inverse=True)  # one, in a sweep
+    levels_L, which_B = torch.unique(levels_B, return_inverse=True)  # one, in a sweep
     which_B = which_B.to(images_BCHW.device)
     down_BHH = blur_matrices(levels_L, height).to(images_BCHW)[which_B]
     across_BWW = (
