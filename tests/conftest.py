@@ -1,5 +1,6 @@
 """Fixtures for the tests of whole runs."""
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 import torch
 from ended import Command, Ended
 from finished_runs import Finished, Run, run_study_file
+from made_once import made_once
 from small_elpv import with_trees, write_cells, write_study
 
 from mixqual.cli import main
@@ -17,6 +19,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first: no worker is left with one when the others have ended."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """What imports have made is no garbage: no collection, as after each training, looks there."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -36,15 +43,18 @@ def no_memory_of_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 @pytest.fixture(scope="session")
 def cells_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """20 real solar cells of each of 4 classes; not to be changed."""
-    return write_cells(tmp_path_factory.mktemp("photographs") / "cells", 20)
+    return made_once(tmp_path_factory, "photographs", lambda root: write_cells(root / "cells", 20))
 
 
 @pytest.fixture(scope="session")
 def plain_run(tmp_path_factory: pytest.TempPathFactory, cells_folder: Path) -> Run:
     """The tiny study, run without an interruption."""
     torch.set_num_threads(1)
-    root = tmp_path_factory.mktemp("plain")
-    return run_study_file(write_study(root / "tiny.toml", cells_folder), root / "out")
+
+    def make(root: Path) -> Run:
+        return run_study_file(write_study(root / "tiny.toml", cells_folder), root / "out")
+
+    return made_once(tmp_path_factory, "plain", make)
 
 
 @pytest.fixture
@@ -56,9 +66,12 @@ def finished(plain_run: Run) -> Finished:
 @pytest.fixture(scope="session")
 def tree_run(tmp_path_factory: pytest.TempPathFactory, cells_folder: Path, plain_run: Run) -> Run:
     """The tiny study with trees of every kind, on the networks of the plain run."""
-    root = tmp_path_factory.mktemp("trees")
-    study = write_study(root / "tiny.toml", cells_folder, with_trees())
-    return run_study_file(study, root / "out", plain_run.out)
+
+    def make(root: Path) -> Run:
+        study = write_study(root / "tiny.toml", cells_folder, with_trees())
+        return run_study_file(study, root / "out", plain_run.out)
+
+    return made_once(tmp_path_factory, "trees", make)
 
 
 @pytest.fixture
