@@ -93,14 +93,18 @@ def test_images(finished: FinishedRun, count: int) -> Shown:
     return Shown(images_BCHW, files, np.arange(count) % 2 == 1)
 
 
+def exported(finished: FinishedRun, model: str, folder: Path) -> tuple[Path, Path]:
+    """The bundle and the ONNX file of a mixture, written into the folder."""
+    paths = (folder / f"{model}.mixqual", folder / f"{model}.onnx")
+    bundle, onnx = (export(finished.root, path, model=model).path for path in paths)
+    return bundle, onnx
+
+
 def differences(
-    finished: FinishedRun, model: str, shown: Shown, folder: Path
+    finished: FinishedRun, model: str, shown: Shown, bundle: Path, onnx: Path
 ) -> dict[str, Difference]:
-    """How far each path is from the run's own networks; files are written into the folder."""
-    seed = finished.seeds[0]
-    expected = eager(finished, model, seed, shown.images_BCHW)
-    bundle = export(finished.root, folder / f"{model}.mixqual", model=model).path
-    onnx = export(finished.root, folder / f"{model}.onnx", model=model).path
+    """How far each path is from the run's own networks; the files are those of the mixture."""
+    expected = eager(finished, model, finished.seeds[0], shown.images_BCHW)
     with ExitStack() as stack:
         paths: Mapping[str, Callable[[Sequence[bytes]], Answers]] = {
             "bundle": lambda files: _numbers(load(bundle, "cpu").predict(files)),
@@ -226,7 +230,8 @@ def compared(finished: FinishedRun, images: int, models: Sequence[str] | None) -
     print(f"{images} test images, {shown.distorted_B.sum()} of them distorted; differences")
     with tempfile.TemporaryDirectory() as folder:
         for model in models or models_of(finished):
-            for path, found in differences(finished, model, shown, Path(folder)).items():
+            files = exported(finished, model, Path(folder))
+            for path, found in differences(finished, model, shown, *files).items():
                 print(
                     f"{model:30} {path:7} clean {found.clean:.1e}, distorted {found.distorted:.1e},"
                     f" weights {found.weights:.1e}",

@@ -43,17 +43,6 @@ def numbers(results: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def read_run(out: Path) -> dict[str, Any]:
-    """The results that a run has written."""
-    results: dict[str, Any] = json.loads((out / "results.json").read_text(encoding="utf-8"))
-    return results
-
-
-def artifacts_of(out: Path) -> set[str]:
-    """The names of a run's artifacts, unfinished ones included."""
-    return {path.name for path in (out / "artifacts").iterdir()}
-
-
 def stages_of(files: set[str]) -> dict[str, int]:
     """How many artifacts of each stage these files belong to."""
     folders = {file.split("/")[0] for file in files}

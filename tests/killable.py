@@ -3,6 +3,7 @@
 They are forked from a server that has imported mixqual already, which saves seconds for each.
 """
 
+import gc
 import importlib
 import multiprocessing
 import os
@@ -37,4 +38,5 @@ def fit_module() -> ModuleType:
 def _quietly(function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
+    gc.freeze()  # what the server has imported is no garbage
     function(*arguments)

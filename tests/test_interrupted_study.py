@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -20,8 +19,10 @@ from mixqual.study import Study
 pytestmark = pytest.mark.slow
 
 
-def kill_once(process: BaseProcess, out: Path, begun: str) -> None:
-    """Kill a run as soon as it has an artifact of such a name, and before it has results."""
+def kill_when(begun: str, study: Path, out: Path, *earlier: Path) -> None:
+    """Run a study, and kill it as soon as it has an artifact of such a name."""
+    assert not any((out / "artifacts").glob(begun))
+    process = start(run_study, str(study), str(out), -1.0, *map(str, earlier))
     deadline = time.monotonic() + 60
     while not any((out / "artifacts").glob(begun)) and time.monotonic() < deadline:
         assert process.exitcode is None, "it ended before it could be killed"
@@ -38,10 +39,10 @@ def test_killed_at_random_moments(
     study, _, results = finished
     moments = random.Random(seed)
     kills = 0
-    for attempt in range(11):
+    for attempt in range(9):
         process = start(run_study, str(study), str(tmp_path / "out"), interval)
         # The last one may end, however busy the machine is.
-        process.join(0.2 + 0.6 * attempt * moments.random() if attempt < 10 else 300)
+        process.join(0.15 + 0.2 * attempt * moments.random() if attempt < 8 else 300)
         if process.exitcode is not None:
             break
         os.kill(process.pid or 0, signal.SIGKILL)
@@ -53,60 +54,44 @@ def test_killed_at_random_moments(
     assert not list((tmp_path / "out").rglob("*.partial"))
 
 
-@pytest.mark.parametrize(
-    "begun",
-    ["images-*", "network-*.partial/state.safetensors", "outputs-*/c/2", "gate-*.partial"],
-)
-def test_killed_when_a_stage_begins(tmp_path: Path, finished: Finished, begun: str) -> None:
+def test_killed_whenever_a_stage_begins(tmp_path: Path, finished: Finished) -> None:
     study, _, results = finished
     out = tmp_path / "out"
-    process = start(run_study, str(study), str(out), -1.0)
-    kill_once(process, out, begun)
+    for begun in (
+        *("images-*", "network-*.partial/state.safetensors"),
+        *("outputs-*/c/2", "gate-*.partial"),
+    ):
+        kill_when(begun, study, out)
     assert numbers(Study.load(study).run(out)) == numbers(results)
 
 
-@pytest.mark.parametrize(
-    "begun", ["branch-*.partial/state.safetensors", "tree-weights-*.partial/*.json"]
-)
-def test_killed_while_it_makes_trees(
-    tmp_path: Path, tree_run: Run, plain_run: Run, begun: str
-) -> None:
+def test_killed_while_it_makes_trees(tmp_path: Path, tree_run: Run, plain_run: Run) -> None:
     out = tmp_path / "out"
-    process = start(run_study, str(tree_run.study), str(out), -1.0, str(plain_run.out))
-    kill_once(process, out, begun)
+    for begun in ("branch-*.partial/state.safetensors", "tree-weights-*.partial/*.json"):
+        kill_when(begun, tree_run.study, out, plain_run.out)
     again = Study.load(tree_run.study).run(out, [plain_run.out])
     assert numbers(again) == numbers(tree_run.results)
     assert artifacts(out) == artifacts(tree_run.out)
 
 
-def test_killed_command_goes_on(tmp_path: Path, finished: Finished) -> None:
+def test_a_killed_command_frees_the_folder_that_it_kept_for_itself(
+    tmp_path: Path, finished: Finished
+) -> None:
     study, _, results = finished
     out = tmp_path / "out"
     command = [sys.executable, "-m", "mixqual", "run", str(study), "--out", str(out)]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 60
-        while not any((out / "artifacts").glob("network-*")) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        process.kill()
-    assert numbers(Study.load(study).run(out)) == numbers(results)
-
-
-def test_one_folder_takes_one_run_at_a_time(tmp_path: Path, finished: Finished) -> None:
-    study, _, _ = finished
-    out = tmp_path / "out"
-    process = start(run_study, str(study), str(out), 60.0)
-    deadline = time.monotonic() + 60
-    while not (out / "artifacts").exists() and time.monotonic() < deadline:
-        time.sleep(0.001)
-    try:
-        with pytest.raises(RunError, match="is in use by another run"):
-            Study.load(study).run(out)
-    finally:
-        process.kill()
-        process.join()
+        try:
+            deadline = time.monotonic() + 60
+            while not any((out / "artifacts").glob("network-*")) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            with pytest.raises(RunError, match="is in use by another run"):
+                Study.load(study).run(out)
+        finally:
+            process.kill()
+    assert not (out / "results.json").exists()
     # A lock dies with its process.
-    results = Study.load(study).run(out)
-    assert numbers(results) == numbers(finished[2])
+    assert numbers(Study.load(study).run(out)) == numbers(results)
 
 
 def test_a_missing_artifact_is_made_again(tmp_path: Path, finished: Finished) -> None:

@@ -5,13 +5,14 @@ import shutil
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from finished_runs import Finished, Run, artifacts, numbers, read, run_study_file, times
+from finished_runs import Finished, Run, artifacts, numbers, read, stages_of, times
 from PIL import Image
-from small_elpv import with_trees
+from small_elpv import with_trees, write_study
 
 import mixqual
 from mixqual.networks import Gate, backbone_preprocessing, build_classifier
@@ -30,13 +31,6 @@ TREES = [
 ]
 CONTROLS = ["all_tree_blocks.2", "all_inverted_blocks.2"]
 NOISE, BLUR = ["0", "50", "100"], ["0", "0.714286", "1.42857"]
-
-
-def stages_of(files: set[str]) -> dict[str, int]:
-    """How many artifacts of each stage these files belong to."""
-    folders = {file.split("/")[0] for file in files}
-    kinds = [folder.split("-")[0] for folder in folders]
-    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
 
 
 class TestResults:
@@ -196,7 +190,7 @@ class TestAgain:
     def test_computes_nothing_anew(self, copied: Path, finished: Finished) -> None:
         study, _, results = finished
         before = times(copied / "artifacts")
-        again = mixqual.Study.load(study).run(out=copied)
+        again = Study.load(study).run(copied)
         assert times(copied / "artifacts") == before
         assert numbers(again) == numbers(results)
 
@@ -238,9 +232,8 @@ class TestAgain:
         self, copied: Path, finished: Finished
     ) -> None:
         before = times(copied / "artifacts")
-        again = Study.load(finished[0], ["evaluation.bootstrap=200", "runtime.threads=2"]).run(
-            copied
-        )
+        changes = ["evaluation.bootstrap=200", "runtime.threads=2"]
+        again = Study.load(finished[0], changes).run(copied)
         assert times(copied / "artifacts") == before
         assert again["accuracy"] == finished[2]["accuracy"]
         assert again["accuracy_ci95"] != finished[2]["accuracy_ci95"]
@@ -282,39 +275,17 @@ class TestAgain:
         assert stages_of(new) == {"gate": 1, "network": 2, "outputs": 5, "weights": 1}
 
 
-class TestOtherStudies:
-    def test_two_seeds_are_averaged(
-        self, finished: Finished, tmp_path: Path, study_file: Callable[..., Path]
-    ) -> None:
-        """The first seed's half is taken over from the run that had it alone."""
-        shutil.copytree(finished[1], tmp_path / "out")
-        study = study_file(('name = "tiny"', 'name = "tiny"\nseeds = [0, 1]'))
-        results = Study.load(study).run(tmp_path / "out")
-        assert results["provenance"]["seeds"] == [0, 1]
-        assert results["training"].keys() == {"0", "1"}
-        assert [gate["seed"] for gate in results["gate"]] == [0, 1]
-        assert results["gate"][0] == finished[2]["gate"][0]
-        for model in MODELS:
-            for name, area in results["auc"][model].items():
-                assert area["seeds"][0] == finished[2]["auc"][model][name]["auc"]
-                assert area["auc"] == pytest.approx(np.mean(area["seeds"]), abs=1e-6)
-        assert (
-            results["auc"]["clean"]["average"]["seeds"][0]
-            != (results["auc"]["clean"]["average"]["seeds"][1])
-        )
-
-    def test_without_a_clean_expert_or_baselines(
-        self, tmp_path: Path, study_file: Callable[..., Path]
-    ) -> None:
-        """Each expert then starts from the backbone itself."""
-        text = study_file().read_text()
-        begin, end = text.index("[baselines.all]"), text.index("[training]")
-        study = tmp_path / "without.toml"
-        study.write_text((text[:begin] + text[end:]).replace("[experts.clean]", ""))
-        results = Study.load(study, ["training.max_epochs=1"]).run(tmp_path / "out")
-        assert results["models"] == ["noise", "blur", *MODELS[5:]]
-        assert results["baselines"] == []
-        assert results["cost"]["mix"]["params"] == 2 * results["cost"]["noise"]["params"] + 98_514
+def test_without_a_clean_expert_each_starts_from_the_backbone_itself(
+    tmp_path: Path, study_file: Callable[..., Path]
+) -> None:
+    text = study_file().read_text()
+    begin, end = text.index("[baselines.all]"), text.index("[training]")
+    study = tmp_path / "without.toml"
+    study.write_text((text[:begin] + text[end:]).replace("[experts.clean]", ""))
+    results = Study.load(study, ["training.max_epochs=1"]).run(tmp_path / "out")
+    assert results["models"] == ["noise", "blur", *MODELS[5:]]
+    assert results["baselines"] == []
+    assert results["cost"]["mix"]["params"] == 2 * results["cost"]["noise"]["params"] + 98_514
 
 
 class TestTrees:
@@ -454,15 +425,37 @@ class TestTrees:
         assert stages_of(after.keys() - before.keys()) == {"branch": 2, "outputs": 2}
         assert results["controls"] == []
 
-    def test_two_seeds_are_averaged(
-        self, tmp_path: Path, tree_run: Run, study_file: Callable[..., Path]
-    ) -> None:
-        """One of the trees; the first seed's half is taken over from the run that had it alone."""
-        tree = '[sharing]\nuntil = "blocks.2"\nweights = "resolve"'
-        seeds = ('name = "tiny"', 'name = "tiny"\nseeds = [0, 1]')
-        results = Study.load(study_file(seeds, with_trees(tree))).run(
-            tmp_path / "out", [tree_run.out]
+
+@pytest.fixture(scope="module")
+def two_seeds(
+    tmp_path_factory: pytest.TempPathFactory, cells_folder: Path, tree_run: Run
+) -> dict[str, Any]:
+    """With one of the trees; the first seed's half is taken over from the run that had it alone."""
+    root = tmp_path_factory.mktemp("two")
+    tree = '[sharing]\nuntil = "blocks.2"\nweights = "resolve"'
+    seeds = ('name = "tiny"', 'name = "tiny"\nseeds = [0, 1]')
+    study = write_study(root / "tiny.toml", cells_folder, seeds, with_trees(tree))
+    return Study.load(study).run(root / "out", [tree_run.out])
+
+
+class TestTwoSeeds:
+    def test_are_averaged(self, two_seeds: dict[str, Any], finished: Finished) -> None:
+        results = two_seeds
+        assert results["provenance"]["seeds"] == [0, 1]
+        assert results["training"].keys() == {"0", "1"}
+        assert [gate["seed"] for gate in results["gate"]] == [0, 1]
+        assert results["gate"][0] == finished[2]["gate"][0]
+        for model in MODELS:
+            for name, area in results["auc"][model].items():
+                assert area["seeds"][0] == finished[2]["auc"][model][name]["auc"]
+                assert area["auc"] == pytest.approx(np.mean(area["seeds"]), abs=1e-6)
+        assert (
+            results["auc"]["clean"]["average"]["seeds"][0]
+            != (results["auc"]["clean"]["average"]["seeds"][1])
         )
+
+    def test_of_a_tree_are_averaged(self, two_seeds: dict[str, Any], tree_run: Run) -> None:
+        results = two_seeds
         told, old = results["training"], tree_run.results["training"]
         assert told["0"] == {name: old["0"][name] for name in told["0"]}
         assert told["1"].keys() == told["0"].keys()
@@ -482,11 +475,12 @@ class TestEarlierRuns:
     """A run that takes over what it shares with an earlier one ends as if it had not."""
 
     def test_equal_a_run_without(self, tmp_path: Path, tree_run: Run) -> None:
-        fresh = run_study_file(tree_run.study, tmp_path / "out")
-        assert numbers(fresh.results) == numbers(tree_run.results)
-        assert artifacts(fresh.out) == artifacts(tree_run.out)
+        out = tmp_path / "out"
+        fresh = Study.load(tree_run.study).run(out)
+        assert numbers(fresh) == numbers(tree_run.results)
+        assert artifacts(out) == artifacts(tree_run.out)
         for file in tree_run.out.glob("artifacts/*/weights.safetensors"):
-            again = fresh.out / file.relative_to(tree_run.out)
+            again = out / file.relative_to(tree_run.out)
             assert again.read_bytes() == file.read_bytes()
 
     def test_are_copied_not_trained(self, tree_run: Run, plain_run: Run) -> None:

@@ -1,6 +1,7 @@
 """Every format answers as the bundle does, whatever is shared, on clean and harmed images."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from trees_by_hand import Opened, distorted, open_run
 import mixqual
 from mixqual.deploy import Prediction, Predictor
 from mixqual.deploy import export as exporting
+from mixqual.deploy.export import Exported
 from mixqual.deploy.onnx_runner import OnnxRunner
 from mixqual.deploy.torch_program import MANIFEST_FILE
 from mixqual.errors import BundleError
@@ -47,10 +49,14 @@ def shown(opened: Opened) -> list[Tensor]:
 @pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_onnx_answers_as_the_bundle_does(
-    tree_run: Run, opened: Opened, tmp_path: Path, model: str
+    tree_run: Run,
+    opened: Opened,
+    in_onnx: Callable[[str], Exported],
+    tmp_path: Path,
+    model: str,
 ) -> None:
     bundle = mixqual.load(mixqual.export(tree_run.out, tmp_path / "b.mixqual", model=model).path)
-    told = mixqual.export(tree_run.out, tmp_path / "b.onnx", model=model)
+    told = in_onnx(model)
     predictor = mixqual.load(told.path)
     assert predictor.manifest == bundle.manifest
     whole = Predictor(predictor.manifest, OnnxRunner(told.path.read_bytes(), "cpu"))

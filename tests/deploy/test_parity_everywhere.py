@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import parity
 import pytest
 from finished_runs import Run
 
+from mixqual.deploy.export import Exported, export
 from mixqual.finished_run import FinishedRun
 from mixqual.networks import Gate, Preprocessing
 from mixqual.training.checkpoints import save_tensors
@@ -58,9 +60,14 @@ def test_the_models_are_those_of_the_run(finished: FinishedRun) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_all_say_the_same(
-    finished: FinishedRun, shown: parity.Shown, tmp_path: Path, model: str
+    finished: FinishedRun,
+    shown: parity.Shown,
+    in_onnx: Callable[[str], Exported],
+    tmp_path: Path,
+    model: str,
 ) -> None:
-    found = parity.differences(finished, model, shown, tmp_path)
+    bundle = export(finished.root, tmp_path / "b", model=model).path
+    found = parity.differences(finished, model, shown, bundle, in_onnx(model).path)
     assert list(found) == ["bundle", "ONNX", "HTTP"]
     for difference in found.values():
         assert difference.largest <= parity.MOST
@@ -70,7 +77,8 @@ def test_all_say_the_same(
 def test_so_they_do_with_the_lighter_gate(
     patch_run: FinishedRun, shown: parity.Shown, tmp_path: Path
 ) -> None:
-    found = parity.differences(patch_run, "mix", shown, tmp_path)
+    files = parity.exported(patch_run, "mix", tmp_path)
+    found = parity.differences(patch_run, "mix", shown, *files)
     assert max(difference.largest for difference in found.values()) <= parity.MOST
     _, patch_BE = parity.eager(patch_run, "mix", 0, shown.images_BCHW)
     assert np.ptp(patch_BE, axis=0).max() > 1e-3  # it looks at the images
@@ -88,6 +96,7 @@ def test_the_command(
     plain_run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It ends with 1 where less is let pass than there always is; what cannot be is one line."""
+    monkeypatch.setattr(parity, "exported", lambda *_: ())
     monkeypatch.setattr(parity, "differences", lambda *_: {"ONNX": parity.Difference(0, 2e-4, 0)})
     monkeypatch.setattr("sys.argv", ["parity.py", str(plain_run.out), "--images", "4"])
     assert parity.main() == 1

@@ -1,9 +1,11 @@
 """On a machine that has what `pip install "mixqual[onnx]"` brings, and nothing more."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from small_elpv import cell
 
 import mixqual
 from mixqual.cli.app import TRAINING_PACKAGES
+from mixqual.deploy.export import Exported
 
 PYPROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
 
@@ -41,11 +44,13 @@ def mixqual_bare(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def folder(plain_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(
+    tree_run: Run, in_onnx: Callable[[str], Exported], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The mixture as a bundle and in ONNX, and some photographs."""
     folder = tmp_path_factory.mktemp("bare")
-    for name in ("tiny.mixqual", "tiny.onnx"):
-        mixqual.export(plain_run.out, folder / name)
+    mixqual.export(tree_run.out, folder / "tiny.mixqual")
+    shutil.copy(in_onnx("mix").path, folder / "tiny.onnx")
     for number in range(3):
         Image.fromarray(cell(number, number, 60)).save(folder / f"{number}.png")
     return folder
