@@ -13,9 +13,11 @@ import httpx
 import numpy as np
 import pytest
 import scipy.ndimage
+from finished_runs import Run
 from PIL import Image
 from running import bomb, counts, error, form, png, running
 
+import mixqual
 from mixqual.deploy import Predictor
 from mixqual.deploy.inputs import pixels_of
 
@@ -50,6 +52,20 @@ class TestPredict:
             raw = client.post("/predict", content=contents[2], headers={"Content-Type": media})
             (answer,) = raw.json()["predictions"]
             assert_same(answer, asdict(expected[2]))
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("model", ["tree_blocks.2", "inverted_blocks.2"])
+    def test_a_tree_gives_the_verdicts_of_its_file(
+        self, tree_run: Run, tmp_path: Path, model: str
+    ) -> None:
+        bundle = mixqual.export(tree_run.out, tmp_path / "tree.mixqual", model=model).path
+        contents = [png(number % 4, number) for number in range(8)]
+        expected = mixqual.load(bundle).predict(contents)
+        with running(bundle) as client:
+            found = client.post("/predict", files=form(*contents)).json()["predictions"]
+        assert all(answer["verdict"] is not None for answer in found)
+        for answer, each in zip(found, expected, strict=True):
+            assert_same(answer, asdict(each))
 
     def test_requests_of_many_clients_share_batches(
         self, random_bundle: Path, predictor: Predictor
