@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mixqual.artifacts import read_json, write_json
 from mixqual.data import ImageSet
 from mixqual.errors import StudyError
-from mixqual.evaluation import CLEAN, Cell, distort_cell
+from mixqual.evaluation import CLEAN, Cell, distorted_batches, draw_seed
 from mixqual.fusion import minimise_on_simplex, solve
 from mixqual.networks import Mixture
 from mixqual.progress import progress
@@ -103,15 +103,18 @@ def _branch_outputs(
     bench: Workbench, images: ImageSet, mixture: Mixture, cells: list[Cell], seed: int
 ) -> Tensor:
     """What every branch gives for all images in all cells, (E, N, ...), on the CPU."""
-    size, device = bench.plan.config.evaluation.batch_size, bench.machine.device
     count, parts = len(images) * len(cells), []
     with torch.inference_mode():
         for cell in cells:
-            draw = derive_seed(derive_seed(seed, "sweep", "val"), "draw", cell.draw)
-            for start in range(0, len(images), size):
-                batch = range(start, min(start + size, len(images)))
-                images_BCHW, _ = images.batch(batch, device)
-                distorted_BCHW = distort_cell(images_BCHW, cell, bench.plan.distortions, draw)
+            for distorted_BCHW in distorted_batches(
+                images,
+                slice(0, len(images)),
+                cell,
+                bench.plan.distortions,
+                seed=draw_seed(derive_seed(seed, "sweep", "val"), cell),
+                batch_size=bench.plan.config.evaluation.batch_size,
+                device=bench.machine.device,
+            ):
                 parts.append(mixture.branch_outputs(distorted_BCHW).cpu())
                 _check_memory(bench, parts[0], count)
     # Copies made outside of inference mode can take part in autograd.

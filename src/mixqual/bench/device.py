@@ -11,21 +11,21 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 
 from mixqual.bench.noise_images import noise_images
 from mixqual.bench.timing import Ratio, Round, ratio_of, time_in_turn
+from mixqual.bench.training_task import training_task
 from mixqual.config import BackboneConfig
 from mixqual.data import ImageSet
-from mixqual.distortions import Schedule, distortion
+from mixqual.distortions import distortion
 from mixqual.evaluation import CLEAN_CELL, Cell, OutputArray, Predictor, count, sweep
 from mixqual.lookahead import made_ahead
 from mixqual.networks import Classifier, build_classifier
 from mixqual.runtime import place
-from mixqual.training import Task
 from mixqual.training.checkpoints import Progress
 from mixqual.training.steps import Forward, in_precision, share, take_step
-from mixqual.training.task import Batch, batches
+from mixqual.training.task import batches
 
 _BACKBONE, _SIDE, _CLASSES = "torchvision/vgg16", 224, 1000
 _TRAINED, _SWEPT = 32, 64
@@ -38,8 +38,9 @@ _PRODUCT = 8192
 """Rows and columns of the product of matrices."""
 _PRECISIONS = ("float32", "bfloat16")
 _READY = "floor: the same on tensors that are ready"
-Calls = dict[str, Callable[[], object]]
 _BOUND = "bound: its operations at the rate of a matrix product"
+
+Calls = dict[str, Callable[[], object]]
 
 
 def measure() -> list[Ratio]:
@@ -55,16 +56,15 @@ def _training(network: Classifier, macs: int, device: torch.device) -> list[Rati
     network.train()
     images = noise_images(_TRAINED * _BATCHES, _SIDE)
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9)
-    task = _task(images)
+    worst = {name: 2 * level for name, level in _LEVELS.items()}
+    task = training_task(images, noise_images(1, _SIDE), dict.fromkeys(_LEVELS, _SHARE), worst)
     accelerator = Accelerator(cpu=device.type == "cpu")
     ready_BCHW, labels_B = images.batch(range(_TRAINED), device)
     labels_B = labels_B.to(device)
 
-    def draw(batch: Batch) -> tuple[Tensor, Tensor]:
-        return share(task, batch, accelerator)
-
     def steps(forward: Forward) -> None:
         at = Progress()
+        draw = partial(share, task, accelerator)
         for images_BCHW, targets in made_ahead(batches(task, _TRAINED, 0, 0), draw, device):
             take_step(forward, optimizer, task, images_BCHW, targets, at, accelerator)
 
@@ -127,22 +127,6 @@ def _sweeps(networks: list[Classifier], macs: int, device: torch.device) -> list
         for by in words
         for cell in cells
     ]
-
-
-def _task(images: ImageSet) -> Task:
-    return Task(
-        title="bench",
-        train=images,
-        val=noise_images(1, _SIDE),
-        schedule=Schedule(
-            dict.fromkeys(_LEVELS, _SHARE), {kind: (0.0, 2 * _LEVELS[kind]) for kind in _LEVELS}
-        ),
-        distortions={kind: distortion(kind) for kind in _LEVELS},
-        targets=lambda labels_B, _: labels_B,
-        losses=partial(nn.functional.cross_entropy, reduction="none"),
-        seed=0,
-        val_seed=0,
-    )
 
 
 def _sweep(networks: list[Classifier], images: ImageSet, cell: Cell, device: torch.device) -> None:

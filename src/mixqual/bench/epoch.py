@@ -10,11 +10,11 @@ from torch import nn
 
 from mixqual.bench.noise_images import noise_images
 from mixqual.bench.timing import Ratio, compare
+from mixqual.bench.training_task import training_task
 from mixqual.config import BackboneConfig, TrainingConfig
-from mixqual.distortions import Schedule, distortion
 from mixqual.networks import build_classifier
 from mixqual.runtime import place
-from mixqual.training import Task, fit
+from mixqual.training import fit
 
 _BACKBONE, _SIDE, _BATCH, _STEPS, _CLASSES = "timm/tf_efficientnet_lite0", 128, 32, 10, 4
 _EXPERTS = {
@@ -44,19 +44,7 @@ def _epoch(name: str, fractions: dict[str, float]) -> Ratio:
         build_classifier(BackboneConfig(name=_BACKBONE, weights="random"), _CLASSES, 0),
         torch.device("cpu"),
     )
-    task = Task(
-        title="bench",
-        train=images,
-        val=noise_images(1, _SIDE),
-        schedule=Schedule(fractions, {kind: (0.0, _WORST[kind]) for kind in fractions}),
-        distortions={kind: distortion(kind) for kind in fractions},
-        targets=lambda labels_B, _: labels_B,
-        losses=lambda logits_BK, labels_B: nn.functional.cross_entropy(
-            logits_BK, labels_B, reduction="none"
-        ),
-        seed=0,
-        val_seed=0,
-    )
+    task = training_task(images, noise_images(1, _SIDE), fractions, _WORST)
     accelerator = Accelerator(cpu=True)
     ready_BCHW, labels_B = images.batch(range(_BATCH))
 

@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 import torch
 from accelerate import Accelerator
-from torch import nn
 
 from mixqual.bench.noise_images import noise_images
 from mixqual.bench.peak_memory import private_bytes, watched
 from mixqual.bench.timing import Ratio
+from mixqual.bench.training_task import training_task
 from mixqual.config import BackboneConfig, TrainingConfig
 from mixqual.data import ImageSet
-from mixqual.distortions import Schedule, distortion
+from mixqual.distortions import distortion
 from mixqual.evaluation import OutputArray, grid_cells, sweep
 from mixqual.networks import Classifier, build_classifier
 from mixqual.runtime import place
-from mixqual.training import Task, fit
+from mixqual.training import fit
 
 _CPU = torch.device("cpu")
 _BATCH, _CLASSES, _MORE = 32, 4, 4
@@ -89,20 +89,5 @@ def _sweep(network: Classifier, images: ImageSet) -> None:
 def _epoch(network: Classifier, images: ImageSet) -> None:
     config, accelerator = TrainingConfig(batch_size=_BATCH, max_epochs=1), Accelerator(cpu=True)
     with tempfile.TemporaryDirectory() as folder:
-        fit(network, [], _task(images), config, accelerator, Path(folder), patience=1)
-
-
-def _task(images: ImageSet) -> Task:
-    return Task(
-        title="bench",
-        train=images,
-        val=images,
-        schedule=Schedule({"gaussian_noise": 0.5}, {"gaussian_noise": (0.0, 100.0)}),
-        distortions=_NOISE,
-        targets=lambda labels_B, _: labels_B,
-        losses=lambda logits_BK, labels_B: nn.functional.cross_entropy(
-            logits_BK, labels_B, reduction="none"
-        ),
-        seed=0,
-        val_seed=0,
-    )
+        task = training_task(images, images, {"gaussian_noise": 0.5}, {"gaussian_noise": 100.0})
+        fit(network, [], task, config, accelerator, Path(folder), patience=1)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from mixqual.bench.noise_images import noise_images
 from mixqual.bench.timing import Ratio, compare
+from mixqual.bench.training_task import training_task
 from mixqual.config import BackboneConfig, TrainingConfig
-from mixqual.distortions import Schedule
 from mixqual.evaluation import count, count_parts
 from mixqual.networks import (
     BranchedClassifier,
@@ -25,7 +25,7 @@ from mixqual.networks import (
     build_classifier,
 )
 from mixqual.runtime import place
-from mixqual.training import Task, fit
+from mixqual.training import fit
 
 _CPU = torch.device("cpu")
 _SIDE, _BATCH, _STEPS, _EXPERTS, _CLASSES = 224, 32, 12, 3, 4
@@ -52,19 +52,7 @@ def _training(backbone: str, sharing: Sharing) -> Ratio:
     images = noise_images(_BATCH * _STEPS, _SIDE)
     parts = Stages(_network(backbone), backbone).divide(sharing)
     network = place(BranchedClassifier(parts), _CPU)
-    task = Task(
-        title="bench",
-        train=images,
-        val=noise_images(1, _SIDE),
-        schedule=Schedule({}, {}),
-        distortions={},
-        targets=lambda labels_B, _: labels_B,
-        losses=lambda logits_BK, labels_B: nn.functional.cross_entropy(
-            logits_BK, labels_B, reduction="none"
-        ),
-        seed=0,
-        val_seed=0,
-    )
+    task = training_task(images, noise_images(1, _SIDE), {}, {})
     accelerator = Accelerator(cpu=True)
     ready_BCHW, labels_B = images.batch(range(_BATCH))
     with torch.no_grad():

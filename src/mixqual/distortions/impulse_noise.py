@@ -43,9 +43,7 @@ class ImpulseNoise(Distortion):
     ) -> Tensor:
         assert keys_B is not None
         draws_BCHW = uniform_fields(images_BCHW, keys_B, seed=seed, gray=self.gray)
-        draws_BCHW = torch.empty_like(images_BCHW, dtype=draws_BCHW.dtype, device="cpu").copy_(
-            draws_BCHW
-        )
+        draws_BCHW = torch.empty_like(images_BCHW, dtype=draws_BCHW.dtype).copy_(draws_BCHW)
         levels_B111 = levels_B[:, None, None, None]
         salt_B111 = self.salt * levels_B111
         # Written so that at level 1 both bounds are the same number.
@@ -53,5 +51,5 @@ class ImpulseNoise(Distortion):
         white_BCHW = draws_BCHW < salt_B111.to(draws_BCHW)
         black_BCHW = draws_BCHW >= pepper_B111.to(draws_BCHW)
         noisy_BCHW = images_BCHW.clone()
-        noisy_BCHW.masked_fill_(white_BCHW.to(images_BCHW.device, non_blocking=True), 255)
-        return noisy_BCHW.masked_fill_(black_BCHW.to(images_BCHW.device, non_blocking=True), 0)
+        noisy_BCHW.masked_fill_(white_BCHW, 255)
+        return noisy_BCHW.masked_fill_(black_BCHW, 0)

@@ -21,27 +21,26 @@ _FEW = 100_000
 
 
 def normal_fields(images_BCHW: Tensor, keys_B: Tensor, *, seed: int, gray: bool = False) -> Tensor:
-    """Return standard normal numbers, float32 on the CPU, in the shape of the images.
+    """Return standard normal numbers, float32, in the shape of the images and on their device.
 
     With `gray` there is one channel, for all of the image's.
     """
-    return _drawn(_empty(images_BCHW, gray), keys_B, seed, Tensor.normal_)
+    return _drawn(images_BCHW, keys_B, seed, gray, Tensor.normal_)
 
 
 def uniform_fields(images_BCHW: Tensor, keys_B: Tensor, *, seed: int, gray: bool = False) -> Tensor:
     """Return uniform numbers of [0, 1), multiples of 2^-24, as `normal_fields` has them."""
-    return _drawn(_empty(images_BCHW, gray), keys_B, seed, Tensor.uniform_)
+    return _drawn(images_BCHW, keys_B, seed, gray, Tensor.uniform_)
 
 
-def _empty(images_BCHW: Tensor, gray: bool) -> Tensor:
+def _drawn(
+    images_BCHW: Tensor, keys_B: Tensor, seed: int, gray: bool, fill: Callable[..., Tensor]
+) -> Tensor:
+    """Fill each image's field from its own generator, some images in each thread."""
     batch, channels, height, width = images_BCHW.shape
     shape = batch, 1 if gray else channels, height, width
     # Pinned, it is on a GPU four times sooner.
-    return torch.empty(shape, pin_memory=images_BCHW.is_cuda)
-
-
-def _drawn(fields_BCHW: Tensor, keys_B: Tensor, seed: int, fill: Callable[..., Tensor]) -> Tensor:
-    """Fill each image's field from its own generator, some images in each thread."""
+    fields_BCHW = torch.empty(shape, pin_memory=images_BCHW.is_cuda)
     keys_B = keys_B.cpu()
     inference = torch.is_inference_mode_enabled()  # which each thread has to be told
 
@@ -51,7 +50,6 @@ def _drawn(fields_BCHW: Tensor, keys_B: Tensor, seed: int, fill: Callable[..., T
             for field_CHW, generator in zip(fields_BCHW[part], drawing, strict=True):
                 fill(field_CHW, generator=generator)
 
-    batch = len(fields_BCHW)
     threads = min(torch.get_num_threads(), batch) if fields_BCHW.numel() >= _FEW else 1
     cuts = [batch * number // threads for number in range(threads + 1)]
     own, *others = (slice(*ends) for ends in pairwise(cuts))
@@ -59,7 +57,7 @@ def _drawn(fields_BCHW: Tensor, keys_B: Tensor, seed: int, fill: Callable[..., T
     draw(own)
     for each in waiting:
         each.result()
-    return fields_BCHW
+    return fields_BCHW.to(images_BCHW.device, non_blocking=True)
 
 
 @lru_cache(maxsize=1)

@@ -41,7 +41,6 @@ class SpeckleNoise(Distortion):
     ) -> Tensor:
         assert keys_B is not None
         noise_BCHW = normal_fields(images_BCHW, keys_B, seed=seed, gray=self.gray)
-        noise_BCHW = noise_BCHW.to(images_BCHW.device, non_blocking=True)
         noise_BCHW *= levels_B.to(noise_BCHW)[:, None, None, None]
         noisy_BCHW = images_BCHW.addcmul(images_BCHW, noise_BCHW.to(images_BCHW.dtype))
         return noisy_BCHW.clamp_(0, 255).round_() if self.clip else noisy_BCHW

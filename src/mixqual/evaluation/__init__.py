@@ -16,7 +16,7 @@ from mixqual.evaluation.cube import (
 )
 from mixqual.evaluation.curves import AccuracyCurve, Bootstrap, auc, auc_weights
 from mixqual.evaluation.metrics import METRICS, measure
-from mixqual.evaluation.sweep import Predictor, distort_cell, draw_seed, sweep
+from mixqual.evaluation.sweep import Predictor, distort_cell, distorted_batches, draw_seed, sweep
 
 __all__ = [
     "CLEAN",
@@ -39,6 +39,7 @@ __all__ = [
     "count",
     "count_parts",
     "distort_cell",
+    "distorted_batches",
     "draw_seed",
     "find_verdicts",
     "fit_temperature",

@@ -4,7 +4,7 @@ A block of images is read, distorted and shown to all networks that lack it befo
 memory holds one batch whatever the number of images.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -89,6 +89,27 @@ def _predict_block(
     device: torch.device,
 ) -> dict[str, Floats]:
     outputs: dict[str, list[Tensor]] = {name: [] for name in predictors}
+    batches = distorted_batches(
+        images, block, cell, distortions, seed=seed, batch_size=batch_size, device=device
+    )
+    for distorted_BCHW in batches:
+        for name, predictor in predictors.items():
+            outputs[name].append(predictor(distorted_BCHW, cell).float())
+    # Not before: a GPU goes on while the next batch is distorted.
+    return {name: torch.cat(values).cpu().numpy() for name, values in outputs.items()}
+
+
+def distorted_batches(
+    images: ImageSet,
+    block: slice,
+    cell: Cell,
+    distortions: Mapping[str, Distortion],
+    *,
+    seed: int,
+    batch_size: int,
+    device: torch.device,
+) -> Iterator[Tensor]:
+    """The images of a block as `distort_cell` leaves them, batch by batch."""
 
     def draw(start: int) -> tuple[Tensor]:
         batch = range(start, min(start + batch_size, block.stop))
@@ -97,10 +118,7 @@ def _predict_block(
 
     starts = range(block.start, block.stop, batch_size)
     for (distorted_BCHW,) in made_ahead(starts, draw, device):
-        for name, predictor in predictors.items():
-            outputs[name].append(predictor(distorted_BCHW, cell).float())
-    # Not before: a GPU goes on while the next batch is distorted.
-    return {name: torch.cat(values).cpu().numpy() for name, values in outputs.items()}
+        yield distorted_BCHW
 
 
 def distort_cell(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import final
 
@@ -28,7 +29,7 @@ from mixqual.runtime import place
 from mixqual.seeding import derive_seed
 from mixqual.training.checkpoints import Progress, load_state, save_state, save_tensors
 from mixqual.training.steps import in_precision, share, take_step
-from mixqual.training.task import Batch, Task, batches, prepared, validation_assignment
+from mixqual.training.task import Task, batches, prepared, validation_assignment
 
 # Seconds between checkpoints within an epoch; every epoch ends with one besides.
 _CHECKPOINT_EVERY = 60.0
@@ -90,9 +91,6 @@ def fit(
     forward = in_precision(wrapped, config.precision, accelerator.device)
     last_step = steps_per_epoch * config.max_epochs if max_steps is None else max_steps
 
-    def draw(batch: Batch) -> tuple[Tensor, Tensor]:
-        return share(task, batch, accelerator)
-
     def save() -> None:
         if accelerator.is_main_process:
             save_state(state_path, network, optimizer, best, at)
@@ -112,6 +110,7 @@ def fit(
             network.train()
             first = at.step - at.epoch * steps_per_epoch  # all of them if only validation is left
             left = batches(task, config.batch_size, first, at.epoch)
+            draw = partial(share, task, accelerator)
             for shown in made_ahead(left, draw, accelerator.device):
                 loss = take_step(forward, wrapped_optimizer, task, *shown, at, accelerator)
                 at.step += 1

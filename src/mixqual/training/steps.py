@@ -33,7 +33,7 @@ def in_precision(network: nn.Module, precision: str, device: torch.device) -> Fo
     return forward
 
 
-def share(task: Task, batch: Batch, accelerator: Accelerator) -> tuple[Tensor, Tensor]:
+def share(task: Task, accelerator: Accelerator, batch: Batch) -> tuple[Tensor, Tensor]:
     """What a process takes of the one global batch, whose draws are the same for any number."""
     own = slice(accelerator.process_index, None, accelerator.num_processes)
     return prepared(
