@@ -4,7 +4,7 @@ Every field says its meaning, unit and default. `study_file` makes them of a fil
 """
 
 from mixqual.config.distortions import DistortionConfig, PartConfig
-from mixqual.config.images import DataConfig, Share, SplitConfig
+from mixqual.config.images import DataConfig, GrayscaleNoise, Share, SplitConfig
 from mixqual.config.networks import (
     BackboneConfig,
     BaselineConfig,
@@ -32,6 +32,7 @@ __all__ = [
     "FitConfig",
     "Fractions",
     "GateConfig",
+    "GrayscaleNoise",
     "PartConfig",
     "RuntimeConfig",
     "Share",
