@@ -13,7 +13,7 @@ from mixqual.config.networks import (
     SharingConfig,
 )
 from mixqual.config.table import Table
-from mixqual.config.training import Fractions, GateConfig, TrainingConfig
+from mixqual.config.training import FitConfig, Fractions, GateConfig, TrainingConfig
 
 
 class EvaluationConfig(Table):
@@ -110,6 +110,25 @@ class StudyConfig(Table):
         training = own.training or self.training
         patience = own.patience if isinstance(own, BaselineConfig) else None
         return training.model_copy(update={"patience": patience}) if patience else training
+
+    def recipes(self) -> list[tuple[FitConfig, list[str]]]:
+        """Each way in which something is trained, and what it is that is trained so."""
+        ways: list[tuple[FitConfig, list[str]]] = []
+
+        def add(name: str, training: FitConfig) -> None:
+            for way, names in ways:
+                if way == training:
+                    names.append(name)
+                    return
+            ways.append((training, [name]))
+
+        for name in (*self.experts, *self.baselines):
+            add(name, self.training_of(name))
+        add("gate", self.gate)
+        for table in self.sharing:
+            if table.training:
+                add("branches", table.training)
+        return ways
 
     @model_validator(mode="after")
     def _sharing_has_a_start(self) -> Self:
