@@ -1,6 +1,9 @@
 """A whole study on a handful of real photographs."""
 
+import base64
 import csv
+import io
+import json
 import shutil
 from collections.abc import Callable
 from itertools import combinations
@@ -68,6 +71,21 @@ class TestResults:
             [0, 5 * 32 / 224, 10 * 32 / 224], abs=1e-6
         )
         assert grids["gaussian_blur"]["max_at_224"] == 10
+
+    def test_noise_of_grayscale_files_is_gray_in_what_networks_saw(
+        self, finished: Finished
+    ) -> None:
+        _, out, results = finished
+        options = {name: grid["options"] for name, grid in results["distortions"].items()}
+        assert options == {"gaussian_noise": {"gray": True}, "gaussian_blur": {}}
+        examples = json.loads((out / "examples.json").read_text(encoding="utf-8"))
+        for example in examples["examples"]:
+            for shown in example["cells"]:
+                content = base64.b64decode(shown["pixels"].partition(",")[2])
+                with Image.open(io.BytesIO(content)) as image:
+                    pixels_HWC = np.array(image.convert("RGB")).astype(int)
+                # WebP stores colours, and rounds them.
+                assert np.ptp(pixels_HWC, axis=2).max() <= 4
 
     def test_weights_are_on_the_simplex_and_clean_ones_are_shared(self, finished: Finished) -> None:
         results = finished[2]

@@ -33,6 +33,18 @@ def test_scaled_levels_are_named() -> None:
     assert "Blur up to 10 pixels (not scaled)" in notes(size=224)
 
 
+def test_noise_that_is_the_same_in_all_channels_is_named() -> None:
+    results = sample_results()
+    assert "channels" not in "\n".join(auc_table(results).notes)
+    results["distortions"]["gaussian_noise"]["options"] = {"gray": True}
+    results["distortions"]["gaussian_blur"]["parts"] = [
+        {"options": {}},
+        {"options": {"gray": True}},
+    ]
+    text = "\n".join(auc_table(results).notes)
+    assert text.count("11 levels with the clean one, the same in all channels") == 2
+
+
 def test_seeds_and_their_spread() -> None:
     results = sample_results()
     # Standard deviation of 1, 2, 3 hundredths with n - 1: one hundredth.

@@ -39,7 +39,7 @@ def channel_by_channel(draw: Callable[[Tensor], Tensor], images_BCHW: Tensor) ->
     For what is no field that is added, such as counts: equal channels stay equal, and each has the
     law that it has alone. `draw` is given (B, 1, H, W), and always begins with the same numbers.
     """
-    first_B1HW, *others = images_BCHW.split(1, dim=1)
+    first_B1HW, *others = torch.split(images_BCHW, 1, dim=1)
     drawn_B1HW = draw(first_B1HW)
     rest = [drawn_B1HW if torch.equal(other, first_B1HW) else draw(other) for other in others]
     return torch.cat([drawn_B1HW, *rest], dim=1)
