@@ -176,8 +176,8 @@ def test(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> Cube:
 
 
 def validate(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> Cube:
-    """What the mixture says of the validation images: thresholds of any kind are chosen by it."""
-    return sweep_split(bench, sets, "val", [*bench.plan.config.experts, "gate"], seed)
+    """What all of them say of the validation images: whatever is chosen is chosen by it."""
+    return sweep_split(bench, sets, "val", [*bench.plan.networks, "gate"], seed)
 
 
 def share(
