@@ -20,6 +20,6 @@ def degraded(pixels_HWC: Pixels, noise: float, blur: float, seed: int) -> NDArra
     for name, level in (("gaussian_blur", blur), ("gaussian_noise", noise)):
         kind = distortion(name)
         levels_B = torch.tensor([level * scale(kind, images_BCHW.shape[-1])], dtype=torch.float64)
-        images_BCHW = kind(images_BCHW, levels_B, seed=seed)
+        images_BCHW = kind.chained(images_BCHW, levels_B, seed=seed)
     image_CHW: NDArray[np.float32] = images_BCHW[0].numpy()
     return image_CHW
