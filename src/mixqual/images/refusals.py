@@ -72,4 +72,3 @@ def why_unknown(file: BinaryIO, formats: Sequence[str]) -> str:
         except Exception as error:  # of many kinds; Pillow keeps them to itself
             return f"a damaged {name} file, or one of a kind that is not read ({error})"
     return "not an image in a known format"
-

@@ -92,7 +92,9 @@ def _planes_are_read(tags: Any, raw: bool, bits: int, samples: int) -> bool:
     if not raw:
         if photometric in _BANDS:
             return whole
-        return whole and photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _PALETTE) and not any(extra)
+        return (
+            whole and photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _PALETTE) and not any(extra)
+        )
     if photometric == _RGB:
         return whole and bits in (8, 16) and extra in ((), (2,))
     if photometric == _CMYK:
