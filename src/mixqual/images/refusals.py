@@ -9,7 +9,7 @@ from mixqual.images import tiff
 
 SAVE = "save it as PNG, JPEG or WebP"
 
-# What is found under the names of images: position and bytes of a mark, in lower case, and what it is.
+# What is found under the names of images: the place and bytes of a mark, in lower case, and its name.
 _OTHER_FORMATS = (
     (4, b"ftypavif", "an AVIF file"),
     (4, b"ftypavis", "an AVIF file"),

@@ -1,4 +1,4 @@
-"""TIFF files that Pillow takes for something else than they are: mended if that is easy, else refused.
+"""TIFF files that Pillow takes for something else than they are: mended if it is easy, else refused.
 
 What is right was found with files of known samples, in every combination that tests/images/
 test_tiff.py writes.
@@ -123,7 +123,7 @@ def with_its_colours(image: Image.Image, tags: Any) -> Image.Image:
 
 
 def describe(file: BinaryIO) -> str:
-    """The kind of pixels of a TIFF file that Pillow does not open; empty if that is not to be seen."""
+    """The kind of pixels of a TIFF file that Pillow does not open; empty if it cannot be seen."""
     try:
         file.seek(0)
         header = file.read(8)
