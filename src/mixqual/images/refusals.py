@@ -9,7 +9,7 @@ from mixqual.images import tiff
 
 SAVE = "save it as PNG, JPEG or WebP"
 
-# What is found under the names of images: the place and bytes of a mark, in lower case, and its name.
+# What is found under the names of images: where a mark is, its bytes in lower case, its name.
 _OTHER_FORMATS = (
     (4, b"ftypavif", "an AVIF file"),
     (4, b"ftypavis", "an AVIF file"),

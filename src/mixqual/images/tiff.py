@@ -1,4 +1,4 @@
-"""TIFF files that Pillow takes for something else than they are: mended if it is easy, else refused.
+"""TIFF files that Pillow takes for something else than they are: mended, or refused.
 
 What is right was found with files of known samples, in every combination that tests/images/
 test_tiff.py writes.
