@@ -30,7 +30,7 @@ def index_huggingface(root: Path, choice: ClassChoice) -> ImageIndex:
     left_out: list[LeftOut] = []
     names: list[str] | None = None
     for split, part in _load(root, where).items():
-        if split and split not in SPLIT_OF_NAME:
+        if split and split.lower() not in SPLIT_OF_NAME:
             reason = f"a split of {len(part)} images that is none of train, validation and test"
             left_out.append(LeftOut(split, reason))
             continue

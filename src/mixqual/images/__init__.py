@@ -7,11 +7,13 @@ from mixqual.images.decoding import (
     crop,
     decode,
     examine,
+    plain_image,
     read_header,
     read_image,
 )
 from mixqual.images.embedded import Embedded
-from mixqual.images.opening import Unreadable, many_files
+from mixqual.images.opening import many_files
+from mixqual.images.unreadable import Unreadable
 
 __all__ = [
     "INTERPOLATIONS",
@@ -23,6 +25,7 @@ __all__ = [
     "decode",
     "examine",
     "many_files",
+    "plain_image",
     "read_header",
     "read_image",
 ]
