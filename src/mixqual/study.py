@@ -4,6 +4,7 @@ Start reading here. Each step below finds its artifact made, or makes it: a run 
 goes on where it stopped, and a changed setting repeats only what depends on it.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -24,9 +25,10 @@ from mixqual.executor import Executor
 from mixqual.fan_out import fan_out
 from mixqual.fusion import Scores, score
 from mixqual.mirror import Mirror
-from mixqual.networks import check_backbone
+from mixqual.networks import check_backbone, settle_head
 from mixqual.object_store import ObjectStore
 from mixqual.plan import Plan
+from mixqual.progress import say
 from mixqual.report import write_report
 from mixqual.runtime import set_up_machine
 from mixqual.seeding import derive_seed
@@ -62,9 +64,15 @@ class Study:
     def prepare(self) -> tuple[Plan, ImageIndex]:
         """List the images, and plan what to make of them. Raises `DataError` and `StudyError`."""
         check_backend(self.config.runtime.backend)
-        check_backbone(self.config.backbone, self.config.data.size)
+        backbone, shared = self.config.backbone, [s.training for s in self.config.sharing]
+        batches = [t.batch_size for t in (self.config.training, *shared) if t is not None]
+        check_backbone(backbone, self.config.data.size, min(batches))
         index = index_images(self.config.data, self.config.split.seed)
-        plan = Plan(with_canonical_stages(self.config), index.fingerprint())
+        settled, note = settle_head(backbone, index.classes)
+        if note and os.environ.get("RANK", "0") == "0":  # the first of several processes
+            say(note)
+        config = self.config.model_copy(update={"backbone": settled})
+        plan = Plan(with_canonical_stages(config), index.fingerprint())
         _ = plan.levels  # unknown distortions are found before any work
         return plan, index
 
