@@ -670,7 +670,7 @@ class TestCluster:
 def test_bench_refuses_an_unknown_name(command: Command) -> None:
     refused = command("bench", "speed").refusal()
     assert refused == (
-        "unknown benchmark 'speed'; there are cluster, decode, device, distortions, epoch, "
-        "executor, forward, indexing, memory, mixture, scaling, service, startup, sweep, training, "
-        "tree_sweep, trees"
+        "unknown benchmark 'speed'; there are backbones, cluster, decode, device, distortions, "
+        "epoch, executor, forward, indexing, memory, mixture, scaling, service, startup, sweep, "
+        "training, tree_sweep, trees"
     )

@@ -4,6 +4,7 @@ Start reading here. Each step below finds its artifact made, or makes it: a run 
 goes on where it stopped, and a changed setting repeats only what depends on it.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,9 +26,10 @@ from mixqual.fan_out import fan_out
 from mixqual.fusion import Scores, score
 from mixqual.level_grids import with_gray_noise
 from mixqual.mirror import Mirror
-from mixqual.networks import check_backbone
+from mixqual.networks import check_backbone, settle_head
 from mixqual.object_store import ObjectStore
 from mixqual.plan import Plan
+from mixqual.progress import say
 from mixqual.report import write_report
 from mixqual.runtime import set_up_machine
 from mixqual.seeding import derive_seed
@@ -63,13 +65,24 @@ class Study:
     def prepare(self) -> tuple[Plan, ImageIndex]:
         """List the images, and plan what to make of them. Raises `DataError` and `StudyError`."""
         check_backend(self.config.runtime.backend)
-        check_backbone(self.config.backbone, self.config.data.size)
         config = self.config
+        trainings = [config.training_of(name) for name in (*config.experts, *config.baselines)]
+        trainings += [table.training for table in config.sharing if table.training]
+        check_backbone(
+            config.backbone,
+            config.data.size,
+            min(training.batch_size for training in trainings),
+            max(training.stochastic_depth for training in trainings),
+        )
         index = index_images(config.data, config.split.seed)
         gray = config.model_copy(update={"distortions": with_gray_noise(config.distortions)})
         _ = Plan(gray, "").levels  # unknown distortions are found before any work
         if has_gray_noise(config.data, index):
             config = gray
+        backbone, note = settle_head(config.backbone, index.classes)
+        if note and os.environ.get("RANK", "0") == "0":  # the first of several processes
+            say(note)
+        config = config.model_copy(update={"backbone": backbone})
         return Plan(with_canonical_stages(config), index.fingerprint()), index
 
     def run(
