@@ -1,7 +1,7 @@
 """Write the handwritten digits that scikit-learn ships as image files: FOLDER/CLASS/NUMBER.png.
 
-1,797 scans of 8 x 8 pixels by 43 writers, from the test part of the UCI Machine Learning Repository's
-"Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak, 1998; CC BY 4.0).
+1,797 scans of 8 x 8 pixels by 13 writers: the test part of "Optical Recognition of Handwritten
+Digits" (Alpaydin and Kaynak, 1998), of the UCI Machine Learning Repository, CC BY 4.0.
 
 Run:  .venv/bin/pip install -c constraints.txt scikit-learn
       .venv/bin/python studies/digits.py data/digits

@@ -1,8 +1,8 @@
 """The tables of a study's networks: how they start, what they learn, what they share."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from mixqual.config.table import Table
 from mixqual.config.training import Fractions, TrainingConfig
