@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from mixqual.evaluation import AccuracyCurve, Bootstrap, auc, grid_cells
 from mixqual.results import AVERAGE, Scored, accuracy_tables, comparisons
@@ -105,6 +106,40 @@ def test_comparisons_are_differences_of_areas_and_add_up(seed: int) -> None:
             assert deltas[high, low, name] == pytest.approx(whole, abs=3e-6)
     for row in found:
         assert row["ci95"][0] <= row["delta"] <= row["ci95"][1]
+
+
+def area_of_image(correct: dict[str, np.ndarray], model: str, image: int) -> float:
+    """The average AUC over one image."""
+    each = []
+    for name, levels in LEVELS.items():
+        rows = [0, *(row for row, cell in enumerate(CELLS) if cell.distortion == name)]
+        accuracy = tuple(float(correct[model][row, image]) for row in rows)
+        each.append(auc(AccuracyCurve(levels, accuracy, 1)))
+    return float(np.mean(each))
+
+
+def test_several_trainings_have_an_interval_over_them_too() -> None:
+    """With one image alike: Student's interval over the trainings' own areas."""
+    one = scored(19, models=2, images=1, seeds=4)
+    alike = Scored(
+        CELLS,
+        LEVELS,
+        {n: {m: np.repeat(r, 30, axis=1) for m, r in c.items()} for n, c in one.by_seed.items()},
+    )
+    own = {m: [area_of_image(c, m, 0) for c in one.by_seed.values()] for m in one.models}
+    areas = accuracy_tables(alike, bootstrap(30))["auc"]
+    for model, values in own.items():
+        expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+        assert areas[model][AVERAGE]["ci95_trainings"] == pytest.approx(expected, abs=1e-6)
+    (row,) = (r for r in comparisons(alike, bootstrap(30)) if r["distortion"] == AVERAGE)
+    expected = stats.ttest_rel(own["m1"], own["m0"]).confidence_interval(0.95)
+    assert row["ci95_trainings"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_one_training_has_no_interval_over_trainings() -> None:
+    one = scored(19, seeds=1)
+    assert "ci95_trainings" not in accuracy_tables(one, bootstrap())["auc"]["m0"][AVERAGE]
+    assert "ci95_trainings" not in comparisons(one, bootstrap())[0]
 
 
 def test_comparisons_are_antisymmetric() -> None:

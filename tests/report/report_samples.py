@@ -227,6 +227,9 @@ def _add_curve(results: Results, generator: Any, model: str, name: str, index: i
         "ci95": [round(area - 0.024, 6), round(area + 0.025, 6)],
         "seeds": [round(area + value, 6) for value in seeds - seeds.mean()],
     }
+    if len(seeds) > 1:
+        ends = [round(area - 0.034, 6), round(area + 0.034, 6)]
+        results["auc"][model][name]["ci95_trainings"] = ends
 
 
 def _add_average(results: Results, model: str, names: list[str]) -> None:
@@ -237,7 +240,8 @@ def _add_average(results: Results, model: str, names: list[str]) -> None:
 
     results["auc"][model]["average"] = {
         key: mean([area[key] for area in areas])
-        for key in ("auc", "auc_without_clean", "ci95", "seeds")
+        for key in ("auc", "auc_without_clean", "ci95", "seeds", "ci95_trainings")
+        if key in areas[0]
     }
 
 
@@ -267,4 +271,7 @@ def _add_weights(results: Results, generator: Any, name: str) -> None:
 def _compare(results: Results, a: str, b: str, name: str) -> Results:
     delta = results["auc"][a][name]["auc"] - results["auc"][b][name]["auc"]
     interval = [round(delta - 0.015, 6), round(delta + 0.016, 6)]
-    return {"a": a, "b": b, "distortion": name, "delta": round(delta, 6), "ci95": interval}
+    row = {"a": a, "b": b, "distortion": name, "delta": round(delta, 6), "ci95": interval}
+    if len(results["provenance"]["seeds"]) > 1:
+        row["ci95_trainings"] = [round(delta - 0.025, 6), round(delta + 0.025, 6)]
+    return row

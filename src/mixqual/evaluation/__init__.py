@@ -17,6 +17,7 @@ from mixqual.evaluation.cube import (
 from mixqual.evaluation.curves import AccuracyCurve, Bootstrap, auc, auc_weights
 from mixqual.evaluation.metrics import METRICS, measure
 from mixqual.evaluation.sweep import Predictor, distort_cell, distorted_batches, draw_seed, sweep
+from mixqual.evaluation.trainings import interval_over_trainings
 
 __all__ = [
     "CLEAN",
@@ -44,6 +45,7 @@ __all__ = [
     "find_verdicts",
     "fit_temperature",
     "grid_cells",
+    "interval_over_trainings",
     "latency_ms",
     "measure",
     "risk_coverage",

@@ -1,7 +1,7 @@
 """What models, distortions and numbers are called in tables and figures."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Results = Mapping[str, Any]
@@ -117,6 +117,11 @@ def signed(value: float) -> str:
     """A difference with three decimals, its sign and a true minus; zero has no sign."""
     text = format(value, "+.3f").replace("-", "−")
     return "0.000" if text[1:] == "0.000" else text
+
+
+def signed_interval(ends: Sequence[float]) -> str:
+    """The ends of an interval of a difference, in brackets."""
+    return f"[{signed(ends[0])}, {signed(ends[1])}]"
 
 
 def listing(words: list[str]) -> str:
