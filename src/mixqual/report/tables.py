@@ -158,8 +158,8 @@ def _over_trainings(results: Results) -> tuple[str]:
     counts = results["provenance"]
     return (
         f"Over trainings too: the interval of the average over the {len(counts['seeds'])} "
-        f"trainings and the {counts['images']['test']} test images, both taken as draws of many more. "
-        "Whether one way to train is better than another goes by this one, what these very "
+        f"trainings and the {counts['images']['test']} test images, both taken as draws of many "
+        "more. Whether one way to train is better than another goes by this one, what these very "
         "networks are worth by the others.",
     )
 
