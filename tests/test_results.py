@@ -1,5 +1,6 @@
 """The tables of results.json, from right and wrong answers made up at random."""
 
+import json
 from itertools import combinations
 
 import numpy as np
@@ -8,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from mixqual.evaluation import AccuracyCurve, Bootstrap, auc, grid_cells
-from mixqual.results import AVERAGE, Scored, accuracy_tables, comparisons
+from mixqual.evaluation import AccuracyCurve, Bootstrap, Keep, auc, grid_cells
+from mixqual.results import AVERAGE, Scored, accuracy_tables, comparisons, kept_tables
 
 LEVELS = {"gaussian_noise": (0.0, 50.0, 100.0), "gaussian_blur": (0.0, 1.0, 2.0, 3.0)}
 CELLS = grid_cells(LEVELS, {})
@@ -87,6 +88,30 @@ def test_seeds_are_averaged() -> None:
             each = [tables[model][name]["auc"] for tables in alone]
             assert together[model][name]["seeds"] == each
             assert together[model][name]["auc"] == pytest.approx(np.mean(each), abs=1e-6)
+
+
+def test_kept_levels_by_hand() -> None:
+    """10 images; the noise takes 0, 2 and 8 of them, the blur none, and never one on average."""
+    right = np.ones((2, len(CELLS), 10), dtype=bool)
+    for row, cell in enumerate(CELLS):
+        if cell.distortion == "gaussian_noise":
+            right[:, row, : 2 if cell.level == 50 else 8] = False
+    right[1, :, 9] = False  # the second training is wrong on the last image everywhere
+    two = Scored(CELLS, LEVELS, {n: {"m": right[n]} for n in range(2)})
+    keeps = [Keep(0.5), Keep(0.97, of_clean=False)]
+    found = kept_tables(two, keeps, bootstrap(10))["m"]
+    assert list(found) == list(LEVELS)
+    # Accuracy 0.95, 0.75, 0.15 of both: 0.475 lies 0.275 / 0.6 of the way from 50 to 100.
+    noise = found["gaussian_noise"]["50%"]
+    assert noise["level"] == pytest.approx(50 + 50 * 0.275 / 0.6, abs=1e-6)
+    # 1.0, 0.8, 0.2 and 0.9, 0.7, 0.1.
+    assert noise["seeds"] == pytest.approx([75.0, 50 + 50 * 0.25 / 0.6], abs=1e-6)
+    assert noise["ci95"][0] < noise["level"] < noise["ci95"][1]
+    assert found["gaussian_blur"]["50%"]["level"] == "beyond"
+    assert found["gaussian_blur"]["50%"]["ci95"] == ["beyond", "beyond"]
+    blur = found["gaussian_blur"]["0.97"]
+    assert (blur["level"], blur["seeds"]) == ("never", ["beyond", "never"])
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
 @settings(max_examples=15, deadline=None)

@@ -1,5 +1,6 @@
 """From scores to `results.json`: accuracies, areas, intervals and comparisons of all models."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -12,13 +13,16 @@ from mixqual.evaluation import (
     Bootstrap,
     Cell,
     ErrorRates,
+    Keep,
     auc_weights,
     confusion_matrix,
     corruption_error_results,
     interval_over_trainings,
+    kept_interval,
+    kept_level,
 )
 from mixqual.fusion import Answers, Correct, level_rows
-from mixqual.report import AVERAGE, HELD_OUT, level_key
+from mixqual.report import AVERAGE, BEYOND, HELD_OUT, NEVER, level_key
 
 _DIGITS = 6
 _MOST_CLASSES = 30
@@ -91,6 +95,37 @@ def accuracy_tables(scored: Scored, bootstrap: Bootstrap) -> dict[str, Any]:
         for name in (*scored.levels, *scored.averages):
             areas[model][name] = _area(scored, bootstrap, model, name)
     return {"auc": areas, "accuracy": accuracy, "accuracy_ci95": accuracy_ci95}
+
+
+def kept_tables(scored: Scored, keeps: Sequence[Keep], bootstrap: Bootstrap) -> dict[str, Any]:
+    """The `kept_levels` table: model, distortion, what is enough, then the level up to which it is.
+
+    In place of a level stands "beyond" if even the last one keeps it, "never" if the clean one does
+    not.
+    """
+    tables: dict[str, Any] = {model: {} for model in scored.models}
+    for model in scored.models:
+        for name, levels in scored.levels.items():
+            rows = level_rows(scored.cells, name, levels)
+            right_VN = scored.mean_over_seeds(model)[rows]
+            curves = [correct[model][rows].mean(1) for correct in scored.by_seed.values()]
+            tables[model][name] = {
+                keep.name: {
+                    "level": _place(kept_level(levels, right_VN.mean(1).tolist(), keep)),
+                    "ci95": [
+                        _place(end) for end in kept_interval(levels, right_VN, keep, bootstrap)
+                    ],
+                    "seeds": [_place(kept_level(levels, c.tolist(), keep)) for c in curves],
+                }
+                for keep in keeps
+            }
+    return tables
+
+
+def _place(level: float) -> float | str:
+    if math.isinf(level):
+        return BEYOND if level > 0 else NEVER
+    return round(level, _DIGITS)
 
 
 def metric_tables(

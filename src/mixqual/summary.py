@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from mixqual.artifacts import key_of
+from mixqual.config import EvaluationConfig
 from mixqual.data import ImageSet, find_leaks
-from mixqual.evaluation import METRICS, Bootstrap, Cube
+from mixqual.evaluation import METRICS, Bootstrap, Cube, Keep
 from mixqual.fusion import CEILINGS, ENSEMBLES, Answers, Correct, Measured, level_rows
 from mixqual.level_grids import grid_facts
 from mixqual.plan import Plan
@@ -20,11 +21,19 @@ from mixqual.results import (
     comparisons,
     confusion_tables,
     corruption_errors,
+    kept_tables,
     metric_tables,
 )
 from mixqual.stages import OptimalWeights
 from mixqual.tree_plan import trees_of
 from mixqual.workbench import Workbench
+
+# What is read off curves is not part of what is studied: results of before it was asked for are of
+# the same study.
+_NOT_STUDIED: Mapping[str, Any] = {
+    "runtime": True,
+    "evaluation": {"keep_shares", "keep_accuracies"},
+}
 
 
 def summarise(
@@ -50,8 +59,10 @@ def summarise(
         | {
             "processes": bench.accelerator.num_processes,
             "seeds": list(config.seeds),
-            "config_hash": key_of(config.model_dump(mode="json", exclude={"runtime"})),
-            "study_hash": key_of(config.model_dump(mode="json", exclude={"runtime", "seeds"})),
+            "config_hash": key_of(config.model_dump(mode="json", exclude=_NOT_STUDIED)),
+            "study_hash": key_of(
+                config.model_dump(mode="json", exclude={**_NOT_STUDIED, "seeds": True})
+            ),
             "images": {name: len(part) for name, part in sets.items()},
             "left_out": len(images.left_out),
             "size": config.data.size,
@@ -71,6 +82,7 @@ def summarise(
             for name, levels in plan.levels.items()
         },
         **accuracy_tables(scored, bootstrap),
+        "kept_levels": kept_tables(scored, _keeps(config.evaluation), bootstrap),
         "metrics": metric_tables(scored, measured),
         "confusion": confusion_tables(
             scored, answers, sets["test"].labels_N.numpy(), len(images.classes)
@@ -84,6 +96,11 @@ def summarise(
             for leak in find_leaks(images, {name: part.indices_N for name, part in sets.items()})
         ],
     }
+
+
+def _keeps(settings: EvaluationConfig) -> list[Keep]:
+    accuracies = [Keep(value, of_clean=False) for value in settings.keep_accuracies]
+    return [*(Keep(value) for value in settings.keep_shares), *accuracies]
 
 
 def backends_used(plan: Plan, cubes: Sequence[Cube]) -> dict[str, list[str]]:

@@ -11,6 +11,10 @@ AVERAGE, HELD_OUT = "average", "held_out_average"
 """The means over the distortions that experts are trained on, and over those that none is, where
 the name of a distortion may stand."""
 
+BEYOND, NEVER = "beyond", "never"
+"""Where a level may stand up to which accuracy is kept: at the last level that was tested it still
+is, and not even on clean images it is."""
+
 ENSEMBLES = ("avg", "max", "hardmix", "mix")
 CEILINGS = {"mix_true": "true weights", "best_expert": "best expert"}
 """Models that use what no deployed model knows, and their short names."""
@@ -111,6 +115,12 @@ def level_unit(results: Results, distortion: str) -> str:
 def level_key(level: float) -> str:
     """A level as the key that results have for it."""
     return format(level, "g")
+
+
+def falling(results: Results, distortion: str) -> bool:
+    """Whether damage grows as the level of a distortion falls."""
+    levels = results["distortions"][distortion]["levels"]
+    return bool(levels[-1] < levels[0])
 
 
 def signed(value: float) -> str:
