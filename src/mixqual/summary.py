@@ -73,6 +73,7 @@ def summarise(
             "classes": list(images.classes),
         },
         "experts": list(config.experts),
+        "clean": plan.start,
         "baselines": baselines,
         "controls": controls,
         "models": scored.models,
