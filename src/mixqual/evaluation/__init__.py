@@ -15,8 +15,11 @@ from mixqual.evaluation.cube import (
     grid_cells,
 )
 from mixqual.evaluation.curves import AccuracyCurve, Bootstrap, auc, auc_weights
+from mixqual.evaluation.kept_levels import kept_interval, kept_level
 from mixqual.evaluation.metrics import METRICS, measure
 from mixqual.evaluation.sweep import Predictor, distort_cell, distorted_batches, draw_seed, sweep
+from mixqual.evaluation.trainings import interval_over_trainings
+from mixqual.keep import Keep
 
 __all__ = [
     "CLEAN",
@@ -28,6 +31,7 @@ __all__ = [
     "Cost",
     "Cube",
     "ErrorRates",
+    "Keep",
     "OutputArray",
     "Predicted",
     "Predictor",
@@ -44,6 +48,9 @@ __all__ = [
     "find_verdicts",
     "fit_temperature",
     "grid_cells",
+    "interval_over_trainings",
+    "kept_interval",
+    "kept_level",
     "latency_ms",
     "measure",
     "risk_coverage",
