@@ -1,16 +1,17 @@
 """What a run would do, and what it would cost, before it does any of it (`--dry-run`)."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
 from torch import nn
 
-from mixqual.artifacts import ArtifactStore, earlier_artifacts
+from mixqual.artifact_store import ArtifactStore, earlier_artifacts
 from mixqual.config import TrainingConfig
 from mixqual.data import ImageIndex, make_splits, undecoded
-from mixqual.evaluation import Cell, OutputArray, count, count_parts
+from mixqual.evaluation import Cell, DamagedArray, OutputArray, count, count_parts
 from mixqual.networks import Gate, Stages, backbone_preprocessing, build_classifier
 from mixqual.plan import Plan
 from mixqual.tree_plan import trees_of
@@ -104,7 +105,8 @@ class _Ledger:
         for each in outputs:
             path = self.store.find(each.folder)
             if path.exists():
-                done += OutputArray(path, self.sizes[split], each.columns).is_full(cells)
+                with suppress(DamagedArray):  # the run sets it aside
+                    done += OutputArray(path, self.sizes[split], each.columns).is_full(cells)
         state = "done" if done == len(outputs) else "begun" if done else "to do"
         return Step(title, state, images * len(outputs), images * sum(o.macs for o in outputs))
 
