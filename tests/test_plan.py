@@ -154,9 +154,9 @@ def test_the_gate_sees_half_of_a_batch_distorted_in_equal_shares(tmp_path: Path)
 
 def test_a_continued_baseline_has_its_own_patience(tmp_path: Path) -> None:
     made = plan(tmp_path)
-    assert made.training_of("all")[1] == 1
-    assert made.training_of("all_long")[1] == 2
-    assert made.training_of("clean")[1] == 1
+    assert made.training_of("all").patience == 1
+    assert made.training_of("all_long").patience == 2
+    assert made.training_of("clean").patience == 1
 
 
 @pytest.mark.parametrize(

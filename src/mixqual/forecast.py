@@ -9,11 +9,12 @@ from typing import final
 from torch import nn
 
 from mixqual.artifact_store import ArtifactStore, earlier_artifacts
-from mixqual.config import TrainingConfig
+from mixqual.config import FitConfig
 from mixqual.data import ImageIndex, make_splits, undecoded
 from mixqual.evaluation import Cell, DamagedArray, OutputArray, count, count_parts
 from mixqual.networks import Gate, Stages, backbone_preprocessing, build_classifier
 from mixqual.plan import Plan
+from mixqual.training import validations
 from mixqual.tree_plan import trees_of
 
 
@@ -89,12 +90,12 @@ class _Ledger:
         return "done" if path.is_dir() else "begun" if partial.is_dir() else "to do"
 
     def training(
-        self, artifact: tuple[str, str], title: str, settings: TrainingConfig, macs: int, step: int
+        self, artifact: tuple[str, str], title: str, settings: FitConfig, macs: int, step: int
     ) -> Step:
         """`artifact` is stage and key; an image costs `macs` in validation, `step` in training."""
         batch, epochs = settings.batch_size, settings.max_epochs
         trained = epochs * (self.sizes["train"] // batch) * batch
-        validated = epochs * self.sizes["val"]
+        validated = validations(settings) * self.sizes["val"]
         cost = trained * step + validated * macs
         return Step(title, self.state(*artifact), trained + validated, cost)
 
@@ -120,7 +121,7 @@ class _Ledger:
 def _network_steps(ledger: _Ledger, seed: int) -> Iterator[Step]:
     plan, config, macs = ledger.plan, ledger.plan.config, ledger.network_macs
     for name in plan.networks:
-        settings = config.training
+        settings = plan.training_of(name)
         baseline = config.baselines.get(name)
         if baseline and baseline.continues:  # from where the other one stopped
             epochs = settings.max_epochs * (len(config.experts) - 1)

@@ -17,12 +17,13 @@ from mixqual.artifacts import exclusive
 from mixqual.backends import check_backend
 from mixqual.config import StudyConfig
 from mixqual.costs import costs, stage_costs
-from mixqual.data import ImageIndex, ImageSet, index_images
+from mixqual.data import ImageIndex, ImageSet, has_gray_noise, index_images
 from mixqual.evaluation import Bootstrap, Cube
 from mixqual.examples import Tested, choose_examples
 from mixqual.executor import Executor
 from mixqual.fan_out import fan_out
 from mixqual.fusion import Scores, score
+from mixqual.level_grids import with_gray_noise
 from mixqual.mirror import Mirror
 from mixqual.networks import check_backbone
 from mixqual.object_store import ObjectStore
@@ -63,10 +64,13 @@ class Study:
         """List the images, and plan what to make of them. Raises `DataError` and `StudyError`."""
         check_backend(self.config.runtime.backend)
         check_backbone(self.config.backbone, self.config.data.size)
-        index = index_images(self.config.data, self.config.split.seed)
-        plan = Plan(with_canonical_stages(self.config), index.fingerprint())
-        _ = plan.levels  # unknown distortions are found before any work
-        return plan, index
+        config = self.config
+        index = index_images(config.data, config.split.seed)
+        gray = config.model_copy(update={"distortions": with_gray_noise(config.distortions)})
+        _ = Plan(gray, "").levels  # unknown distortions are found before any work
+        if has_gray_noise(config.data, index):
+            config = gray
+        return Plan(with_canonical_stages(config), index.fingerprint()), index
 
     def run(
         self,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mixqual.artifacts import key_of
+from mixqual.config import StudyConfig
 from mixqual.data import ImageSet, find_leaks
 from mixqual.evaluation import METRICS, Bootstrap, Cube
 from mixqual.fusion import CEILINGS, ENSEMBLES, Answers, Correct, Measured, level_rows
@@ -50,8 +51,8 @@ def summarise(
         | {
             "processes": bench.accelerator.num_processes,
             "seeds": list(config.seeds),
-            "config_hash": key_of(config.model_dump(mode="json", exclude={"runtime"})),
-            "study_hash": key_of(config.model_dump(mode="json", exclude={"runtime", "seeds"})),
+            "config_hash": _hash(config, "runtime"),
+            "study_hash": _hash(config, "runtime", "seeds"),
             "images": {name: len(part) for name, part in sets.items()},
             "left_out": len(images.left_out),
             "size": config.data.size,
@@ -84,6 +85,13 @@ def summarise(
             for leak in find_leaks(images, {name: part.indices_N for name, part in sets.items()})
         ],
     }
+
+
+def _hash(config: StudyConfig, *left_out: str) -> str:
+    """Of the settings but for these, and for one that is in the options of the distortions."""
+    fields = config.model_dump(mode="json", exclude={*left_out})
+    del fields["data"]["grayscale_noise"]
+    return key_of(fields)
 
 
 def backends_used(plan: Plan, cubes: Sequence[Cube]) -> dict[str, list[str]]:

@@ -40,11 +40,10 @@ def train_branch(
         fit(
             network,
             network.new_parameters(),
-            stages.classification_task(bench, sets, title, tree.twin(name), seed),
+            stages.classification_task(bench, sets, title, tree.twin(name), tree.training, seed),
             tree.training,
             bench.accelerator,
             directory,
-            patience=tree.training.patience,
         )
 
     return fitted(bench.build_together("branch", tree.branch_key(name, seed), train))

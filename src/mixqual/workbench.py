@@ -254,9 +254,9 @@ def _made_ready(
     return accelerate(network, example_BCHW, images_ahead, config.runtime.backend)
 
 
-def untrained_network(bench: Workbench, classes: int) -> Classifier:
+def untrained_network(bench: Workbench, classes: int, stochastic_depth: float = 0.0) -> Classifier:
     """The backbone as it is built, with whatever weights: to load others into."""
-    return blank_classifier(bench.plan.config.backbone, classes)
+    return blank_classifier(bench.plan.config.backbone, classes, stochastic_depth)
 
 
 def untrained_gate(bench: Workbench, seed: int) -> Gate:

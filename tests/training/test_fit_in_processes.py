@@ -56,7 +56,7 @@ def run(folder: str, stop_at: int = 10**9) -> None:
         val_seed=2,
     )
     accelerator = Accelerator(cpu=True)
-    fit(small_vgg(), [], job, CONFIG, accelerator, Path(folder), patience=9)
+    fit(small_vgg(), [], job, CONFIG, accelerator, Path(folder))
 
 
 def process(rank: int, count: int, port: int, folder: str, stop_at: int) -> None:

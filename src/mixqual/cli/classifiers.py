@@ -52,6 +52,9 @@ def evaluate(
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write every metric here.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Draw the curves here: .svg, .png.")] = None,
+    grayscale_noise: Annotated[
+        str, typer.Option(help='Of grayscale files: as one "sensor" has it, or "independent".')
+    ] = "sensor",
     backend: Annotated[
         str, typer.Option(help='"auto", "eager", "compiled" or "onnxruntime", for named networks.')
     ] = "auto",
@@ -95,6 +98,7 @@ def evaluate(
         distortions=distortions,
         imagenet_c=imagenet_c,
         baseline=baseline,
+        grayscale_noise=grayscale_noise,
         seed=seed,
         on_error="skip" if skip_unreadable else "raise",
         runtime=make_table(RuntimeConfig, "evaluate", backend=backend),

@@ -1,6 +1,6 @@
 """A whole study."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,12 +10,10 @@ from mixqual.config.networks import (
     BackboneConfig,
     BaselineConfig,
     ExpertConfig,
-    Fractions,
-    GateConfig,
     SharingConfig,
-    TrainingConfig,
 )
 from mixqual.config.table import Table
+from mixqual.config.training import Fractions, GateConfig, TrainingConfig
 
 
 class EvaluationConfig(Table):
@@ -91,6 +89,21 @@ class StudyConfig(Table):
     evaluation: EvaluationConfig = EvaluationConfig()
     runtime: RuntimeConfig = RuntimeConfig()
 
+    @property
+    def clean(self) -> str | None:
+        """The expert without distortions, if there is one."""
+        return next((name for name, expert in self.experts.items() if not expert.distort), None)
+
+    def first_of(self, name: str) -> str | None:
+        """The network that has to be trained before another as that starts from it, if any."""
+        own = self.experts.get(name) or self.baselines[name]
+        if isinstance(own, BaselineConfig) and own.continues:
+            return own.continues
+        if own.start:
+            return own.start
+        clean = self.clean if self.training.start == "clean" else None
+        return clean if name != clean else None
+
     @model_validator(mode="after")
     def _sharing_has_a_start(self) -> Self:
         if self.sharing and all(expert.distort for expert in self.experts.values()):
@@ -128,3 +141,66 @@ class StudyConfig(Table):
                     "with a `distort` of its own"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _starts_are_known(self) -> Self:
+        networks = {**self.experts, **self.baselines}
+        for name in networks:
+            path = [name]
+            while first := self.first_of(path[-1]):
+                if first not in networks:
+                    raise ValueError(f"{path[-1]}: start = {first!r} names no network of the study")
+                if first in path:
+                    raise ValueError(f"{' starts from '.join([*path, first])}: that is a circle")
+                path.append(first)
+        if self.evaluation.leave_one_out and any(e.start for e in self.experts.values()):
+            raise ValueError(
+                "evaluation.leave_one_out: an expert with a `start` has seen what the network has "
+                "that it starts from; leave out one of the two"
+            )
+        if self.training.schedule != "constant":
+            for name, baseline in self.baselines.items():
+                if baseline.continues:
+                    raise ValueError(
+                        f"baselines.{name}.continues goes on at a constant rate, but "
+                        f'training.schedule is "{self.training.schedule}"; give it `distort` and '
+                        "as many `max_epochs` as all experts have together"
+                    )
+        return self
+
+
+def with_recipe(study: dict[str, Any]) -> dict[str, Any]:
+    """A study that is not yet checked, with what its [training] says of other tables.
+
+    Gate and branches go by its recipe, unless they name one; and a list of distortions in `distort`
+    becomes equal fractions of what is `distorted`.
+    """
+    training = study.get("training", {})
+    recipe = {"recipe": training["recipe"]} if "recipe" in _table(training) else {}
+    study = dict(study)
+    if recipe and isinstance(study.get("gate", {}), dict):
+        study["gate"] = {**recipe, **study.get("gate", {})}
+    if isinstance(study.get("sharing"), list):
+        study["sharing"] = [
+            {**table, "training": {**recipe, **table["training"]}}
+            if _table(_table(table).get("training"))
+            else table
+            for table in study["sharing"]
+        ]
+    distorted = TrainingConfig.share_distorted(training)
+    for kind in ("experts", "baselines"):
+        if _table(study.get(kind)):
+            study[kind] = {n: _with_shares(each, distorted) for n, each in study[kind].items()}
+    return study
+
+
+def _table(value: Any) -> dict[str, Any]:
+    """The value if it is a table; whatever else it is will be refused later."""
+    return value if isinstance(value, dict) else {}
+
+
+def _with_shares(network: Any, distorted: float) -> Any:
+    names = _table(network).get("distort")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return network
+    return {**network, "distort": {name: distorted / len(names) for name in names}}

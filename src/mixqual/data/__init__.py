@@ -1,6 +1,7 @@
 """Images: where they come from, decoding them once, and dividing them into splits."""
 
 from mixqual.data.cache import decode_images, open_images
+from mixqual.data.headers import all_grayscale, has_gray_noise
 from mixqual.data.image_set import DecodedImages, ImageSet, undecoded
 from mixqual.data.index import ImageIndex, Item, LeftOut
 from mixqual.data.leakage import Leak, find_leaks, refuse_leaks
@@ -15,8 +16,10 @@ __all__ = [
     "Leak",
     "LeftOut",
     "Splits",
+    "all_grayscale",
     "decode_images",
     "find_leaks",
+    "has_gray_noise",
     "index_images",
     "make_splits",
     "open_images",

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixqual.artifacts import read_json, refusing_full_disk, write_json
-from mixqual.data.file_facts import Known, Memory, recalling, remembering, stamp_of
+from mixqual.data.file_facts import Memory, remembering, stamp_of
+from mixqual.data.headers import headers
 from mixqual.data.image_set import DecodedImages, ImageSet
 from mixqual.data.in_order import in_order
 from mixqual.data.index import ImageIndex, Item, LeftOut
@@ -19,12 +20,10 @@ from mixqual.file_names import printable
 from mixqual.images import (
     INTERPOLATIONS,
     Content,
-    Header,
     Unreadable,
     crop,
     examine,
     many_files,
-    read_header,
 )
 from mixqual.progress import progress
 
@@ -135,24 +134,14 @@ def _read_headers(
 ) -> tuple[list[Item], int, list[LeftOut]]:
     """Return the items that open as images, the channels to store, and the items that do not."""
     readable, failed, channels = [], [], 1
-
-    def header(job: tuple[Item, Known]) -> Header:
-        item, _ = job
-        stamp = stamp_of(item.path)
-        found = read_header(item.path)
-        memory.remember(item.path, stamp, found)
-        return found
-
-    jobs = recalling(items, lambda item: item.path, memory)
-    with progress("checking images", len(items), "images") as advance:
-        for (item, _), outcome in in_order(header, jobs, workers, lambda job: job[1].header):
-            advance(1)
-            if isinstance(outcome, Unreadable):
-                failed.append(LeftOut(item.id, str(outcome)))
-                continue
-            readable.append(item)
-            if not outcome.grayscale:
-                channels = 3
+    for position, outcome in headers([item.path for item in items], workers, memory):
+        item = items[position]
+        if isinstance(outcome, Unreadable):
+            failed.append(LeftOut(item.id, str(outcome)))
+            continue
+        readable.append(item)
+        if not outcome.grayscale:
+            channels = 3
     return readable, channels, failed
 
 

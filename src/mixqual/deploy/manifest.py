@@ -77,6 +77,8 @@ class Manifest(Table):
     from_: str | None = Field(alias="from")
     """The stages that the experts share: those before `until`, and those from `from` on."""
     distortions: dict[str, Grid] = Field(min_length=1)
+    gray_noise: bool = False
+    """Whether noise was the same in all channels, as of a sensor without colour."""
     trust: Trust | None
     """None for runs of before it was measured: mixtures that share stages came later than M_mix."""
     threshold: Threshold | None = None

@@ -10,7 +10,7 @@ from mixqual.deploy.manifest import Grid, Manifest, Threshold, Trust
 from mixqual.errors import BundleError
 from mixqual.finished_run import FinishedRun
 from mixqual.networks import backbone_preprocessing
-from mixqual.report import trust_rows
+from mixqual.report import is_gray, trust_rows
 
 MIX = "mix"
 
@@ -90,6 +90,7 @@ def _manifest(
                 for name, rows in table.items()
                 if name not in results["held_out"]
             },
+            "gray_noise": any(map(is_gray, results["distortions"].values())),
             "trust": _trust(finished, model, seed),
             "threshold": None if tree else _threshold(results),
             "auc": {name: results["auc"][name]["average"]["auc"] for name in compared},

@@ -17,6 +17,8 @@ from mixqual.networks.preprocessing import Preprocessing
 
 # The weights that the demo extra brings; they fit this network only.
 _PACKAGED_NAME = "tf_efficientnet_lite0"
+# What each library calls the rate of stochastic depth.
+_DEPTH = {"timm": "drop_path_rate", "torchvision": "stochastic_depth_prob"}
 
 
 @final
@@ -43,36 +45,47 @@ class Classifier(nn.Module):
         return list(last_linear(self.backbone)[1].parameters())
 
 
-def build_classifier(config: BackboneConfig, classes: int, seed: int) -> Classifier:
+def build_classifier(
+    config: BackboneConfig, classes: int, seed: int, stochastic_depth: float = 0.0
+) -> Classifier:
     """Build a pre-trained network with a new last layer for `classes` classes (paper, Section 2).
 
-    The new layer starts Glorot-uniform, with zero bias, from `seed`. Raises `BackboneError` for an
-    unknown name, missing or unfitting weights, or a network whose last layer is not linear.
+    The new layer starts Glorot-uniform, with zero bias, from `seed`. In training, residual blocks
+    are left out at up to the rate `stochastic_depth`. Raises `BackboneError` for an unknown name,
+    missing or unfitting weights, a network whose last layer is not linear, or one without
+    stochastic depth if that is asked for.
     """
-    backbone, preprocessing = load_backbone(config, seed)
+    backbone, preprocessing = load_backbone(config, seed, stochastic_depth)
     _replace_head(backbone, classes, seed, config.name)
     return Classifier(backbone, preprocessing)
 
 
-def blank_classifier(config: BackboneConfig, classes: int) -> Classifier:
+def blank_classifier(
+    config: BackboneConfig, classes: int, stochastic_depth: float = 0.0
+) -> Classifier:
     """What `build_classifier` builds, with whatever weights: to load others into."""
-    network = build_classifier(config.model_copy(update={"weights": "random"}), classes, seed=0)
+    random = config.model_copy(update={"weights": "random"})
+    network = build_classifier(random, classes, 0, stochastic_depth)
     return Classifier(network.backbone, backbone_preprocessing(config))
 
 
-def load_backbone(config: BackboneConfig, seed: int = 0) -> tuple[nn.Module, Preprocessing]:
+def load_backbone(
+    config: BackboneConfig, seed: int = 0, stochastic_depth: float = 0.0
+) -> tuple[nn.Module, Preprocessing]:
     """Build the network with its own last layer, and load its weights; random ones from `seed`."""
     library, name = find_backbone(config.name)
     preprocessing = backbone_preprocessing(config)
+    settings: dict[str, Any] = {_DEPTH[library]: stochastic_depth} if stochastic_depth else {}
     if config.weights == "default":
-        return _with_hub_weights(library, name), preprocessing
+        return _with_hub_weights(library, name, settings), preprocessing
     if config.weights == "random":
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return _create(library, name), preprocessing
+            return _create(library, name, **settings), preprocessing
     path = _packaged_weights(name) if config.weights == "packaged" else Path(config.weights)
     tensors = read_weights(path)
-    backbone = _create(library, name, _classes_in(library, name, tensors))
+    classes = _classes_in(library, name, tensors)
+    backbone = _create(library, name, **settings, **({"num_classes": classes} if classes else {}))
     _load(backbone, tensors, f"{path} for {config.name}")
     return backbone, preprocessing
 
@@ -180,24 +193,34 @@ def _check_file(path: Path) -> None:
         )
 
 
-def _create(library: str, name: str, classes: int | None = None) -> nn.Module:
-    settings: dict[str, Any] = {} if classes is None else {"num_classes": classes}
+def _create(library: str, name: str, **settings: Any) -> nn.Module:
     with warnings.catch_warnings():
         # torchvision's GoogLeNet and Inception announce a change of their random start.
         warnings.simplefilter("ignore", FutureWarning)
-        if library == "torchvision":
-            network: nn.Module = torchvision.models.get_model(name, weights=None, **settings)
-        else:
-            network = timm.create_model(name, pretrained=False, **settings)
+        try:
+            if library == "torchvision":
+                network: nn.Module = torchvision.models.get_model(name, weights=None, **settings)
+            else:
+                network = timm.create_model(name, pretrained=False, **settings)
+        except TypeError:
+            if _DEPTH[library] not in settings:
+                raise
+            raise _without_depth(name) from None
     return network
 
 
-def _with_hub_weights(library: str, name: str) -> nn.Module:
+def _without_depth(name: str) -> BackboneError:
+    return BackboneError(f"training.stochastic_depth: {name} has none; set it to 0")
+
+
+def _with_hub_weights(library: str, name: str, settings: dict[str, Any]) -> nn.Module:
     try:
         if library == "torchvision":
-            network: nn.Module = torchvision.models.get_model(name, weights="DEFAULT")
+            network: nn.Module = torchvision.models.get_model(name, weights="DEFAULT", **settings)
         else:
-            network = timm.create_model(name, pretrained=True)
+            network = timm.create_model(name, pretrained=True, **settings)
+    except TypeError:
+        raise _without_depth(name) from None
     except Exception as error:  # each hub client raises its own kinds when it cannot be reached
         raise BackboneError(
             f"backbone.weights: the weights of {library}'s {name} could not be fetched "

@@ -11,7 +11,7 @@ from mixqual.report.example_figure import figure_1
 from mixqual.report.figures import figure_2, figure_4, figure_5
 from mixqual.report.floors import check_floors, missed_floors, parse_floors
 from mixqual.report.headline import headline
-from mixqual.report.labels import AVERAGE, HELD_OUT, level_key
+from mixqual.report.labels import AVERAGE, HELD_OUT, is_gray, level_key
 from mixqual.report.latex import latex_page, to_latex
 from mixqual.report.layout import Table, to_csv, to_markdown, to_rich
 from mixqual.report.neuron_figure import figure_3, neurons_table, write_neurons
@@ -67,6 +67,7 @@ __all__ = [
     "figure_6",
     "figure_costs",
     "headline",
+    "is_gray",
     "label_runs",
     "latex_page",
     "level_key",

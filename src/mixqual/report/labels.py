@@ -102,6 +102,12 @@ def level_quantity(results: Results, distortion: str) -> str:
     return str(results["distortions"][distortion].get("quantity", default))
 
 
+def is_gray(grid: Mapping[str, Any]) -> bool:
+    """Whether what results say of a distortion is that all channels have the same noise."""
+    tables = [grid, *grid.get("parts", ())]
+    return any(table.get("options", {}).get("gray") is True for table in tables)
+
+
 def level_unit(results: Results, distortion: str) -> str:
     """The unit of the level of a distortion; pixels with the size of the images they are of."""
     unit, size = results["distortions"][distortion]["unit"], results["provenance"].get("size")

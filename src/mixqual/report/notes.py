@@ -9,6 +9,7 @@ from mixqual.report.labels import (
     Results,
     distortion_title,
     gate_kind,
+    is_gray,
     kind_of,
     listing,
     model_label,
@@ -112,7 +113,8 @@ def _levels(results: Results) -> str:
             text += f" (scaled to images of {size} px: {at_224:g} at 224 px)"
         elif grid["unit"] == "pixels":
             text += " (not scaled)"
-        ranges.append(f"{text}, {len(grid['levels'])} levels with the clean one")
+        text += f", {len(grid['levels'])} levels with the clean one"
+        ranges.append(f"{text}, the same in all channels" if is_gray(grid) else text)
     return "; ".join(ranges) + "."
 
 

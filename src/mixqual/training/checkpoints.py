@@ -15,6 +15,12 @@ from torch import Tensor, nn
 from mixqual.artifacts import refusing_full_disk
 from mixqual.errors import RunError
 
+# What optimisers keep of each parameter.
+_STATE: Mapping[type[torch.optim.Optimizer], tuple[str, ...]] = {
+    torch.optim.SGD: ("momentum_buffer",),
+    torch.optim.AdamW: ("step", "exp_avg", "exp_avg_sq"),
+}
+
 
 @final
 @dataclass
@@ -68,33 +74,49 @@ def save_state(
     path: Path,
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
+    average: nn.Module | None,
     best: Mapping[str, Tensor],
     progress: Progress,
 ) -> None:
-    """Write all that a fit needs to go on."""
+    """Write all that a fit needs to go on; `average` is the network of running averages."""
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
+    if average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
     for name, parameter in network.named_parameters():
-        momentum = optimizer.state.get(parameter, {}).get("momentum_buffer")
-        if momentum is not None:
-            tensors[f"momentum.{name}"] = momentum
+        for kind, value in optimizer.state.get(parameter, {}).items():
+            if isinstance(value, Tensor):
+                tensors[f"{_prefix(kind)}{name}"] = value
     save_tensors(path, tensors, {**asdict(progress), "best_loss": repr(progress.best_loss)})
 
 
 def load_state(
-    path: Path, network: nn.Module, optimizer: torch.optim.Optimizer
+    path: Path,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: nn.Module | None = None,
 ) -> tuple[dict[str, Tensor], Progress]:
-    """Restore network and optimiser in place; return the best weights and the progress."""
+    """Restore network, optimiser and average in place; return the best weights and the progress."""
     tensors, numbers = load_tensors(path)
     network.load_state_dict(_under("network.", tensors))
-    momenta = _under("momentum.", tensors)
-    for name, parameter in network.named_parameters():
-        if name in momenta:
-            # A copy in the parameter's own memory format, as the optimiser would have made it.
-            buffer = torch.empty_like(parameter).copy_(momenta[name])
-            optimizer.state[parameter]["momentum_buffer"] = buffer.detach()
+    if average is not None:
+        average.load_state_dict(_under("average.", tensors))
+    for kind in _STATE[type(optimizer)]:
+        values = _under(_prefix(kind), tensors)
+        for name, parameter in network.named_parameters():
+            if name in values:
+                value = values[name]
+                if value.shape == parameter.shape:
+                    # In the parameter's own memory format, as the optimiser would have made it.
+                    value = torch.empty_like(parameter).copy_(value).detach()
+                optimizer.state[parameter][kind] = value
     progress = Progress(**{**numbers, "best_loss": float(numbers["best_loss"])})
     return _under("best.", tensors), progress
+
+
+def _prefix(kind: str) -> str:
+    """Before the names of the parameters of what an optimiser keeps of them."""
+    return "momentum." if kind == "momentum_buffer" else f"{kind}."
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -4,7 +4,14 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from mixqual.report.labels import Results, distortion_title, gate_kind, listing, model_label
+from mixqual.report.labels import (
+    Results,
+    distortion_title,
+    gate_kind,
+    is_gray,
+    listing,
+    model_label,
+)
 from mixqual.report.layout import Table, numbers
 
 Facts = list[tuple[str, str]]
@@ -153,7 +160,8 @@ def _more(count: int, what: str) -> tuple[str, ...]:
 def _range(results: Results, distortion: str) -> str:
     grid = results["distortions"][distortion]
     first, last = grid["levels"][0], grid["levels"][-1]
+    gray = ", the same in all channels" if is_gray(grid) else ""
     return (
         f"{distortion_title(distortion)} from {first:.4g} to {last:.4g} {grid['unit']} in "
-        f"{len(grid['levels'])} levels"
+        f"{len(grid['levels'])} levels{gray}"
     )
