@@ -10,7 +10,7 @@ from torch import nn
 
 from mixqual.artifact_store import ArtifactStore, earlier_artifacts
 from mixqual.config import FitConfig
-from mixqual.data import ImageIndex, make_splits, undecoded
+from mixqual.data import ImageIndex, changed_contents, make_splits, undecoded
 from mixqual.evaluation import Cell, DamagedArray, OutputArray, count, count_parts
 from mixqual.networks import Gate, Stages, backbone_preprocessing, build_classifier
 from mixqual.plan import Plan
@@ -38,6 +38,9 @@ def forecast(plan: Plan, index: ImageIndex, out: Path, earlier: Sequence[Path] =
     What `earlier` runs have counts as done. Counts assume that every image can be read.
     """
     config = plan.config
+    store = ArtifactStore(out / "artifacts", earlier_artifacts(earlier))
+    folders = store.places(plan.images_folder)
+    plan = plan.with_contents(changed_contents(index, folders, []))
     network = build_classifier(
         config.backbone.model_copy(update={"weights": "random"}), len(index.classes), 0
     )
@@ -45,7 +48,7 @@ def forecast(plan: Plan, index: ImageIndex, out: Path, earlier: Sequence[Path] =
     gate = Gate(len(config.experts), preprocessing, kind=config.gate.kind)
     ledger = _Ledger(
         plan,
-        ArtifactStore(out / "artifacts", earlier_artifacts(earlier)),
+        store,
         _split_sizes(plan, index),
         len(index.classes),
         count(network, config.data.size).macs,

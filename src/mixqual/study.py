@@ -92,8 +92,10 @@ class Study:
         machine = set_up_machine(self.config.runtime)
         bench = Workbench.open(plan, Path(out), machine, [Path(run) for run in earlier], mirror)
         if not bench.accelerator.is_main_process:
+            bench = bench.noticing_changes(index)
             return self._run(bench, stages.prepare_images(bench, index))[0]
         with exclusive(Path(out)):
+            bench = bench.noticing_changes(index)
             sets = stages.prepare_images(bench, index)
             if executor:
                 fan_out(executor, bench, sets, [Path(run) for run in earlier])

@@ -1,20 +1,22 @@
 """What the stages of a study share: the plan, the run's folder, the processes, the networks."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import final
 
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
+from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from mixqual.artifact_store import ArtifactStore, earlier_artifacts
 from mixqual.artifacts import holding
 from mixqual.backends import Accelerated, accelerate
-from mixqual.data import ImageSet
+from mixqual.data import TABLE, ImageIndex, ImageSet, changed_contents, hashes_in
 from mixqual.evaluation import Cell, DamagedArray, OutputArray
 from mixqual.mirror import Mirror, files_of
 from mixqual.mirrored_outputs import cells_in, fetch_cells, publish_cells
@@ -65,6 +67,21 @@ class Workbench:
         )
         store = ArtifactStore(root / "artifacts", earlier_artifacts(earlier), maker(machine))
         return Workbench(plan, store, machine, accelerator, mirror)
+
+    def noticing_changes(self, index: ImageIndex) -> "Workbench":
+        """With keys of its own for images that have changed where their sizes have not."""
+        found: list[str | None] = [None]
+        if self.accelerator.is_main_process:
+            name = self.plan.images_folder
+            self._adopt(name)
+            others = []
+            if self.mirror and self.mirror.has(name):
+                table = self.mirror.read(name, TABLE)
+                others = [hashes_in(json.loads(table))] if table else []
+            known = sorted(self.store.root.glob("images-*"))
+            found = [changed_contents(index, self.store.places(name), known, others)]
+        broadcast_object_list(found)
+        return replace(self, plan=self.plan.with_contents(found[0]))
 
     @contextmanager
     def only_maker(self, artifact: str) -> Iterator[None]:

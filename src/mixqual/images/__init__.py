@@ -7,6 +7,7 @@ from mixqual.images.decoding import (
     crop,
     decode,
     examine,
+    hash_file,
     read_header,
     read_image,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "crop",
     "decode",
     "examine",
+    "hash_file",
     "many_files",
     "read_header",
     "read_image",
