@@ -88,7 +88,7 @@ def write_imagenet_c(
     Files that are there already are kept and not made again, so that a run that was killed goes on;
     `imagenet_c.json` in the target holds what they were made with. Returns how many images have all
     their copies, and the files that were left out, with reasons. Raises `DistortionError` for an
-    unknown name, severity or `grayscale_noise`, and `DataError` if the source is missing or holds no
+    unknown name, severity or `grayscale_noise`, and `DataError` if the source is missing or has no
     image, or if the target lies inside of it, is no folder or was written with other settings.
     """
     wanted = list(dict.fromkeys(product(names, severities)))

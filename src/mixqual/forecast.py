@@ -124,7 +124,7 @@ class _Ledger:
 def _network_steps(ledger: _Ledger, seed: int) -> Iterator[Step]:
     plan, config, macs = ledger.plan, ledger.plan.config, ledger.network_macs
     for name in plan.networks:
-        settings = plan.training_of(name)
+        settings = config.training_of(name)
         baseline = config.baselines.get(name)
         if baseline and baseline.continues:  # from where the other one stopped
             epochs = settings.max_epochs * (len(config.experts) - 1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, final
 
 from mixqual.artifacts import key_of
-from mixqual.config import Fractions, StudyConfig, TrainingConfig
+from mixqual.config import Fractions, StudyConfig
 from mixqual.distortions import Distortion, Schedule
 from mixqual.evaluation import Cell, grid_cells
 from mixqual.level_grids import checked_distortion, identity, level_grid
@@ -187,7 +187,7 @@ class Plan:
         """Of a trained expert or baseline."""
         config = self.config
         baseline, first = config.baselines.get(name), config.first_of(name)
-        training = self.training_of(name)
+        training = config.training_of(name)
         if baseline and baseline.continues:
             return key_of(
                 {
@@ -249,18 +249,6 @@ class Plan:
                 "gate": self.config.gate.model_dump(exclude={"distort"}),
                 "seed": seed,
             }
-        )
-
-    def training_of(self, name: str) -> TrainingConfig:
-        """The settings of a network's training."""
-        baseline = self.config.baselines.get(name)
-        own = baseline or self.config.experts[name]
-        changes = {
-            "patience": baseline.patience if baseline else None,
-            "max_epochs": own.max_epochs,
-        }
-        return self.config.training.model_copy(
-            update={key: value for key, value in changes.items() if value is not None}
         )
 
     def mix_key(self, fractions: Mapping[str, float]) -> list[Any]:

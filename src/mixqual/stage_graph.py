@@ -92,7 +92,7 @@ def work_of(stage: Stage, plan: Plan, sizes: Mapping[str, int]) -> float:
             baseline = config.baselines.get(name)
             # One that continues goes on for as many steps as the experts took, less its own.
             times = len(config.experts) - 1 if baseline and baseline.continues else 1
-            return times * plan.training_of(name).max_epochs * epoch
+            return times * config.training_of(name).max_epochs * epoch
         case "branch", (int(number), _, _):
             return trees_of(plan)[number].training.max_epochs * epoch
         case (("gate" | "tree gate"), _):

@@ -113,7 +113,7 @@ def train_network(bench: Workbench, sets: Mapping[str, ImageSet], name: str, see
     plan = bench.plan
     baseline, first = plan.config.baselines.get(name), plan.config.first_of(name)
     continues = baseline.continues if baseline else None
-    training = plan.training_of(name)
+    training = plan.config.training_of(name)
     classes = len(sets["train"].classes)
 
     def train(directory: Path) -> None:

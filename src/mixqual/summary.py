@@ -62,6 +62,14 @@ def summarise(
             "credit": images.credit,
             "classes": list(images.classes),
         },
+        "recipes": [
+            {
+                "networks": list(dict.fromkeys(names)),
+                "in_words": training.in_words(),
+                "settings": training.settings,
+            }
+            for training, names in config.recipes()
+        ],
         "experts": list(config.experts),
         "baselines": baselines,
         "controls": controls,

@@ -84,6 +84,9 @@ def run(
         if store:
             raise RunError("--dry-run looks into folders only; leave --store away")
         console.print(_plan_table(forecast(*loaded.prepare(), folder, reuse or [])))
+        for training, names in loaded.config.recipes():
+            line = f"recipe of {', '.join(dict.fromkeys(names))}: {training.in_words()}"
+            console.print(line, markup=False, highlight=False)
         return
     on = _executor(executor, address, loaded.config.runtime.cluster)
     results = loaded.run(folder, reuse or [], on, store)

@@ -27,8 +27,9 @@ class ExpertConfig(Table):
     start: str | None = None
     """The network that it starts from instead of what `training.start` says, such as a baseline
     trained on all distortions."""
-    max_epochs: int | None = Field(None, ge=1)
-    """Its own, where it differs from `training.max_epochs`."""
+    training: TrainingConfig | None = None
+    """How it is trained, where that differs from [training]: settings of another recipe, or some
+    settings that take the place of those there."""
 
 
 class BaselineConfig(Table):
@@ -39,20 +40,22 @@ class BaselineConfig(Table):
     continues: str | None = None
     """Instead of `distort`: go on training that baseline, up to as many steps as all experts
     together, and keep its best weights. The fair comparison in compute under a constant rate;
-    under a schedule give `distort` and as many `max_epochs` as those of all experts."""
+    under a schedule give `distort`, and in `training` the `max_epochs` of all experts together."""
     start: str | None = None
     """As of an expert."""
     patience: int | None = Field(None, ge=1)
     """Its own patience, where it differs from `training.patience`."""
-    max_epochs: int | None = Field(None, ge=1)
-    """Its own, where it differs from `training.max_epochs`."""
+    training: TrainingConfig | None = None
+    """As of an expert."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         if bool(self.distort) == bool(self.continues):
             raise ValueError("a baseline needs either `distort` or `continues`")
-        if self.continues and (self.start or self.max_epochs):
-            raise ValueError("a baseline that `continues` another has neither a start nor epochs")
+        if self.continues and (self.start or self.training):
+            raise ValueError(
+                "a baseline that `continues` another has neither a `start` nor a `training`"
+            )
         return self
 
 

@@ -13,7 +13,7 @@ from mixqual.config.networks import (
     SharingConfig,
 )
 from mixqual.config.table import Table
-from mixqual.config.training import Fractions, GateConfig, TrainingConfig
+from mixqual.config.training import FitConfig, Fractions, GateConfig, TrainingConfig
 
 
 class EvaluationConfig(Table):
@@ -101,8 +101,34 @@ class StudyConfig(Table):
             return own.continues
         if own.start:
             return own.start
-        clean = self.clean if self.training.start == "clean" else None
+        clean = self.clean if self.training_of(name).start == "clean" else None
         return clean if name != clean else None
+
+    def training_of(self, name: str) -> TrainingConfig:
+        """How a network is trained."""
+        own = self.experts.get(name) or self.baselines[name]
+        training = own.training or self.training
+        patience = own.patience if isinstance(own, BaselineConfig) else None
+        return training.model_copy(update={"patience": patience}) if patience else training
+
+    def recipes(self) -> list[tuple[FitConfig, list[str]]]:
+        """Each way in which something is trained, and what it is that is trained so."""
+        ways: list[tuple[FitConfig, list[str]]] = []
+
+        def add(name: str, training: FitConfig) -> None:
+            for way, names in ways:
+                if way == training:
+                    names.append(name)
+                    return
+            ways.append((training, [name]))
+
+        for name in (*self.experts, *self.baselines):
+            add(name, self.training_of(name))
+        add("gate", self.gate)
+        for table in self.sharing:
+            if table.training:
+                add("branches", table.training)
+        return ways
 
     @model_validator(mode="after")
     def _sharing_has_a_start(self) -> Self:
@@ -158,14 +184,14 @@ class StudyConfig(Table):
                 "evaluation.leave_one_out: an expert with a `start` has seen what the network has "
                 "that it starts from; leave out one of the two"
             )
-        if self.training.schedule != "constant":
-            for name, baseline in self.baselines.items():
-                if baseline.continues:
-                    raise ValueError(
-                        f"baselines.{name}.continues goes on at a constant rate, but "
-                        f'training.schedule is "{self.training.schedule}"; give it `distort` and '
-                        "as many `max_epochs` as all experts have together"
-                    )
+        for name, baseline in self.baselines.items():
+            schedule = self.training_of(baseline.continues or name).schedule
+            if baseline.continues and schedule != "constant":
+                raise ValueError(
+                    f"baselines.{name}.continues: {baseline.continues} ends with its {schedule} "
+                    "schedule; give this one `distort`, and in `training` as many `max_epochs` as "
+                    "all experts have together"
+                )
         return self
 
 
@@ -187,10 +213,9 @@ def with_recipe(study: dict[str, Any]) -> dict[str, Any]:
             else table
             for table in study["sharing"]
         ]
-    distorted = TrainingConfig.share_distorted(training)
     for kind in ("experts", "baselines"):
         if _table(study.get(kind)):
-            study[kind] = {n: _with_shares(each, distorted) for n, each in study[kind].items()}
+            study[kind] = {n: _with_training(each, training) for n, each in study[kind].items()}
     return study
 
 
@@ -199,8 +224,16 @@ def _table(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _with_shares(network: Any, distorted: float) -> Any:
+def _with_training(network: Any, training: Any) -> Any:
+    """The table of a network with all settings of its own training, and fractions for a list."""
+    network, own = _table(network) or network, _table(_table(network).get("training"))
+    if own:
+        # Another recipe begins anew; otherwise what is said changes what holds for all.
+        same = own.get("recipe") in (None, _table(training).get("recipe", "paper"))
+        training = {**(_table(training) if same else {}), **own}
+        network = {**network, "training": training}
     names = _table(network).get("distort")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         return network
-    return {**network, "distort": {name: distorted / len(names) for name in names}}
+    share = TrainingConfig.share_distorted(training) / max(1, len(names))
+    return {**network, "distort": dict.fromkeys(names, share)}

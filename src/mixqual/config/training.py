@@ -1,5 +1,6 @@
 """How networks and the gate are trained: settings of the one fit loop, and recipes of them."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -109,6 +110,21 @@ class FitConfig(Table):
         filled = cls._by_recipe(values) if isinstance(values, dict) else {}
         share = filled.get("distorted", cls.model_fields["distorted"].default)
         return float(share) if isinstance(share, (int, float)) else 0.5
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All of them, those of the recipe included."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+    def in_words(self) -> str:
+        """The recipe, and each setting that differs from it."""
+        preset = type(self).model_validate({"recipe": self.recipe}).settings
+        changes = [
+            f"{name} = {json.dumps(value)}"
+            for name, value in self.settings.items()
+            if value != preset[name]
+        ]
+        return f"{self.recipe}, with {', '.join(changes)}" if changes else str(self.recipe)
 
     @model_serializer(mode="wrap")
     def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -75,6 +75,15 @@ def main_baseline(results: Results) -> str | None:
     return "all" if "all" in baselines else next(iter(baselines), None)
 
 
+def recipes(results: Results) -> list[str]:
+    """How everything was trained, a sentence for each way; older results do not say it."""
+    told = []
+    for row in results.get("recipes", []):
+        names = [n if n in ("gate", "branches") else model_label(n) for n in row["networks"]]
+        told.append(f"{listing(names)}: {row['in_words']}")
+    return told
+
+
 def gate_kind(results: Results) -> str:
     """The kind of a run's gate; older results do not say that it is the paper's."""
     return str(results["provenance"].get("gate", "paper"))

@@ -14,6 +14,7 @@ from mixqual.report.labels import (
     listing,
     model_label,
     models_without_trees,
+    recipes,
 )
 
 _LARGEST_GAP = 1e-9
@@ -48,6 +49,7 @@ def auc_notes(results: Results) -> tuple[str, ...]:
         _levels(results),
         _costs(results),
         _ceilings(results),
+        _recipes(results),
         _steps(results),
         _gate(results),
         _gap(results),
@@ -138,6 +140,11 @@ def _ceilings(results: Results) -> str:
     if not present:
         return ""
     return f"Ceilings know what no deployed model knows: {'; '.join(present)}."
+
+
+def _recipes(results: Results) -> str:
+    told = recipes(results)
+    return f"Recipes (docs/training.md): {'; '.join(told)}." if told else ""
 
 
 def _steps(results: Results) -> str:

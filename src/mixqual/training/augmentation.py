@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from mixqual.config import FitConfig
 
-# The range of a crop's width over its height, as in torchvision's RandomResizedCrop.
-_RATIOS = (3 / 4, 4 / 3)
+# A crop's width over its height lies between 3/4 and 4/3, as in torchvision's RandomResizedCrop;
+# this is the logarithm of the largest square root.
+_LONGEST = math.log(4 / 3) / 2
 
 
 @final
@@ -92,10 +93,10 @@ def _draw_boxes(batch: int, least: float, generator: torch.Generator) -> Tensor:
     """Crops of a random share of the area and a random ratio, at a random place."""
     area_B, ratio_B, *place_2B = torch.rand(4, batch, generator=generator, dtype=torch.float64)
     area_B = least + (1 - least) * area_B
-    low, high = (math.log(ratio) for ratio in _RATIOS)
-    root_B = torch.exp((low + (high - low) * ratio_B) / 2)
-    # One that would be wider or higher than the image is cut to it.
-    sizes_B2 = torch.stack([area_B.sqrt() * root_B, area_B.sqrt() / root_B], 1).clamp(max=1)
+    # The square root of width over height; no side may be longer than the image's.
+    longest_B = (-area_B.log() / 2).clamp(max=_LONGEST)
+    root_B = torch.exp((2 * ratio_B - 1) * longest_B)
+    sizes_B2 = torch.stack([area_B.sqrt() * root_B, area_B.sqrt() / root_B], 1)
     centres_B2 = sizes_B2 / 2 + torch.stack(place_2B, 1) * (1 - sizes_B2)
     return torch.cat([centres_B2, sizes_B2], 1)
 

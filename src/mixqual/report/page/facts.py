@@ -11,6 +11,7 @@ from mixqual.report.labels import (
     is_gray,
     listing,
     model_label,
+    recipes,
 )
 from mixqual.report.layout import Table, numbers
 
@@ -39,6 +40,7 @@ def study_facts(results: Results) -> Facts:
         ("Backbone", f"{origin['backbone']}, weights {origin['weights']}"),
         ("Experts", listing([model_label(name) for name in results["experts"]])),
         ("Baselines", listing([model_label(name) for name in results["baselines"]] or ["none"])),
+        *(("Recipe", told) for told in recipes(results)),
         ("Distortions", "; ".join(_range(results, name) for name in results["distortions"])),
     ]
     if gate_kind(results) == "patch":
@@ -92,7 +94,10 @@ def training_table(results: Results) -> Table | None:
         align=("left", *numbers(5)),
         fields=("network", "seed", *_FIT),
         records=records,
-        notes=("The weights of the best epoch were kept: that of the lowest validation loss.",),
+        notes=(
+            "The weights of the best epoch were kept: that of the lowest validation loss, or the "
+            "last one where a recipe does not stop early.",
+        ),
     )
 
 
