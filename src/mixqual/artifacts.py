@@ -116,9 +116,9 @@ def make_folder(root: Path) -> None:
         try:
             root.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
-            raise RunError(f"{root} is no folder; choose another with --out") from None
+            raise RunError(f"{root} is no folder; choose another place") from None
         except FileNotFoundError:  # where nothing can be made, as in /proc
-            raise RunError(f"{root} cannot be made; choose another with --out") from None
+            raise RunError(f"{root} cannot be made; choose another place") from None
 
 
 @contextmanager

@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mixqual.artifacts import write_json
+from mixqual.artifacts import read_json, write_json
 from mixqual.errors import RunError
 
 FILE = "made.json"
 _LOGS = "tensorboard"  # for people: no step reads them
 NOTES = ".notes"
 """Ending of files that may be lost or written again at any time."""
+
+_CHECKSUM = "checksum"
 
 Maker = Mapping[str, Any]
 """Versions, commit and device, as JSON holds them."""
@@ -26,7 +28,7 @@ Maker = Mapping[str, Any]
 def seal(folder: Path, name: str, maker: Maker | None) -> None:
     """Note the checksums of an artifact's parts, and what made them, if that is known."""
     said = {"by": None if maker is None else dict(maker), "files": _sums(folder)}
-    write_json(folder / FILE, {**said, "checksum": checksum(name, said)})
+    write_json(folder / FILE, {**said, _CHECKSUM: checksum(name, said)})
 
 
 def sealed(folder: Path, name: str) -> dict[str, Any] | None:
@@ -36,7 +38,7 @@ def sealed(folder: Path, name: str) -> dict[str, Any] | None:
     """
     try:
         said: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        told = said.pop("checksum")
+        told = said.pop(_CHECKSUM)
         if told == checksum(name, said):
             return said
     except FileNotFoundError:
@@ -64,6 +66,28 @@ def check(folder: Path, name: str) -> dict[str, Any] | None:
         if found[part] != sums:
             raise RunError(f"its {part} is not what was written")
     return said
+
+
+def write_signed(path: Path, table: Mapping[str, Any]) -> None:
+    """Write a table as JSON, atomically, with a checksum of it."""
+    plain = json.loads(json.dumps(table, allow_nan=False))  # keys as they will be read
+    write_json(path, {**plain, _CHECKSUM: checksum(path.name, plain)})
+
+
+def read_signed(path: Path) -> Any:
+    """Read what `write_signed` wrote, or any JSON without a checksum.
+
+    Raises `RunError` if it is missing, unreadable, or not what was written.
+    """
+    table = read_json(path)
+    if not isinstance(table, dict) or _CHECKSUM not in table:
+        return table
+    if table.pop(_CHECKSUM) != checksum(path.name, table):
+        raise RunError(
+            f"{path} is not what was written (its checksum differs); run the study again to write "
+            f"it anew, which trains nothing, or take {_CHECKSUM!r} out of it if you changed it"
+        )
+    return table
 
 
 def checksum(name: str, said: object) -> str:

@@ -34,7 +34,7 @@ from mixqual.seeding import derive_seed
 from mixqual.split_sweep import sweep_split
 from mixqual.stages import OptimalWeights
 from mixqual.study_file import load_study_config, study_origin
-from mixqual.summary import backends_used, summarise, weight_tables
+from mixqual.summary import backends_used, makers, summarise, weight_tables
 from mixqual.thresholds import conditional_rows, sweep_thresholds
 from mixqual.tree_plan import Tree, trees_of, with_canonical_stages
 from mixqual.tree_results import Shared, tree_rows
@@ -161,6 +161,7 @@ class Study:
             "training": training,
             **self.origin,
         }
+        results["provenance"] |= makers(bench)
         results["provenance"]["backends"] = backends_used(
             bench.plan, [cube for cube, _ in tests.values()]
         )

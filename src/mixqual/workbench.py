@@ -26,7 +26,7 @@ from mixqual.provenance import maker
 from mixqual.runtime import Machine, place
 from mixqual.seeding import derive_seed
 from mixqual.stage_graph import Stage
-from mixqual.training import Fitted, load_tensors
+from mixqual.training import Fitted, discard_damaged_state, load_tensors
 from mixqual.tree_plan import trees_of
 
 # A process waits for the others while the first one sweeps: longer than any sweep should take.
@@ -80,6 +80,8 @@ class Workbench:
                 others = [hashes_in(json.loads(table))] if table else []
             known = sorted(self.store.root.glob("images-*"))
             found = [changed_contents(index, self.store.places(name), known, others)]
+            if found[0] is not None:
+                self.store.makers.pop(name, None)  # it takes no part
         broadcast_object_list(found)
         return replace(self, plan=self.plan.with_contents(found[0]))
 
@@ -114,6 +116,8 @@ class Workbench:
                 self._adopt(done.name)
             self.accelerator.wait_for_everyone()
             if not self.store.is_done(stage, key):
+                if self.accelerator.is_main_process:
+                    discard_damaged_state(done.with_name(done.name + ".partial"))
                 self.accelerator.wait_for_everyone()
                 if self.accelerator.is_main_process:
                     self.store.build(stage, key, make)
