@@ -136,8 +136,10 @@ def _network_steps(ledger: _Ledger, seed: int) -> Iterator[Step]:
     yield _gate_step(ledger, plan.gate_key(seed), f"train gate (seed {seed})")
     tested = [ledger.outputs(name, "test", seed) for name in (*plan.networks, "gate")]
     yield ledger.sweep(f"sweep of test (seed {seed})", "test", tested, plan.test_cells)
-    title = f"sweep of val by the gate (seed {seed})"
-    yield ledger.sweep(title, "val", [ledger.outputs("gate", "val", seed)], plan.val_cells)
+    title = f"sweep of val by the others (seed {seed})"
+    others = [*(name for name in plan.networks if name in config.baselines), "gate"]
+    validated = [ledger.outputs(name, "val", seed) for name in others]
+    yield ledger.sweep(title, "val", validated, plan.val_cells)
 
 
 def _unseen_steps(ledger: _Ledger, seed: int) -> Iterator[Step]:

@@ -63,7 +63,8 @@ def study_stages(plan: Plan, cells_a_stage: int) -> list[Stage]:
     for seed in plan.config.seeds:
         stages += _networks(plan, seed)
         stages += _mixture(plan, seed, cells_a_stage, plan.networks)
-        stages += _sweep(plan, "gate", "val", seed, cells_a_stage)
+        for name in (*plan.networks, "gate"):
+            stages += _sweep(plan, name, "val", seed, cells_a_stage)
         stages += _trees(plan, seed, cells_a_stage)
         for name, part in plan.without_each.items():
             for stage in _mixture(part, seed, cells_a_stage, list(part.config.experts)):

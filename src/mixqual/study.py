@@ -40,7 +40,7 @@ from mixqual.tree_plan import Tree, trees_of, with_canonical_stages
 from mixqual.tree_results import Shared, tree_rows
 from mixqual.tree_weights import resolve_weights
 from mixqual.trees import sweep_trees, train_branch
-from mixqual.trust import of_experts, trust
+from mixqual.trust import of_experts, of_network, trust
 from mixqual.unseen import leave_one_out, unseen_rows
 from mixqual.workbench import Workbench
 
@@ -183,8 +183,8 @@ def test(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> Cube:
 
 
 def validate(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> Cube:
-    """What the mixture says of the validation images: thresholds of any kind are chosen by it."""
-    return sweep_split(bench, sets, "val", [*bench.plan.config.experts, "gate"], seed)
+    """What all of them say of the validation images: whatever is chosen is chosen by it."""
+    return sweep_split(bench, sets, "val", [*bench.plan.networks, "gate"], seed)
 
 
 def share(
@@ -224,12 +224,16 @@ def judge(
     shared: Mapping[int, Shared],
     bootstrap: Bootstrap,
 ) -> list[dict[str, Any]]:
-    """How far the answers of M_mix and of each tree can be trusted, one row a training."""
+    """How far the answers of M_mix, each network and each tree can be trusted, a row a training."""
     experts = list(plan.config.experts)
     rows = []
     for seed, (cube, _) in tests.items():
         val, test = of_experts(validated[seed], experts), of_experts(cube, experts)
         rows.append(trust(plan, "mix", seed, val, test, bootstrap))
+    for name in plan.networks:
+        for seed, (cube, _) in tests.items():
+            val, test = of_network(validated[seed], name), of_network(cube, name)
+            rows.append(trust(plan, name, seed, val, test, bootstrap))
     for tree in trees:
         for seed, of_seed in shared.items():
             val, test = of_seed.validated[tree.name], of_seed.tested[tree.name]

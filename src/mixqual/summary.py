@@ -73,6 +73,7 @@ def summarise(
             for training, names in config.recipes()
         ],
         "experts": list(config.experts),
+        "clean": plan.start,
         "baselines": baselines,
         "controls": controls,
         "models": scored.models,

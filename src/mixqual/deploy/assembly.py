@@ -1,4 +1,4 @@
-"""A mixture as named tensors, and back again."""
+"""A mixture, or one network, as named tensors, and back again."""
 
 from collections.abc import Mapping
 
@@ -13,6 +13,7 @@ from mixqual.networks import (
     Mixture,
     Preprocessing,
     Sharing,
+    SoleGate,
     Stages,
     blank_classifier,
 )
@@ -25,7 +26,7 @@ def mixture_tensors(
     gate: Mapping[str, Tensor],
     shared: Mapping[str, Tensor] | None,
 ) -> dict[str, Tensor]:
-    """Name the tensors of a mixture.
+    """Name the tensors of a mixture; one network alone is its only expert, and its gate has none.
 
     `experts` have state dicts: of whole networks, or, where the whole network of the clean expert
     is `shared`, of the branches of the others.
@@ -39,13 +40,15 @@ def mixture_tensors(
 
 
 def assemble(manifest: Manifest, tensors: Mapping[str, Tensor]) -> Mixture:
-    """Build the mixture of a bundle, ready to predict.
+    """Build the mixture of a bundle, ready to predict; one network is mixed with no other.
 
     Raises `BundleError` if the tensors do not fit the network that the manifest tells of, or it is
     not known here.
     """
     preprocessing = Preprocessing(manifest.mean, manifest.std, manifest.interpolation)
-    gate = Gate(len(manifest.experts), preprocessing, kind=manifest.gate)
+    gate: nn.Module = SoleGate()
+    if manifest.is_mixture:
+        gate = Gate(len(manifest.experts), preprocessing, kind=manifest.gate)
     try:
         _fill(gate, _part(tensors, _GATE), "the gate")
         if manifest.until is None and manifest.from_ is None:

@@ -1,4 +1,4 @@
-"""A bundle: one file with the weights of a mixture and all that is needed to use them.
+"""A bundle: one file with the weights of a mixture or a network, and all that using them needs.
 
 It is a ZIP archive without compression of three members: `manifest.json`, `weights.safetensors`,
 and `checksums.json` with the format, and the size and SHA-256 of the other two. Nothing in it is

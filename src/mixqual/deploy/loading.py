@@ -16,7 +16,7 @@ def load(
     tau: float | None = None,
     expert: str | None = None,
 ) -> Predictor:
-    """Load a mixture that `mixqual export` wrote, in the mode of `Predictor.using`.
+    """Load what `mixqual export` wrote, in the mode of `Predictor.using`.
 
     An ONNX file needs onnxruntime, a bundle torch. `device` is "auto", "cpu" or "cuda[:N]". Raises
     `BundleError` if the file cannot be used, or not in this mode.

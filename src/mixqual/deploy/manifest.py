@@ -9,11 +9,14 @@ from mixqual.config import Table
 FORMAT = 1
 """Raised when a reader of the format before would misread a bundle."""
 
+NO_GATE = "none"
+"""The kind of gate of one network alone."""
+
 Rgb = tuple[float, float, float]
 
 
 class Grid(Table):
-    """A distortion that the mixture was trained for, and which experts it calls for."""
+    """A distortion that the study trained for, and which experts it calls for."""
 
     unit: str
     quantity: str
@@ -55,13 +58,14 @@ class Manifest(Table):
     name: str
     """Of the study."""
     model: str
-    """The mixture's name in the results of the study: "mix", or that of a tree."""
+    """Its name in the results of the study: "mix", or that of a tree or of one network."""
     version: str
     """Of mixqual, which wrote the bundle."""
     commit: str | None
     seed: int
     classes: tuple[str, ...] = Field(min_length=2)
     experts: tuple[str, ...] = Field(min_length=1)
+    """What is mixed; one network alone is a mixture of itself, without a gate."""
     clean: str
     """The expert whose stages are shared."""
     backbone: str
@@ -71,8 +75,8 @@ class Manifest(Table):
     mean: Rgb
     std: Rgb
     """Of the normalisation, as fractions of full scale."""
-    gate: Literal["paper", "patch"] = "paper"
-    """Its kind; bundles of before there were two do not say it."""
+    gate: Literal["paper", "patch", "none"] = "paper"
+    """Its kind, "none" for one network alone; bundles of before there were two do not say it."""
     until: str | None
     from_: str | None = Field(alias="from")
     """The stages that the experts share: those before `until`, and those from `from` on."""
@@ -80,12 +84,18 @@ class Manifest(Table):
     gray_noise: bool = False
     """Whether noise was the same in all channels, as of a sensor without colour."""
     trust: Trust | None
-    """None for runs of before it was measured: mixtures that share stages came later than M_mix."""
+    """None for runs of before it was measured, as mixtures that share stages and single networks
+    came later than M_mix, and for networks whose stages were frozen like those of a tree."""
     threshold: Threshold | None = None
     """For conditional inference; None for mixtures that share stages, and for runs of before there
     was one."""
     auc: dict[str, float]
-    """The average AUC on test images of the mixture and of what it was compared with."""
+    """The average AUC on test images of the model and of what it was compared with."""
+
+    @property
+    def is_mixture(self) -> bool:
+        """Whether a gate weighs experts; if not, one network answers."""
+        return self.gate != NO_GATE
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -96,4 +106,7 @@ class Manifest(Table):
                 raise ValueError(f"{name}: {len(grid.levels)} levels, {len(grid.weights)} weights")
             if any(len(row) != len(self.experts) for row in grid.weights):
                 raise ValueError(f"{name}: each level needs a weight for each expert")
+        whole = len(self.experts) == 1 and not (self.until or self.from_ or self.threshold)
+        if not self.is_mixture and not whole:
+            raise ValueError("only one whole network alone has no gate")
         return self

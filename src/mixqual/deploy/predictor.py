@@ -1,4 +1,4 @@
-"""A mixture that predicts: images in, classes with confidence and the experts' weights out."""
+"""A model that predicts: images in, classes with confidence and the experts' weights out."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _BATCH = 32
 @final
 @dataclass(frozen=True)
 class Prediction:
-    """What a mixture says of one image."""
+    """What a mixture, or one network alone, says of one image."""
 
     class_name: str
     confidence: float
@@ -32,19 +32,19 @@ class Prediction:
     """ "usable", "doubtful" or "retake": whether the answer is sure enough, by the rule of the
     bundle; None if it has none, or if one expert alone has answered."""
     probabilities: dict[str, float]
-    """Class to the mixture's probability, calibrated by the bundle's temperature if it has one; one
-    expert's are its own."""
-    weights: dict[str, float]
-    """Expert to the weight that the gate gives to it."""
+    """Class to the model's probability, calibrated by the bundle's temperature if it has one; those
+    of one expert of a mixture are its own."""
+    weights: dict[str, float] | None
+    """Expert to the weight that the gate gives to it; None of one network alone, without a gate."""
     experts_run: tuple[str, ...]
-    """The experts that have looked at the image."""
-    distortion: Estimate
-    """What has happened to the image, as far as the gate tells."""
+    """The experts that have looked at the image, or the one network."""
+    distortion: Estimate | None
+    """What has happened to the image, as far as the gate tells; None where there is none."""
 
 
 @final
 class Predictor:
-    """A mixture ready to predict, in one of the modes that its runner has."""
+    """A mixture or a network ready to predict, in one of the modes that its runner has."""
 
     def __init__(self, manifest: Manifest, runner: Runner, mode: Mode | None = None) -> None:
         self.manifest = manifest
@@ -118,9 +118,9 @@ class Predictor:
         """What each expert says alone of such images: for each, expert to class to probability.
 
         Not calibrated: the bundle's temperature is that of the mixture. None if the file gives no
-        answers of single experts.
+        answers of single experts, or has none.
         """
-        if EXPERT not in self._runner.modes:
+        if EXPERT not in self._runner.modes or not self.manifest.is_mixture:
             return None
         images, experts = np.asarray(images_BCHW), self.manifest.experts
         p_EBK = [self._runner(images, Mode(EXPERT, expert=name)).p_BK for name in experts]
@@ -146,13 +146,13 @@ class Predictor:
         verdict: str | None,
     ) -> Prediction:
         best = max(range(len(p_K)), key=p_K.__getitem__)
-        experts = self.manifest.experts
+        experts, gated = self.manifest.experts, self.manifest.is_mixture
         return Prediction(
             class_name=self.manifest.classes[best],
             confidence=p_K[best],
             verdict=verdict,
             probabilities=dict(zip(self.manifest.classes, p_K, strict=True)),
-            weights=dict(zip(experts, w_E, strict=True)),
+            weights=dict(zip(experts, w_E, strict=True)) if gated else None,
             experts_run=tuple(name for name, run in zip(experts, run_E, strict=True) if run),
-            distortion=estimate_distortion(self.manifest.distortions, w_E),
+            distortion=estimate_distortion(self.manifest.distortions, w_E) if gated else None,
         )

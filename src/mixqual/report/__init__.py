@@ -10,7 +10,7 @@ from mixqual.report.differences import Difference, difference
 from mixqual.report.example_figure import figure_1
 from mixqual.report.figures import figure_2, figure_4, figure_5
 from mixqual.report.floors import check_floors, missed_floors, parse_floors
-from mixqual.report.headline import headline
+from mixqual.report.headline import headline, original_network
 from mixqual.report.labels import AVERAGE, HELD_OUT, is_gray, level_key
 from mixqual.report.latex import latex_page, to_latex
 from mixqual.report.layout import Table, to_csv, to_markdown, to_rich
@@ -75,6 +75,7 @@ __all__ = [
     "missed_floors",
     "names",
     "neurons_table",
+    "original_network",
     "parse_floors",
     "read_examples",
     "read_results",
