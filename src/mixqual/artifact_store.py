@@ -9,6 +9,7 @@ checksums prove: one that is damaged is set aside, and counts as not made.
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, final
 
@@ -92,10 +93,8 @@ class ArtifactStore:
             aside.parent.mkdir(exist_ok=True)
             os.replace(folder, aside)
         self.makers.pop(name, None)
-        try:
+        with suppress(RunError):  # it may not tell any more what was lost
             self._lost[name] = (made.sealed(aside, name) or {}).get("files", {})
-        except RunError:
-            pass  # it does not tell any more what was lost
         say(f"{folder} is damaged: {why}; it is made again, and the old one is kept as {aside}")
 
     def adopt(self, name: str) -> None:

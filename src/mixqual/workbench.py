@@ -151,7 +151,9 @@ class Workbench:
     def is_made(self, stage: Stage) -> bool:
         """Whether all that a stage makes is finished and sound, here or in the mirror."""
         if stage.kind not in ("sweep", "tree sweep"):
-            return self.store.prove(stage.makes) or bool(self.mirror and self.mirror.has(stage.makes))
+            return self.store.prove(stage.makes) or bool(
+                self.mirror and self.mirror.has(stage.makes)
+            )
         plan = self.plan if stage.without is None else self.plan.without(stage.without)
         assert plan is not None
         split, seed, first, last = stage.arguments[:4]

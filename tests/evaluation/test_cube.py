@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from mixqual.evaluation import CLEAN, CLEAN_CELL, Cell, Cube, OutputArray, Predicted, grid_cells
 
 
-
 def values(rows: int, outputs: int, seed: int = 0) -> NDArray[np.float32]:
     return np.random.default_rng(seed).random((rows, outputs), dtype=np.float32)
 

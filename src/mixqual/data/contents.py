@@ -157,9 +157,7 @@ def _is_old(stamp: Stamp, now: int) -> bool:
     return now - max(stamp[1:]) >= _SETTLED
 
 
-def _stamp(
-    content: Path | Embedded, tables: dict[tuple[str, ...], Stamp | None]
-) -> Stamp | None:
+def _stamp(content: Path | Embedded, tables: dict[tuple[str, ...], Stamp | None]) -> Stamp | None:
     if not isinstance(content, Embedded):
         return _stamp_of_files((os.fspath(content),))
     if content.files not in tables:

@@ -86,7 +86,7 @@ def read_head(path: Path, name: str, content: bytes) -> Told:
     return parts
 
 
-def check_parts(path: Path, told: Told, parts: Mapping[str, bytes]) -> None:
+def check_parts(path: Path, told: Told, parts: Mapping[str, bytes | memoryview]) -> None:
     """Raise `BundleError` for the first part that is not what was written."""
     for name, found in _told(parts).items():
         if told.get(name) != found:
@@ -106,9 +106,13 @@ def from_json(path: Path, name: str, kind: type[T], content: bytes) -> T:
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise BundleError(f"{path}: {name}: {in_short(reason)}") from None
+        raise BundleError(f"{path}: {name}: {in_short(first_fault(error))}") from None
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first field that is wrong, and why."""
+    first = error.errors(include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def in_short(reason: object) -> str:
@@ -117,7 +121,7 @@ def in_short(reason: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _told(parts: Mapping[str, bytes]) -> dict[str, object]:
+def _told(parts: Mapping[str, bytes | memoryview]) -> dict[str, object]:
     return {
         name: {"bytes": len(part), "sha256": hashlib.sha256(part).hexdigest()}
         for name, part in parts.items()

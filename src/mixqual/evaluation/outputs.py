@@ -158,8 +158,9 @@ class OutputArray:
 
     def is_full(self, cells: Sequence[Cell]) -> bool:
         """Whether every block of these cells is written."""
-        # All of them, so that all damage is told at once.
-        return all([self.has(cell, block) for cell in cells for block in range(self.blocks)])
+        # All of them are looked at, so that all damage is told at once.
+        found = [self.has(cell, block) for cell in cells for block in range(self.blocks)]
+        return all(found)
 
     def write(self, cell: Cell, block: int, values_NK: Floats) -> None:
         """Write a block; raises `RunError` if its numbers are not finite."""
