@@ -1,16 +1,17 @@
 """What a run would do, and what it would cost, before it does any of it (`--dry-run`)."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
 from torch import nn
 
-from mixqual.artifacts import ArtifactStore, earlier_artifacts
+from mixqual.artifact_store import ArtifactStore, earlier_artifacts
 from mixqual.config import FitConfig
-from mixqual.data import ImageIndex, make_splits, undecoded
-from mixqual.evaluation import Cell, OutputArray, count, count_parts
+from mixqual.data import ImageIndex, changed_contents, make_splits, undecoded
+from mixqual.evaluation import Cell, DamagedArray, OutputArray, count, count_parts
 from mixqual.networks import Gate, Stages, backbone_preprocessing, build_classifier
 from mixqual.plan import Plan
 from mixqual.training import validations
@@ -37,6 +38,9 @@ def forecast(plan: Plan, index: ImageIndex, out: Path, earlier: Sequence[Path] =
     What `earlier` runs have counts as done. Counts assume that every image can be read.
     """
     config = plan.config
+    store = ArtifactStore(out / "artifacts", earlier_artifacts(earlier))
+    folders = store.places(plan.images_folder)
+    plan = plan.with_contents(changed_contents(index, folders, []))
     network = build_classifier(
         config.backbone.model_copy(update={"weights": "random"}), len(index.classes), 0
     )
@@ -44,7 +48,7 @@ def forecast(plan: Plan, index: ImageIndex, out: Path, earlier: Sequence[Path] =
     gate = Gate(len(config.experts), preprocessing, kind=config.gate.kind)
     ledger = _Ledger(
         plan,
-        ArtifactStore(out / "artifacts", earlier_artifacts(earlier)),
+        store,
         _split_sizes(plan, index),
         len(index.classes),
         count(network, config.data.size).macs,
@@ -105,7 +109,8 @@ class _Ledger:
         for each in outputs:
             path = self.store.find(each.folder)
             if path.exists():
-                done += OutputArray(path, self.sizes[split], each.columns).is_full(cells)
+                with suppress(DamagedArray):  # the run sets it aside
+                    done += OutputArray(path, self.sizes[split], each.columns).is_full(cells)
         state = "done" if done == len(outputs) else "begun" if done else "to do"
         return Step(title, state, images * len(outputs), images * sum(o.macs for o in outputs))
 

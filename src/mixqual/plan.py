@@ -5,7 +5,7 @@ A key is a hash of all that an artifact depends on, so it can be known before an
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, final
@@ -41,6 +41,18 @@ class Plan:
             name: level_grid(self.distortions[name], settings, self.config.data.size)
             for name, settings in self.config.distortions.items()
         }
+
+    @property
+    def images_folder(self) -> str:
+        """Where the decoded images are."""
+        return f"images-{self.images_key}"
+
+    def with_contents(self, contents: str | None) -> "Plan":
+        """The plan for images of other contents than those that its keys stood for."""
+        if contents is None:
+            return self
+        key = key_of({"images": self.images_fingerprint, "contents": contents})
+        return replace(self, images_fingerprint=key)
 
     def schedule(self, fractions: Fractions) -> Schedule:
         """The training schedule of a network; levels go as far as those of the grid."""

@@ -36,7 +36,7 @@ from mixqual.seeding import derive_seed
 from mixqual.split_sweep import sweep_split
 from mixqual.stages import OptimalWeights
 from mixqual.study_file import load_study_config, study_origin
-from mixqual.summary import backends_used, summarise, weight_tables
+from mixqual.summary import backends_used, makers, summarise, weight_tables
 from mixqual.thresholds import conditional_rows, sweep_thresholds
 from mixqual.tree_plan import Tree, trees_of, with_canonical_stages
 from mixqual.tree_results import Shared, tree_rows
@@ -105,8 +105,10 @@ class Study:
         machine = set_up_machine(self.config.runtime)
         bench = Workbench.open(plan, Path(out), machine, [Path(run) for run in earlier], mirror)
         if not bench.accelerator.is_main_process:
+            bench = bench.noticing_changes(index)
             return self._run(bench, stages.prepare_images(bench, index))[0]
         with exclusive(Path(out)):
+            bench = bench.noticing_changes(index)
             sets = stages.prepare_images(bench, index)
             if executor:
                 fan_out(executor, bench, sets, [Path(run) for run in earlier])
@@ -172,6 +174,7 @@ class Study:
             "training": training,
             **self.origin,
         }
+        results["provenance"] |= makers(bench)
         results["provenance"]["backends"] = backends_used(
             bench.plan, [cube for cube, _ in tests.values()]
         )

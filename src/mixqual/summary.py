@@ -1,5 +1,6 @@
 """What `results.json` says of a study as a whole: its origin, its models, their weights."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -9,9 +10,10 @@ import numpy as np
 from mixqual.artifacts import key_of
 from mixqual.config import EvaluationConfig, StudyConfig
 from mixqual.data import ImageSet, find_leaks
-from mixqual.evaluation import METRICS, Bootstrap, Cube, Keep
+from mixqual.evaluation import METRICS, Bootstrap, Cube, Keep, OutputArray
 from mixqual.fusion import CEILINGS, ENSEMBLES, Answers, Correct, Measured, level_rows
 from mixqual.level_grids import grid_facts
+from mixqual.made import Maker
 from mixqual.plan import Plan
 from mixqual.provenance import provenance
 from mixqual.report import level_key
@@ -115,6 +117,30 @@ def _hash(config: StudyConfig, *left_out: str) -> str:
 def _keeps(settings: EvaluationConfig) -> list[Keep]:
     accuracies = [Keep(value, of_clean=False) for value in settings.keep_accuracies]
     return [*(Keep(value) for value in settings.keep_shares), *accuracies]
+
+
+def makers(bench: Workbench) -> dict[str, Any]:
+    """What made the artifacts of a study, as its provenance has it.
+
+    Each maker with the number of its artifacts, that of most first; version, commit, libraries and
+    device of the whole are those of the first that is known. `bench` has to have used them all.
+    """
+    found: list[tuple[str, Maker | None]] = [
+        (name.partition("-")[0], maker) for name, maker in bench.store.makers.items()
+    ]
+    for name in bench.proven:
+        array = OutputArray.reopen(bench.store.root / name)
+        found += [("outputs", maker) for maker in array.makers]
+    counts: dict[str, dict[str, int]] = {}
+    for stage, maker in found:
+        of_maker = counts.setdefault(json.dumps(maker, sort_keys=True), {})
+        of_maker[stage] = of_maker.get(stage, 0) + 1
+    rows = []
+    for text, artifacts in sorted(counts.items(), key=lambda row: -sum(row[1].values())):
+        rows.append({**(json.loads(text) or {"version": None}), "artifacts": artifacts})
+    first = next((row for row in rows if row["version"]), {})
+    of_all = {key: value for key, value in first.items() if key != "artifacts"}
+    return {**of_all, "made_by": rows}
 
 
 def backends_used(plan: Plan, cubes: Sequence[Cube]) -> dict[str, list[str]]:

@@ -1,6 +1,8 @@
 """`mixqual export`: a model of a finished run as one file, for mixqual or for others."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast, get_args
 
@@ -9,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mixqual.artifacts import make_folder, write_atomically
+from mixqual.artifacts import make_folder, replace_durably, write_atomically
 from mixqual.deploy.assembly import assemble
 from mixqual.deploy.bundle import write_bundle
 from mixqual.deploy.int8 import measured, quantised
+from mixqual.deploy.loading import load
 from mixqual.deploy.manifest import Manifest
 from mixqual.deploy.onnx_cut import cut_names
 from mixqual.deploy.onnx_file import Facts, Input, Int8, Parity, write_onnx_file
@@ -20,6 +23,8 @@ from mixqual.deploy.onnx_graph import onnx_graph
 from mixqual.deploy.onnx_modes import OnnxPartsRunner
 from mixqual.deploy.onnx_runner import OnnxRunner
 from mixqual.deploy.parity import Answer, check_parity, parity, probe_batches
+from mixqual.deploy.parts import check_target
+from mixqual.deploy.predictor import Predictor
 from mixqual.deploy.run_model import MIX, exportable, recommended, run_model
 from mixqual.deploy.runner import Mode, Runner
 from mixqual.deploy.torch_program import load_program, torch_program
@@ -74,6 +79,7 @@ def export(
     that would not answer as the networks do.
     """
     path = Path(out)
+    check_target(path)
     chosen = _format_of(path, format)
     kind = cast(Input, _one_of("input", input, get_args(Input)))
     if int8 and chosen != _ONNX:
@@ -84,9 +90,11 @@ def export(
     manifest, tensors = run_model(finished, model, training)
     make_folder(path.parent)
     if chosen == _BUNDLE:
-        write_bundle(path, manifest, tensors)
+        with _proven(path) as new:
+            write_bundle(new, manifest, tensors)
         return Exported(path, chosen, manifest, why, None)
     mixture = assemble(manifest, tensors)
+    Predictor(manifest, TorchRunner(manifest, mixture, "cpu")).check()
     network = WholeNetwork(manifest, mixture).eval()
     # Before the runner, which puts the mixture into another memory format.
     content, answer = _made(chosen, network, manifest, example_of(manifest, kind))
@@ -101,10 +109,28 @@ def export(
         found = parity(manifest, own, _answering(OnnxRunner(content, "cpu")))
     if chosen == _ONNX:
         facts = Facts(input=kind, parity=found, int8=loss, divisible=True)
-        write_onnx_file(path, content, manifest, facts)
+        with _proven(path) as new:
+            write_onnx_file(new, content, manifest, facts)
     else:
         write_atomically(path, content)
     return Exported(path, chosen, manifest, why, found, loss)
+
+
+@contextmanager
+def _proven(path: Path) -> Iterator[Path]:
+    """A place for a file that gets its name when it can be loaded and answers; else it goes."""
+    new = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield new
+        try:
+            load(new, "cpu")
+        except BundleError as error:
+            raise BundleError(
+                f"{path}: {str(error).removeprefix(f'{new}: ')}; nothing was written"
+            ) from None
+        replace_durably(new, path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _format_of(path: Path, asked: str | None) -> str:

@@ -14,7 +14,7 @@ from mixqual.confidence import Verdicts
 from mixqual.deploy.inputs import Source, TensorLike, batch_of, pixels_of
 from mixqual.deploy.manifest import Manifest
 from mixqual.deploy.quality import Estimate, estimate_distortion
-from mixqual.deploy.runner import EXPERT, Mode, Runner, choose_mode
+from mixqual.deploy.runner import EXPERT, Answers, Mode, Runner, choose_mode
 from mixqual.errors import BundleError, DataError
 
 _BATCH = 32
@@ -67,6 +67,26 @@ class Predictor:
             )
         return Predictor(self.manifest, self._runner, chosen)
 
+    def check(self) -> None:
+        """Raise `BundleError` unless the networks answer probe images as the manifest tells."""
+        size, experts = self.manifest.size, len(self.manifest.experts)
+        noise = np.random.default_rng(0).integers(0, 256, (3, size, size), np.uint8)
+        images_BCHW = np.stack([np.full_like(noise, 127), noise])
+        try:
+            found = self._runner(images_BCHW, Mode())
+        except Exception as error:  # each library fails in its own ways
+            reason = (str(error).splitlines() or [""])[0]
+            raise BundleError(
+                f"its network cannot be run ({type(error).__name__}: {reason}); export it again"
+            ) from None
+        expected = (2, len(self.manifest.classes)), (2, experts)
+        if (found.p_BK.shape, found.weights_BE.shape) != expected:
+            raise BundleError(
+                f"its network answers with {found.p_BK.shape[1:]} probabilities and "
+                f"{found.weights_BE.shape[1:]} weights, not as its manifest says; export it again"
+            )
+        _refuse_nonsense(found)
+
     def predict(self, images: Source | Sequence[Source]) -> list[Prediction]:
         """Predict one image, or several.
 
@@ -98,8 +118,12 @@ class Predictor:
                 yield pixels if isinstance(pixels, DataError) else next(answers)
 
     def predict_pixels(self, images_BCHW: ArrayLike) -> list[Prediction]:
-        """Predict images that have the bundle's size already: uint8, or numbers in 0...255."""
+        """Predict images that have the bundle's size already: uint8, or numbers in 0...255.
+
+        Raises `BundleError` if the networks answer with what is no number.
+        """
         answers = self._runner(np.asarray(images_BCHW), self.mode)
+        _refuse_nonsense(answers)
         trust = self.manifest.trust
         if trust and self.mode.name != EXPERT:
             verdicts = Verdicts(trust.usable, trust.retake).of(answers.p_BK.max(1)).tolist()
@@ -155,4 +179,12 @@ class Predictor:
             weights=dict(zip(experts, w_E, strict=True)) if gated else None,
             experts_run=tuple(name for name, run in zip(experts, run_E, strict=True) if run),
             distortion=estimate_distortion(self.manifest.distortions, w_E) if gated else None,
+        )
+
+
+def _refuse_nonsense(answers: Answers) -> None:
+    if not (np.isfinite(answers.p_BK).all() and np.isfinite(answers.weights_BE).all()):
+        raise BundleError(
+            "its network gives answers that are not finite: its weights are damaged, or its "
+            "training diverged; export it again from a sound run"
         )

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
 from torch import Tensor
 
 from mixqual.deploy.assembly import mixture_tensors
 from mixqual.deploy.manifest import NO_GATE, Grid, Manifest, Threshold, Trust
+from mixqual.deploy.parts import first_fault
 from mixqual.errors import BundleError
 from mixqual.finished_run import FinishedRun
 from mixqual.networks import Sharing, Stages, backbone_preprocessing
@@ -26,7 +28,12 @@ def run_model(finished: FinishedRun, model: str, seed: int) -> tuple[Manifest, d
         raise BundleError(
             f"{finished.root} has nothing called {model!r} that can be exported; there are {known}"
         )
-    manifest = _manifest(finished, model, seed)
+    try:
+        manifest = _manifest(finished, model, seed)
+    except ValidationError as error:
+        raise BundleError(
+            f"{finished.root} has what no file of this version can hold: {first_fault(error)}"
+        ) from None
     tensors = _mixture_tensors if manifest.is_mixture else _network_tensors
     return manifest, tensors(finished, model, seed)
 

@@ -16,6 +16,7 @@ from mixqual.report.labels import (
     models_without_trees,
     recipes,
 )
+from mixqual.report.makers import makers_note
 
 _LARGEST_GAP = 1e-9
 
@@ -54,6 +55,7 @@ def auc_notes(results: Results) -> tuple[str, ...]:
         _gate(results),
         _gap(results),
         _origin(results),
+        makers_note(results),
         results["provenance"].get("credit"),
     ]
     return tuple(note for note in notes if note)

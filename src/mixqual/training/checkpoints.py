@@ -1,7 +1,6 @@
 """Checkpoints in safetensors: tensors, and numbers as JSON beside them, in one atomic file."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,14 +11,18 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from mixqual.artifacts import refusing_full_disk
+from mixqual.artifacts import refusing_full_disk, replace_durably
 from mixqual.errors import RunError
+from mixqual.progress import say
 
 # What optimisers keep of each parameter.
 _STATE: Mapping[type[torch.optim.Optimizer], tuple[str, ...]] = {
     torch.optim.SGD: ("momentum_buffer",),
     torch.optim.AdamW: ("step", "exp_avg", "exp_avg_sq"),
 }
+
+
+STATE = "state.safetensors"
 
 
 @final
@@ -54,7 +57,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str
             if "os error 28" in str(error) or "No space left" in str(error):
                 raise OSError(28, "No space left on device", str(path)) from error
             raise
-        os.replace(temporary, path)
+        replace_durably(temporary, path)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -68,6 +71,18 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"{path} is missing or damaged ({error}); delete its folder and run again"
         ) from None
     return tensors, numbers
+
+
+def discard_damaged_state(directory: Path) -> None:
+    """Take away what an interrupted fit has left if it cannot be read, with a line that says so."""
+    path = directory / STATE
+    try:
+        if path.exists():
+            with safetensors.safe_open(path, framework="pt") as file:
+                json.loads((file.metadata() or {})["numbers"])
+    except (OSError, safetensors.SafetensorError, ValueError, KeyError) as error:
+        say(f"{path} is damaged ({error}); its training starts anew")
+        path.unlink()
 
 
 def save_state(

@@ -28,7 +28,13 @@ from mixqual.lookahead import made_ahead
 from mixqual.progress import progress
 from mixqual.runtime import place
 from mixqual.seeding import derive_seed
-from mixqual.training.checkpoints import Progress, load_state, save_state, save_tensors
+from mixqual.training.checkpoints import (
+    STATE,
+    Progress,
+    load_state,
+    save_state,
+    save_tensors,
+)
 from mixqual.training.recipe import Schedule, make_average, make_optimizer, validates
 from mixqual.training.steps import in_precision, share, take_step
 from mixqual.training.task import Batch, Task, batches, prepared, validation_assignment
@@ -88,7 +94,7 @@ def fit(
     average = make_average(network, config)
     averaged = average.module if average else None
     measured = network if averaged is None else averaged
-    state_path = directory / "state.safetensors"
+    state_path = directory / STATE
     best: dict[str, Tensor] = {}
     at = Progress()
     if state_path.exists():

@@ -14,6 +14,7 @@ from mixqual.report.labels import (
     recipes,
 )
 from mixqual.report.layout import Table, numbers
+from mixqual.report.makers import makers_note
 
 Facts = list[tuple[str, str]]
 """Names and values, in the order in which they are read."""
@@ -66,6 +67,7 @@ def provenance_facts(results: Results) -> Facts:
         ("Device", f"{origin['device']}, {origin['threads']} threads{several}"),
         ("Seeds", listing([str(seed) for seed in origin["seeds"]])),
         ("Libraries", ", ".join(libraries)),
+        *([("Makers", makers)] if (makers := makers_note(results)) else []),
         ("Hash of the settings", str(origin["config_hash"])),
     ]
 
