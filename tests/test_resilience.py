@@ -126,6 +126,10 @@ def test_accuracies_and_areas_of_a_hand_made_classifier(bars: Path, module: str)
     assert areas["gaussian_noise"]["auc"] == pytest.approx((1.0 + 2 * 0.4 + 0.4) / 4)
     assert areas["gaussian_blur"]["auc_without_clean"] == pytest.approx(0.6)
     assert areas["average"]["auc"] == pytest.approx((0.7 + 0.55) / 2)
+    # 0.9 is a quarter of the way from 1.0 to 0.6, and a sixth of that to 0.4.
+    kept = results["kept_levels"][model]
+    assert kept["gaussian_blur"]["90%"]["level"] == pytest.approx(5 / 4)
+    assert kept["gaussian_noise"]["90%"]["level"] == pytest.approx(50 / 6)
     assert results["provenance"]["images"] == {"test": 5}
     assert results["provenance"]["classes"] == ["0-plain", "1-bars"]
 
@@ -144,6 +148,26 @@ def test_the_command_prints_the_same(bars: Path, module: str, command: Command) 
     assert ended.code == 0
     for number in ("0.600", "0.400", "0.700", "0.550", "0.625"):
         assert number in ended.out
+
+
+def test_the_command_says_and_checks_up_to_which_level_accuracy_is_kept(
+    bars: Path, module: str, command: Command
+) -> None:
+    """As above, accuracy falls from 1.0 to 0.6 at a blur of 5 pixels: it is 0.9 at 1.25."""
+    blur = ("evaluate", f"{module}:by_contrast", "--data", bars, "--size", 32, "--steps", 2)
+    blur = (*blur, "--distortion", "gaussian_blur=70")
+    ended = command(*blur, "--keep", "0.6", "--keep", "80%", "--fail-under", "gaussian_blur@90%=1")
+    assert ended.code == 0, ended.err
+    for text in ("> 10", "80 % of clean", "2.5", "90 % of clean", "1.25", "accuracy 0.6"):
+        assert text in ended.out
+    assert "Up to level" in ended.out
+    ended = command(*blur, "--fail-under", "gaussian_blur@90%=1.3", "--json")
+    assert ended.code == 3
+    assert "keeps 90 % of clean up to 1.25 pixels at 32 px, not up to the floor of 1.3" in ended.err
+    assert list(json.loads(ended.out)["kept_levels"][f"{module}:by_contrast"]) == ["gaussian_blur"]
+    beyond = command(*blur, "--fail-under", "gaussian_blur@90%=70").refusal()
+    assert "none of the levels that were tested, 0 to 10 pixels at 32 px" in beyond
+    assert "write a share" in command(*blur, "--keep", "most").refusal()
 
 
 def test_a_named_network_equals_its_own_predictions(cells_folder: Path, tmp_path: Path) -> None:

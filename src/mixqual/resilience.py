@@ -1,7 +1,7 @@
 """The resilience of any classifier: how good it is on a folder of images as their quality falls."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
@@ -23,7 +23,7 @@ from mixqual.data import (
 )
 from mixqual.distortions import Distortion, distortion
 from mixqual.errors import StudyError
-from mixqual.evaluation import Bootstrap, Cube, OutputArray, grid_cells, sweep
+from mixqual.evaluation import Bootstrap, Cube, Keep, OutputArray, grid_cells, sweep
 from mixqual.evaluation.baselines import (
     ALEXNET_NAME,
     IMAGENET_C,
@@ -48,7 +48,7 @@ from mixqual.networks.classifiers import (
 )
 from mixqual.provenance import provenance
 from mixqual.report import level_key
-from mixqual.results import Scored, accuracy_tables
+from mixqual.results import Scored, accuracy_tables, kept_tables
 from mixqual.runtime import set_up_machine
 from mixqual.seeding import derive_seed
 from mixqual.study_file import make_table
@@ -70,6 +70,7 @@ def evaluate(
     imagenet_c: bool = False,
     baseline: str | Path | None = None,
     grayscale_noise: str = "sensor",
+    keep: Sequence[Keep] = (Keep(0.9),),
     seed: int = 0,
     batch_size: int = 64,
     on_error: str = "raise",
@@ -87,7 +88,8 @@ def evaluate(
     `distortions` are the paper's two unless given. `imagenet_c` adds its 15 corruptions at
     severities 1 to 5, and leaves out the paper's two. `baseline` is a JSON file of results of
     another model on the same images and distortions, or "alexnet" for ImageNet-C alone; with it the
-    results have corruption errors. `grayscale_noise` is as in the [data] table of a study. Raises
+    results have corruption errors. `grayscale_noise` is as in the [data] table of a study. `keep`
+    says how much accuracy is enough: results have the levels up to which that much is kept. Raises
     `DataError` if folder and model do not fit, `BackboneError` for an unusable model, `StudyError`
     for settings that do not fit.
     """
@@ -155,6 +157,7 @@ def evaluate(
     bootstrap = Bootstrap.draw(len(labels_N), 2000, derive_seed(seed, "bootstrap"))
     results["provenance"]["model"]["scores"] = measured.scores
     results |= accuracy_tables(scored, bootstrap)
+    results["kept_levels"] = kept_tables(scored, keep, bootstrap)
     results["metrics"] = {model: _by_level(measured, scored)}
     results["metric_info"] = {name: asdict(info) for name, info in METRICS.items()}
     if rates:

@@ -51,7 +51,9 @@ def test_seeds_and_their_spread() -> None:
     results["auc"]["mix"]["average"]["seeds"] = [0.71, 0.72, 0.73]
     text = "\n".join(auc_table(results).notes)
     assert "means over 3 trainings, with seeds 0, 1 and 2" in text
-    assert "0.710, 0.720, 0.730 (standard deviation 0.010)" in text
+    assert "0.710, 0.720, 0.730 (standard deviation 0.010; its 95 % interval over the 3" in text
+    del results["auc"]["mix"]["average"]["ci95_trainings"]  # results of an older version
+    assert "(standard deviation 0.010)." in "\n".join(auc_table(results).notes)
     assert "One training, with seed 0" in notes(seeds=1)
     assert "mean over" not in notes(seeds=1)
 

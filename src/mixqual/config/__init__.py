@@ -9,13 +9,17 @@ from mixqual.config.networks import (
     BackboneConfig,
     BaselineConfig,
     ExpertConfig,
-    Fractions,
-    GateConfig,
     SharingConfig,
-    TrainingConfig,
 )
-from mixqual.config.study import ClusterConfig, EvaluationConfig, RuntimeConfig, StudyConfig
+from mixqual.config.study import (
+    ClusterConfig,
+    EvaluationConfig,
+    RuntimeConfig,
+    StudyConfig,
+    with_recipe,
+)
 from mixqual.config.table import Table
+from mixqual.config.training import FitConfig, Fractions, GateConfig, TrainingConfig
 
 __all__ = [
     "BackboneConfig",
@@ -25,6 +29,7 @@ __all__ = [
     "DistortionConfig",
     "EvaluationConfig",
     "ExpertConfig",
+    "FitConfig",
     "Fractions",
     "GateConfig",
     "GrayscaleNoise",
@@ -36,4 +41,5 @@ __all__ = [
     "StudyConfig",
     "Table",
     "TrainingConfig",
+    "with_recipe",
 ]

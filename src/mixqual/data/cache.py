@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixqual.artifacts import read_json, refusing_full_disk, write_json
+from mixqual.data.contents import TABLE, hash_or_none, note_files, stamps_of
 from mixqual.data.file_facts import Memory, remembering, stamp_of
 from mixqual.data.headers import headers
 from mixqual.data.image_set import DecodedImages, ImageSet
@@ -30,7 +31,6 @@ from mixqual.progress import progress
 __all__ = ["DecodedImages", "ImageSet", "decode_images", "open_images"]
 
 _PIXELS = "images.npy"
-_TABLE = "images.json"
 _LISTED = 5  # unreadable files that an error names; it counts the rest
 
 
@@ -64,6 +64,7 @@ def decode_images(
     paths = (item.path for item in index.items)
     with refusing_full_disk(directory), many_files(), remembering(paths) as memory:
         directory.mkdir(parents=True, exist_ok=True)
+        stamps = stamps_of(index.items)
         items, channels, failed = _read_headers(index.items, workers, memory)
 
         def pixels(item: Item) -> tuple[NDArray[np.uint8], Content]:
@@ -76,12 +77,14 @@ def decode_images(
         shape = (size, size, channels)
         kept, hashes, damaged = _write_pixels(items, pixels, directory / _PIXELS, shape, workers)
         order = {item.id: position for position, item in enumerate(index.items)}
+        places = {item.id: item.path for item in index.items}
         failed = sorted(failed + damaged, key=lambda file: order[file.id])
         if failed and on_error == "raise":
             raise DataError(_explain(index, failed))
         _check_classes(index, kept, failed)
+        note_files(directory, stamps, {file.id: hash_or_none(places[file.id]) for file in failed})
         write_json(
-            directory / _TABLE,
+            directory / TABLE,
             {
                 "ids": [item.id for item in kept],
                 "labels": [item.label for item in kept],
@@ -101,7 +104,7 @@ def open_images(directory: Path, memory_budget_mb: int) -> DecodedImages:
 
     Either way the pixels are read-only. Raises `RunError` if the files are missing or damaged.
     """
-    table = read_json(directory / _TABLE)
+    table = read_json(directory / TABLE)
     path = directory / _PIXELS
     try:
         pixels_NHWC: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -125,7 +128,7 @@ def open_images(directory: Path, memory_budget_mb: int) -> DecodedImages:
     counts = {len(pixels_NHWC), len(images.ids), len(images.labels_N), len(images.splits)}
     counts |= {len(images.groups), len(images.file_hashes), len(images.pixel_hashes)}
     if pixels_NHWC.dtype != np.uint8 or pixels_NHWC.ndim != 4 or len(counts) > 1:
-        raise RunError(f"{path} does not fit {_TABLE}; delete {directory} and run again")
+        raise RunError(f"{path} does not fit {TABLE}; delete {directory} and run again")
     return images
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from mixqual.config import BackboneConfig
 from mixqual.errors import BackboneError, DataError
 from mixqual.networks.backbones import Classifier, load_backbone
+from mixqual.networks.heads import head_layers
 from mixqual.networks.input_scaling import DEFAULT, RAW, InputScaling, parse_scaling
 from mixqual.networks.model_files import ModelFile, is_model_file, read_model_file, with_batch
 from mixqual.runtime import place
@@ -78,6 +79,11 @@ def load_classifier(
         facts = {"format": "function", "preprocessing": "its own"}
         return LoadedClassifier(_import_function(model), size or DEFAULT_SIZE, facts=facts)
     backbone, own = load_backbone(BackboneConfig(name=model, weights=weights))
+    if not head_layers(backbone):
+        raise BackboneError(
+            f"model {model!r} gives features only, as it has no layer for classes; give weights of "
+            "a network that was trained with one as --weights"
+        )
     network = place(Classifier(backbone, own), device).eval()
     facts = {"format": "network", "preprocessing": str(InputScaling("its own", own.mean, own.std))}
     return LoadedClassifier(network, size or DEFAULT_SIZE, own.interpolation, facts)

@@ -48,7 +48,7 @@ class Degradation(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """What a mixture and each of its experts say of one degraded image."""
+    """What a mixture and each of its experts, or one network, say of one degraded image."""
 
     image_CHW: Floats
     """As the networks saw it, not clipped."""
