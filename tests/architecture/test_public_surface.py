@@ -55,7 +55,6 @@ TESTED_ELSEWHERE = {
     "deploy/run_mixture.py": "tests/deploy/test_export.py",
     "deploy/manifest.py": "tests/deploy/test_bundle.py",
     "distortions/keyed.py": "tests/distortions, by every random distortion",
-    "distortions/lookup.py": "tests/distortions/test_custom.py and test_distortion_base.py",
     "report/data_check.py": "tests/report/test_data_check_tables.py",
     "report/page/chart_tables.py": "tests/report/browser, which sorts every table of the page",
     "report/page/charts.py": "tests/report/page/test_render.py, as embedded in the page",
