@@ -1,7 +1,7 @@
 import pytest
 from report_samples import Results, sample_results
 
-from mixqual.report import headline
+from mixqual.report import headline, original_network
 
 START = "M_mix has an average AUC of 0.756 on 779 test images"
 
@@ -44,6 +44,19 @@ def test_a_gate_that_failed_is_told() -> None:
     assert headline(results) == f"{START}."
     results["gate"][2]["beats_constant"] = False
     assert headline(results) == f"{START}; but THE GATE HAS FAILED for seed 2."
+
+
+def test_the_original_network_is_the_one_that_results_name() -> None:
+    results = sample_results()
+    experts = results["experts"]
+    assert original_network({**results, "clean": experts[1]}) == experts[1]
+    assert original_network({**results, "clean": None}) == experts[0]  # all saw distortions
+    # Older ones: by whom errors are measured; before that, by its name, as all of them have it.
+    measured = {"mix": {"baseline": experts[2]}}
+    assert original_network({**results, "corruption_error": measured}) == experts[2]
+    old = {key: value for key, value in results.items() if key not in ("clean", "corruption_error")}
+    assert original_network(old) == "clean"
+    assert original_network({**old, "experts": ["sharp", "noise"]}) == "sharp"
 
 
 def test_studies_with_other_names() -> None:
