@@ -55,19 +55,13 @@ def score(
     del answers["best_expert"]
     measured: Measured = {}
     for cell in cube.cells:
-        p_EBK = cube.read(cell, experts)
-        w_BE = cube.arrays["gate"].read(cell)
-        true_BE = np.broadcast_to(true_weights[cell], w_BE.shape)
-        probabilities = {name: p_EBK[index] for index, name in enumerate(experts)}
-        probabilities |= {name: cube.arrays[name].read(cell) for name in baselines}
-        probabilities |= {
-            "avg": average(p_EBK),
-            "hardmix": hard_mix(p_EBK, w_BE),
-            "mix": mix(p_EBK, w_BE),
-        }
-        for name, values in probabilities.items():
-            measured.setdefault(name, []).append(measure(values, cube.labels_N))
-        scores = probabilities | {"max": maximum(p_EBK), "mix_true": mix(p_EBK, true_BE)}
+        scores = _deployed(cube, cell, experts, baselines)
+        for name, values in scores.items():
+            if name != "max":
+                measured.setdefault(name, []).append(measure(values, cube.labels_N))
+        p_EBK = np.stack([scores[name] for name in experts])
+        true_BE = np.broadcast_to(true_weights[cell], (len(cube.labels_N), len(experts)))
+        scores["mix_true"] = mix(p_EBK, true_BE)
         answered = {name: values.argmax(1) for name, values in scores.items()}
         right = {name: answer_N == cube.labels_N for name, answer_N in answered.items()}
         right["best_expert"] = max((right[name] for name in experts), key=np.sum)
@@ -80,6 +74,30 @@ def score(
         measured,
         {name: np.stack(values) for name, values in answers.items()},
     )
+
+
+def right_answers(cube: Cube, experts: Sequence[str], baselines: Sequence[str]) -> Correct:
+    """The same of single networks and ensembles alone, for images of which no more is asked."""
+    rows: dict[str, list[NDArray[np.bool_]]] = {}
+    for cell in cube.cells:
+        for name, values in _deployed(cube, cell, experts, baselines).items():
+            rows.setdefault(name, []).append(values.argmax(1) == cube.labels_N)
+    return {name: np.stack(values) for name, values in rows.items()}
+
+
+def _deployed(
+    cube: Cube, cell: Cell, experts: Sequence[str], baselines: Sequence[str]
+) -> dict[str, NDArray[np.floating]]:
+    """The scores of a cell by models that know of an image what a deployed one knows."""
+    p_EBK, w_BE = cube.read(cell, experts), cube.arrays["gate"].read(cell)
+    return {
+        **{name: p_EBK[index] for index, name in enumerate(experts)},
+        **{name: cube.arrays[name].read(cell) for name in baselines},
+        "avg": average(p_EBK),
+        "hardmix": hard_mix(p_EBK, w_BE),
+        "mix": mix(p_EBK, w_BE),
+        "max": maximum(p_EBK),
+    }
 
 
 def level_rows(cells: Sequence[Cell], distortion: str, levels: Sequence[float]) -> list[int]:
