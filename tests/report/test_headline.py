@@ -1,5 +1,5 @@
 import pytest
-from report_samples import Results, sample_results
+from report_samples import Results, recommending, sample_results
 
 from mixqual.report import headline
 
@@ -44,6 +44,11 @@ def test_a_gate_that_failed_is_told() -> None:
     assert headline(results) == f"{START}."
     results["gate"][2]["beats_constant"] = False
     assert headline(results) == f"{START}; but THE GATE HAS FAILED for seed 2."
+
+
+def test_what_to_ship_comes_first() -> None:
+    results = recommending(results_with())
+    assert headline(results) == f"{results['recommendation']['reason']} {START}."
 
 
 def test_studies_with_other_names() -> None:

@@ -119,7 +119,8 @@ def hardest_distortion(results: Results) -> str:
 def kept_accuracy(results: Results, distortion: str) -> list[Kept]:
     """What the original network, M_all if there is one, and M_mix keep at the middle level.
 
-    Last comes the one that is recommended, if any is, as M_mix's curves are those of its full mode.
+    Last comes the one that is recommended, if it is another than the original network; M_mix is in
+    its full mode here.
     """
     main = main_baseline(results)
     words = {original_network(results): "original network"}
@@ -127,7 +128,8 @@ def kept_accuracy(results: Results, distortion: str) -> list[Kept]:
         words[main] = "one network trained on everything"
     words["mix"] = "mixture"
     own = results.get("recommendation", {}).get("ship", "mix")
-    words[own] = words.pop(own, "recommended")
+    if own != original_network(results):
+        words[own] = words.pop(own, "recommended")
     levels = results["distortions"][distortion]["levels"]
     clean, middle = level_key(levels[0]), level_key(middle_level(results, distortion))
     curves = {model: results["accuracy"][model][distortion] for model in words}
