@@ -1,5 +1,5 @@
 import pytest
-from report_samples import Results, sample_results
+from report_samples import Results, recommending, sample_results
 
 from mixqual.report import headline, original_network
 
@@ -57,6 +57,11 @@ def test_the_original_network_is_the_one_that_results_name() -> None:
     old = {key: value for key, value in results.items() if key not in ("clean", "corruption_error")}
     assert original_network(old) == "clean"
     assert original_network({**old, "experts": ["sharp", "noise"]}) == "sharp"
+
+
+def test_what_to_ship_comes_first() -> None:
+    results = recommending(results_with())
+    assert headline(results) == f"{results['recommendation']['reason']} {START}."
 
 
 def test_studies_with_other_names() -> None:

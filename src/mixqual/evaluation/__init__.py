@@ -2,6 +2,7 @@
 
 from mixqual.confidence import Verdicts, with_temperature
 from mixqual.evaluation.calibration import find_verdicts, fit_temperature, risk_coverage
+from mixqual.evaluation.choice import Candidate, Interval, choose_candidate, pareto_front
 from mixqual.evaluation.confusion import confusion_matrix
 from mixqual.evaluation.corruption_error import ErrorRates, corruption_error_results
 from mixqual.evaluation.cost import Cost, count, count_parts, latency_ms
@@ -20,11 +21,13 @@ __all__ = [
     "METRICS",
     "AccuracyCurve",
     "Bootstrap",
+    "Candidate",
     "Cell",
     "Cost",
     "Cube",
     "DamagedArray",
     "ErrorRates",
+    "Interval",
     "Keep",
     "OutputArray",
     "Predicted",
@@ -32,6 +35,7 @@ __all__ = [
     "Verdicts",
     "auc",
     "auc_weights",
+    "choose_candidate",
     "confusion_matrix",
     "corruption_error_results",
     "count",
@@ -47,6 +51,7 @@ __all__ = [
     "kept_level",
     "latency_ms",
     "measure",
+    "pareto_front",
     "risk_coverage",
     "sweep",
     "with_temperature",
