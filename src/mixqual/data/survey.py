@@ -9,20 +9,17 @@ from mixqual.data.file_facts import Known, recalling, remembering, stamp_of
 from mixqual.data.image_set import DecodedImages, undecoded
 from mixqual.data.in_order import in_order
 from mixqual.data.index import ImageIndex, Item, LeftOut
-from mixqual.images import Content, Header, Unreadable, examine, many_files, read_header
+from mixqual.images import (
+    SUFFIXES_OF,
+    Content,
+    Header,
+    Unreadable,
+    examine,
+    many_files,
+    read_header,
+)
 from mixqual.progress import progress
 
-_SUFFIXES = {
-    "PNG": (".png",),
-    "JPEG": (".jpg", ".jpeg"),
-    "MPO": (".jpg", ".jpeg", ".mpo"),
-    "BMP": (".bmp", ".dib"),
-    "DIB": (".bmp", ".dib"),
-    "TIFF": (".tif", ".tiff"),
-    "WEBP": (".webp",),
-    "GIF": (".gif",),
-    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
-}
 _KINDS = {"P": "palette", "PA": "palette", "CMYK": "cmyk"}
 
 
@@ -58,7 +55,7 @@ class Survey:
         self.kinds["exif_turned"] += content.turned
         self.kinds["animated"] += header.animated
         suffix = os.path.splitext(item.id)[1].lower()
-        if suffix and suffix not in _SUFFIXES.get(header.format, (suffix,)):
+        if suffix and suffix not in SUFFIXES_OF.get(header.format, (suffix,)):
             self.wrong_suffixes.append(LeftOut(item.id, f"holds {header.format}"))
 
     def undecoded(self, index: ImageIndex) -> DecodedImages:
