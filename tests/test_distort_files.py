@@ -213,7 +213,7 @@ def test_the_neighbours_of_a_single_original_are_kept(tmp_path: Path) -> None:
     assert mixqual.distort(folder / "a.jpg", folder / "b.png", [BLUR]) == (1, [])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     steps=st.lists(
         st.tuples(

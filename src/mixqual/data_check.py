@@ -17,6 +17,7 @@ from mixqual.data import DecodedImages, Leak, find_leaks, index_images, make_spl
 from mixqual.data.files import OTHER_FORMAT
 from mixqual.data.index import SPLITS
 from mixqual.data.survey import Survey, survey
+from mixqual.data.unused_bits import unused_bits
 from mixqual.errors import DataError
 from mixqual.study_file import load_study_config, make_table
 
@@ -68,7 +69,8 @@ def check_data(data: DataConfig, split: SplitConfig | None = None) -> dict[str, 
     }
     report["balance"] = _balance(report["classes"])
     report["problems"] = [*_problems(report, leaks), *([fault] if fault else [])]
-    report["warnings"] = _warnings(report, data.size)
+    unused = unused_bits(found.spare_bits)
+    report["warnings"] = [*_warnings(report, data.size), *([unused] if unused else [])]
     return report
 
 

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -47,6 +48,8 @@ TRAINING_PACKAGES = {
 
 def main() -> None:
     """Run the command; a mistake of the user's is one line on standard error and exit code 2."""
+    # Of oddities that Pillow can read past; what it cannot is an error with a reason.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         app()
     except MixqualError as error:

@@ -40,6 +40,8 @@ class Survey:
     """How many images are gray, colour and so on, each image once; and how many are odd in each of
     several ways."""
     wrong_suffixes: list[LeftOut] = field(default_factory=list)
+    spare_bits: list[int] = field(default_factory=list)
+    """Of each image of 16 bits."""
 
     def add(self, item: Item, header: Header, content: Content) -> None:
         """Count one image."""
@@ -54,6 +56,8 @@ class Survey:
         self.kinds["transparent"] += header.transparent
         self.kinds["exif_turned"] += content.turned
         self.kinds["animated"] += header.animated
+        if content.spare_bits is not None:
+            self.spare_bits.append(content.spare_bits)
         suffix = os.path.splitext(item.id)[1].lower()
         if suffix and suffix not in SUFFIXES_OF.get(header.format, (suffix,)):
             self.wrong_suffixes.append(LeftOut(item.id, f"holds {header.format}"))
