@@ -69,7 +69,9 @@ def test_numbers_are_in_numeric_order_and_text_is_not(folder: Path) -> None:
     assert manifest(write(folder, f"{text}\na/3.png,x")).classes == ("-1", "10", "9", "x")
 
 
-@given(st.lists(st.integers(-999, 999), min_size=2, max_size=8, unique=True), st.data())
+@given(
+    numbers=st.lists(st.integers(-999, 999), min_size=2, max_size=8, unique=True), data=st.data()
+)
 def test_whole_numbers_written_as_fractions_are_the_same_numbers(
     numbers: list[int], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -109,9 +111,7 @@ def test_paths_of_windows_and_of_other_forms_of_unicode(tmp_path: Path) -> None:
 
 def test_missing_files_of_windows(folder: Path) -> None:
     table = write(folder, "path,label\nC:\\cats\\1.png,a\nb/0.png,b\n")
-    with pytest.raises(
-        DataError, match=r"are no files; write / for each backslash, put them there"
-    ):
+    with pytest.raises(DataError, match=r"are no files; write / for each backslash, put them"):
         manifest(table)
 
 

@@ -50,8 +50,8 @@ def test_a_warning_says_what_is_left_and_what_to_do(
     index = folder(tmp_path / "set")
     expected = (
         f"4 images have 16 bits, of which they use the lower {bits} only (no number is past {most} "
-        f"of 65535), as from a camera of {bits} bits: all are dark, and {levels} of 256 gray levels "
-        f"are left of them; multiply their numbers by {2 ** (16 - bits)} and save them anew"
+        f"of 65535), as from a camera of {bits} bits: all are dark, and {levels} of 256 gray "
+        f"levels are left of them; multiply their numbers by {2 ** (16 - bits)} and save them anew"
     )
     config = DataConfig(source="folder", path=str(tmp_path / "set"), size=16)
     assert expected in check_data(config)["warnings"]
