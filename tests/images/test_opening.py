@@ -61,21 +61,30 @@ def _chunks(*, broken: bytes = b"") -> bytes:
 
 
 REFUSED = {
-    "a.avif": (lambda: encode(rgb(), "AVIF"), "^an AVIF file, a format that is not read; save it"),
-    "a.jp2": (lambda: encode(rgb(), "JPEG2000"), "^a JPEG 2000 file, .* not read; save it as PNG"),
-    "a.ico": (lambda: encode(rgb(), "ICO"), "^an icon file, a format that is not read"),
-    "a.eps": (lambda: encode(rgb(), "EPS"), "^a PostScript file, a format that is not read"),
-    "a.pdf": (lambda: encode(rgb(), "PDF"), "^a PDF file, a format that is not read"),
-    "a.heic": (lambda: b"\0\0\0\x18ftypheic" + bytes(99), "^a HEIF file, a format that is not"),
+    "a.avif": (lambda: encode(rgb(), "AVIF"), "^not .* known format, but an AVIF file; save it as"),
+    "a.jp2": (
+        lambda: encode(rgb(), "JPEG2000"),
+        "known format, but a JPEG 2000 file; save it as PNG",
+    ),
+    "a.ico": (lambda: encode(rgb(), "ICO"), "known format, but an icon file; save it"),
+    "a.eps": (lambda: encode(rgb(), "EPS"), "format, but a PostScript file; save it"),
+    "a.pdf": (lambda: encode(rgb(), "PDF"), "known format, but a PDF file; save it"),
+    "a.heic": (lambda: b"\0\0\0\x18ftypheic" + bytes(99), "format, but a HEIF file; save it"),
     "phys.png": (lambda: _chunks(broken=b"pHYs"), "^a damaged PNG file, .*checksum in b'pHYs'"),
     "ihdr.png": (lambda: _chunks(broken=b"IHDR"), "^a damaged PNG file, .*checksum in b'IHDR'"),
     "cut.jpg": (lambda: encode(rgb(), "JPEG")[:100], "^damaged .Truncated File Read"),
     "cut.gif": (lambda: encode(rgb(), "GIF")[:9], "^a damaged GIF file"),
     "cut.webp": (lambda: encode(rgb(), "WEBP")[:19], "^damaged "),
     "cut.tif": (lambda: encode(rgb(), "TIFF")[:60], "^a damaged TIFF file"),
-    "page.jpg": (lambda: b"<!DOCTYPE html><title>404</title>", "^a page of HTML, not an image$"),
-    "._a.jpg": (lambda: b"\0\5\x16\7\0\2\0\0Mac OS X", "^what macOS keeps beside a file, not an"),
-    "lfs.png": (lambda: b"version https://git-lfs.github.com/spec/v1\n", "^a pointer of Git LFS"),
+    "page.jpg": (lambda: b"<!DOCTYPE html><title>404</title>", "known format, but a page of HTML$"),
+    "._a.jpg": (
+        lambda: b"\0\5\x16\7\0\2\0\0Mac OS X",
+        "format, but what macOS keeps beside a file$",
+    ),
+    "lfs.png": (
+        lambda: b"version https://git-lfs.github.com/spec/v1\n",
+        "but a pointer of Git LFS$",
+    ),
     "words.png": (lambda: b"words", "^not an image in a known format$"),
 }
 
