@@ -10,9 +10,19 @@ from pathlib import Path
 
 from mixqual.data.index import Item, LeftOut
 from mixqual.errors import DataError
+from mixqual.images import SUFFIXES_OF
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
+SUFFIXES = tuple(dict.fromkeys(suffix for each in SUFFIXES_OF.values() for suffix in each))
 """File name endings, in either case, of what counts as an image."""
+
+_NOT_READ = (
+    *(".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".jpx", ".jxr", ".tga", ".exr", ".hdr"),
+    *(".psd", ".dcm", ".fits", ".pfm", ".pam"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw"),
+)
+"""Endings of images in formats that are not read."""
+OTHER_FORMAT = "an image in a format that is not read; save it as PNG, JPEG or WebP"
+"""The reason to leave such a file out."""
 
 
 def list_images(
@@ -90,11 +100,17 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def refuse(file: Path) -> str:
     """Return why a file is no candidate for decoding, or an empty string."""
-    if os.path.splitext(file)[1].lower() not in SUFFIXES:
-        return "not an image by its suffix"
+    if not has_suffix(file):
+        other = os.path.splitext(file)[1].lower() in _NOT_READ
+        return OTHER_FORMAT if other else "not an image by its suffix"
     if not os.path.isfile(file):
         return "a broken link" if os.path.islink(file) else "not a regular file"
     return "" if _is_text(file.name) else "the file's name is not valid UTF-8"
+
+
+def has_suffix(file: Path) -> bool:
+    """Whether a file is named as an image."""
+    return os.path.splitext(file)[1].lower() in SUFFIXES
 
 
 def outside(root: Path, file: Path) -> LeftOut:
