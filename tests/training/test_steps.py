@@ -70,7 +70,7 @@ def task() -> Task:
 
 def run(network: nn.Module, folder: Path, config: TrainingConfig = CONFIG) -> Fitted:
     folder.mkdir(exist_ok=True)
-    return fit(network, [], task(), config, Accelerator(cpu=True), folder, patience=9)
+    return fit(network, [], task(), config, Accelerator(cpu=True), folder)
 
 
 def test_halves_train_what_the_whole_batch_does(

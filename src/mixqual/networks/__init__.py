@@ -13,7 +13,7 @@ from mixqual.networks.backbones import (
 from mixqual.networks.conditional import conditional_forward, passing_weights, weighted_forward
 from mixqual.networks.first_stages import FirstStages
 from mixqual.networks.folding import fold_batch_norms
-from mixqual.networks.gate import Gate
+from mixqual.networks.gate import Gate, SoleGate
 from mixqual.networks.mixture import BranchedClassifier, Mixture
 from mixqual.networks.preprocessing import Preprocessing
 from mixqual.networks.sharing import Parts, Sharing, Stages, stages_of
@@ -27,6 +27,7 @@ __all__ = [
     "Parts",
     "Preprocessing",
     "Sharing",
+    "SoleGate",
     "Stages",
     "backbone_preprocessing",
     "blank_classifier",

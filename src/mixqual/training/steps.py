@@ -37,14 +37,7 @@ def in_precision(network: nn.Module, precision: str, device: torch.device) -> Fo
 def share(task: Task, accelerator: Accelerator, batch: Batch) -> tuple[Tensor, Tensor]:
     """What a process takes of the one global batch, whose draws are the same for any number."""
     own = slice(accelerator.process_index, None, accelerator.num_processes)
-    return prepared(
-        task,
-        task.train,
-        batch.positions_B[own],
-        batch.assignment.part(own),
-        batch.seed,
-        accelerator.device,
-    )
+    return prepared(task, task.train, batch.part(own), accelerator.device)
 
 
 def take_step(
