@@ -115,11 +115,10 @@ def test_a_network_is_judged_by_the_cross_entropy_under_its_own_distortions(
 @pytest.mark.parametrize("name", SHARES)
 def test_the_images_of_a_batch_are_what_its_shares_say(opened: Opened, name: str) -> None:
     """Blurred by SciPy, noisy by as much as their level says, or untouched: so many of each."""
-    task = stages.classification_task(opened.bench, opened.sets, name, name, 0)
+    training = opened.bench.plan.config.training_of(name)
+    task = stages.classification_task(opened.bench, opened.sets, name, name, training, 0)
     for batch in list(batches(task, 8, 0, epoch=0))[:3]:
-        shown_BCHW, labels_B = prepared(
-            task, task.train, batch.positions_B, batch.assignment, batch.seed, torch.device("cpu")
-        )
+        shown_BCHW, labels_B = prepared(task, task.train, batch, torch.device("cpu"))
         plain_BCHW, expected_B = opened.sets["train"].batch(batch.positions_B)
         assert labels_B.tolist() == expected_B.tolist()
         found = dict.fromkeys(("", NOISE, BLUR), 0)
