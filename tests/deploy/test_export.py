@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from finished_runs import Run
+from finished_runs import Run, run_study_file
+from small_elpv import with_trees, write_study
 from torch import Tensor
 from trees_by_hand import Opened, distorted, experts_of, mixed, open_run, saved
 
@@ -69,6 +70,10 @@ def test_trees_answer_like_their_whole_networks(
     tree_run: Run, opened: Opened, tmp_path: Path, model: str
 ) -> None:
     predictor = mixqual.load(mixqual.export(tree_run.out, tmp_path / "tree", model=model).path)
+    check_tree(tree_run, opened, predictor, model)
+
+
+def check_tree(run: Run, opened: Opened, predictor: Predictor, model: str) -> None:
     tree = opened.trees[model]
     gate = untrained_gate(opened.bench, 0)
     gate.load_state_dict(saved(opened, "gate", tree.gate_key(0)))
@@ -77,10 +82,31 @@ def test_trees_answer_like_their_whole_networks(
         with torch.inference_mode():
             weights_BE = gate(images_BCHW)
         expected_BK = mixed(experts_of(opened, tree), TREES[model], images_BCHW, weights_BE)
-        honest_BK = (expected_BK.log() / told_of(tree_run, model)["temperature"]).softmax(1)
+        honest_BK = (expected_BK.log() / told_of(run, model)["temperature"]).softmax(1)
         p_BK, w_BE = answers(predictor, images_BCHW)
         np.testing.assert_allclose(p_BK, honest_BK.numpy(), atol=1e-4)
         np.testing.assert_allclose(w_BE, weights_BE.numpy(), atol=1e-4)
+
+
+def test_the_clean_expert_may_have_any_name_and_place(tmp_path: Path, cells_folder: Path) -> None:
+    """Listed last, under another name, behind one that is called clean."""
+    tree = '\n[[sharing]]\nfrom = "blocks.2"\n'
+    changes = [
+        ("[experts.clean]\n", ""),
+        ("[experts.noise]", "[experts.clean]"),
+        ("[baselines.all]", "[experts.sharp]\n\n[baselines.all]"),
+        with_trees(tree),
+    ]
+    run = run_study_file(write_study(tmp_path / "s.toml", cells_folder, *changes), tmp_path / "out")
+    assert run.results["experts"] == ["clean", "blur", "sharp"]
+    assert run.results["clean"] == "sharp"
+    assert "of M_sharp (95 % interval" in mixqual.report.headline(run.results)
+    opened = open_run(run.study, run.out)
+    for model in ("inverted_blocks.2", "mix"):
+        exported = mixqual.export(run.out, tmp_path / model, model=model)
+        assert exported.manifest.clean == "sharp"
+    predictor = mixqual.load(tmp_path / "inverted_blocks.2.mixqual")
+    check_tree(run, opened, predictor, "inverted_blocks.2")
 
 
 def test_the_manifest_tells_what_the_results_do(tree_run: Run, tmp_path: Path) -> None:
