@@ -16,11 +16,13 @@ def evaluate(
     model: Annotated[
         str,
         typer.Argument(
-            help="A torchvision or timm name, module:function, or a file of ONNX, TorchScript or "
-            "torch.export."
+            help="A torchvision or timm name, module:function, a file of `mixqual export`, or "
+            "another of ONNX, TorchScript or torch.export."
         ),
     ],
-    data: Annotated[Path, typer.Option(help="A folder of class/image.")],
+    data: Annotated[
+        Path, typer.Option(help="A folder of class/image, or of train, val and test with these.")
+    ],
     weights: Annotated[
         str, typer.Option(help='"default", "packaged", "random", or a weights file.')
     ] = "default",
@@ -33,6 +35,17 @@ def evaluate(
             help='What a model file expects: "raw" (0 to 255), "unit" (0 to 1), "imagenet", or '
             "MEAN,STD."
         ),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            help="The class of each output, for a model that does not say: names with commas, a "
+            'file of one a line, or the folders in "text" or "numeric" order.'
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help='Of a folder of splits: "test", "val", "train" or "all"; test without.'),
     ] = None,
     distortion: Annotated[
         list[str] | None,
@@ -63,6 +76,7 @@ def evaluate(
     from mixqual.config import RuntimeConfig
     from mixqual.distort_files import parse_steps
     from mixqual.imagenet_c import NAMES
+    from mixqual.networks.class_order import parse_classes
     from mixqual.report import (
         check_figure_path,
         check_floors,
@@ -92,6 +106,8 @@ def evaluate(
         weights=weights,
         size=size,
         preprocessing=preprocessing,
+        classes=None if classes is None else parse_classes(classes),
+        split=split,
         distortions=distortions,
         imagenet_c=imagenet_c,
         baseline=baseline,
@@ -105,6 +121,8 @@ def evaluate(
         draw_resilience(results, figure)
     if as_json:
         print(json.dumps(results, indent=2))
+        for doubt in results["doubts"]:  # which the table shows itself
+            print(f"warning: {doubt}", file=sys.stderr)
     else:
         console = Console()
         for table in (resilience_table(results), corruption_table(results)):

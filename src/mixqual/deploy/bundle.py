@@ -20,6 +20,7 @@ from mixqual.errors import BundleError
 
 _CHECKSUMS, _MANIFEST, _WEIGHTS = "checksums.json", "manifest.json", "weights.safetensors"
 _MOST_BYTES = {_CHECKSUMS: 2**16, _MANIFEST: 2**26, _WEIGHTS: 2**36}
+_SUFFIX = ".mixqual"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a date of writing would make equal bundles differ
 
 
@@ -65,6 +66,17 @@ def read_bundle(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
     check_parts(path, told, parts)
     manifest = from_json(path, _MANIFEST, Manifest, parts[_MANIFEST])
     return manifest, _read_weights(path, parts[_WEIGHTS])
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether a file is one by its name's ending, or by its members; it need not be sound."""
+    if path.suffix.lower() == _SUFFIX:
+        return True
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return set(_MOST_BYTES) <= set(archive.namelist())
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+        return False
 
 
 def _check_members(path: Path, archive: zipfile.ZipFile) -> None:

@@ -118,6 +118,27 @@ def read_onnx_file(path: Path) -> OnnxFile:
     return OnnxFile(manifest, from_json(path, _FACTS, Facts, metadata[_FACTS]), content)
 
 
+def is_exported_onnx(path: Path) -> bool:
+    """Whether an ONNX file carries metadata of `mixqual export`; it need not be sound."""
+    try:
+        if not path.is_file() or path.stat().st_size > MOST_BYTES:
+            return False
+        content = path.read_bytes()
+        return any(
+            _key_of(content[start:stop]).startswith(_PREFIX.encode())
+            for number, _, start, stop in fields(content)
+            if number == _METADATA
+        )
+    except (OSError, ValueError, IndexError):  # a reader of ONNX says why
+        return False
+
+
+def _key_of(entry: bytes) -> bytes:
+    return next(
+        (entry[first:last] for field, _, first, last in fields(entry) if field == _KEY), b""
+    )
+
+
 def _parted(content: bytes) -> tuple[bytes, dict[str, bytes]]:
     """The graph, and the metadata behind it; raises `IndexError` or `ValueError` if damaged."""
     metadata: dict[str, bytes] = {}

@@ -1,5 +1,6 @@
 """Backbones by name from torchvision and timm, with their weights and their preprocessing."""
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any, final
@@ -17,6 +18,8 @@ from mixqual.networks.preprocessing import Preprocessing
 
 # The weights that the demo extra brings; they fit this network only.
 _PACKAGED_NAME = "tf_efficientnet_lite0"
+_HUB = re.compile("hf[-_]hub:(?=timm$)")
+"""Where timm's own networks lie: its name of one there is that of the network behind it."""
 
 
 @final
@@ -103,6 +106,7 @@ def check_backbone(config: BackboneConfig, size: int) -> None:
 def find_backbone(name: str) -> tuple[str, str]:
     """Return (library, model name); a bare name that both libraries have means torchvision's."""
     prefix, _, bare = name.rpartition("/")
+    prefix = _HUB.sub("", prefix)
     in_torchvision = bare in torchvision.models.list_models(module=torchvision.models)
     in_timm = timm.is_model(bare)
     if in_torchvision and prefix in ("", "torchvision"):
