@@ -73,7 +73,7 @@ channels = st.tuples(*[st.floats(0.2, 0.8)] * 3)
 
 
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     st.permutations(NAMES),

@@ -41,7 +41,7 @@ NUMBERED = [str(number) for number in range(12)]
 def test_numbers_whose_order_is_another_need_one_that_is_said(form: str) -> None:
     """In plain text 10 and 11 come before 2, and so their outputs do, or do not."""
     folders = sorted(form.format(number) for number in range(12))
-    with pytest.raises(DataError, match="class folders are numbered.*which is that of the model"):
+    with pytest.raises(DataError, match=r"class folders are numbered.*which is that of the mod"):
         order_classes(folders, 12)
     by_number = order_classes(folders, 12, given="numeric")
     assert [folders[place] for place in np.argsort(by_number.output_of_each)] == [

@@ -115,11 +115,11 @@ def _by_name(
     if strangers:
         present = {_plain(name) for name in folders}
         missing = [name for name in names if _plain(name) not in present]
-        rest = f" (without a folder: {_some(missing)})" if missing else ""
+        rest = f" (without a folder: {_some(missing)})" if 0 < len(missing) < len(names) else ""
         raise DataError(
             f"these folders are no classes of the model: {_some(strangers)}; its classes are "
             f"{_some(names)}{rest}; rename the folders, or give all {outputs} names that they "
-            "have, in the order of the outputs, by --classes"
+            "have, in the order of the outputs, by --classes, or take a model of these classes"
         )
     found = np.array([position[_plain(name)] for name in folders], dtype=np.int64)
     return ClassOrder(found, in_words, by_position=False)
