@@ -18,13 +18,14 @@ from mixqual.data import (
     ImageSet,
     choose_split,
     decode_images,
+    has_gray_noise,
     index_images,
     open_images,
 )
 from mixqual.deploy.exported_classifier import load_exported
 from mixqual.distortions import Distortion, distortion
 from mixqual.errors import StudyError
-from mixqual.evaluation import CLEAN_CELL, Bootstrap, Cube, OutputArray, grid_cells, sweep
+from mixqual.evaluation import CLEAN_CELL, Bootstrap, Cube, Keep, OutputArray, grid_cells, sweep
 from mixqual.evaluation.baselines import (
     ALEXNET_NAME,
     IMAGENET_C,
@@ -40,7 +41,7 @@ from mixqual.evaluation.metrics import METRICS
 from mixqual.evaluation.severities import Severities
 from mixqual.fusion import level_rows
 from mixqual.imagenet_c import CORRUPTIONS, NAMES, SEVERITIES, at_size, corruption
-from mixqual.level_grids import checked_distortion, grid_facts, level_grid
+from mixqual.level_grids import checked_distortion, grid_facts, level_grid, with_gray_noise
 from mixqual.networks.class_order import ClassOrder, order_classes
 from mixqual.networks.classifiers import (
     DEFAULT_SIZE,
@@ -50,7 +51,7 @@ from mixqual.networks.classifiers import (
 )
 from mixqual.provenance import provenance
 from mixqual.report import level_key
-from mixqual.results import Scored, accuracy_tables
+from mixqual.results import Scored, accuracy_tables, kept_tables
 from mixqual.runtime import set_up_machine
 from mixqual.seeding import derive_seed
 from mixqual.study_file import make_table
@@ -73,6 +74,8 @@ def evaluate(
     distortions: Mapping[str, DistortionConfig] | None = None,
     imagenet_c: bool = False,
     baseline: str | Path | None = None,
+    grayscale_noise: str = "sensor",
+    keep: Sequence[Keep] = (Keep(0.9),),
     seed: int = 0,
     batch_size: int = 64,
     on_error: str = "raise",
@@ -96,9 +99,10 @@ def evaluate(
     `distortions` are the paper's two unless given. `imagenet_c` adds its 15 corruptions at
     severities 1 to 5, and leaves out the paper's two. `baseline` is a JSON file of results of
     another model on the same images and distortions, or "alexnet" for ImageNet-C alone; with it the
-    results have corruption errors. Raises `DataError` if folder and model do not fit,
-    `BackboneError` or `BundleError` for an unusable model, `StudyError` for settings that do not
-    fit.
+    results have corruption errors. `grayscale_noise` is as in the [data] table of a study. `keep`
+    says how much accuracy is enough: results have the levels up to which that much is kept. Raises
+    `DataError` if folder and model do not fit, `BackboneError` or `BundleError` for an unusable
+    model, `StudyError` for settings that do not fit.
     """
     runtime = runtime or RuntimeConfig()
     machine = set_up_machine(runtime)
@@ -106,16 +110,16 @@ def evaluate(
     if distortions is None:
         distortions = {} if imagenet_c else PAPER_DISTORTIONS
     # Mistakes come to light before a model is loaded, though only its file may know the size.
-    _grids(distortions, imagenet_c, likely := size or DEFAULT_SIZE)
+    _grids(distortions, imagenet_c, likely := size or DEFAULT_SIZE, gray=False)
     earlier = None if baseline in (None, ALEXNET_NAME) else read_baseline(Path(str(baseline)))
     given = {"source": "folder", "path": str(folder), "size": likely, "on_error": on_error}
-    data = make_table(DataConfig, "evaluate", **given)
+    data = make_table(DataConfig, "evaluate", **given, grayscale_noise=grayscale_noise)
     # Before the model, whose weights may have to be fetched.
     chosen = choose_split(index_images(data), split)
     loaded = _load(model, weights, size, preprocessing, machine.device)
     outputs = count_outputs(loaded, model, machine.device)
     order = order_classes(chosen.index.classes, outputs, loaded.classes, classes)
-    grids = _grids(distortions, imagenet_c, loaded.size)
+    grids = _grids(distortions, imagenet_c, loaded.size, has_gray_noise(data, chosen.index))
     levels = {name: grid.levels for name, grid in grids.items()}
     cells = grid_cells(levels, {})
     with tempfile.TemporaryDirectory(prefix="mixqual-") as scratch:
@@ -167,6 +171,7 @@ def evaluate(
     bootstrap = Bootstrap.draw(len(labels_N), 2000, derive_seed(seed, "bootstrap"))
     results["provenance"]["model"]["scores"] = measured.scores
     results |= accuracy_tables(scored, bootstrap)
+    results["kept_levels"] = kept_tables(scored, keep, bootstrap)
     results["metrics"] = {model: _by_level(measured, scored)}
     results["metric_info"] = {name: asdict(info) for name, info in METRICS.items()}
     if rates:
@@ -198,15 +203,16 @@ class _Grid:
 
 
 def _grids(
-    distortions: Mapping[str, DistortionConfig], imagenet_c: bool, size: int
+    distortions: Mapping[str, DistortionConfig], imagenet_c: bool, size: int, gray: bool
 ) -> dict[str, _Grid]:
     """What to sweep over; raises `StudyError` if that is unknown, nothing, or one name twice."""
     grids = {}
-    for name, settings in distortions.items():
+    tables = with_gray_noise(distortions) if gray else distortions
+    for name, settings in tables.items():
         kind = checked_distortion(name, settings, size)
         levels = level_grid(kind, settings, size)
         grids[name] = _Grid(kind, levels, grid_facts(name, settings, kind, levels))
-    benchmark = _imagenet_c(size) if imagenet_c else {}
+    benchmark = _imagenet_c(size, gray) if imagenet_c else {}
     for name in grids.keys() & benchmark.keys():
         raise StudyError(
             f"{name} is asked for both by itself and by ImageNet-C; evaluate one after the other"
@@ -217,13 +223,15 @@ def _grids(
     return grids
 
 
-def _imagenet_c(size: int) -> dict[str, _Grid]:
+def _imagenet_c(size: int, gray: bool) -> dict[str, _Grid]:
     """The corruptions of ImageNet-C; lengths in pixels are scaled as those of other grids are."""
     grids = {}
     for name in NAMES:
-        kind = Severities(name, [at_size(name, severity, size) for severity in SEVERITIES])
+        kind = Severities(
+            name, [at_size(name, severity, size, gray=gray) for severity in SEVERITIES]
+        )
         steps = [
-            asdict(corruption(name, severity)) | {"level": round(level, 6)}
+            asdict(corruption(name, severity, gray=gray)) | {"level": round(level, 6)}
             for severity, (_, level) in zip(SEVERITIES, kind.steps, strict=True)
         ]
         levels = (0.0, *map(float, SEVERITIES))

@@ -91,6 +91,7 @@ def test_the_manifest_tells_what_the_results_do(tree_run: Run, tmp_path: Path) -
         manifest.auc["inverted_blocks.2"] == (results["auc"]["inverted_blocks.2"]["average"]["auc"])
     )
     assert manifest.distortions.keys() == results["distortions"].keys()
+    assert manifest.gray_noise  # the cells are grayscale files
     noise = manifest.distortions["gaussian_noise"]
     assert list(noise.levels) == results["distortions"]["gaussian_noise"]["levels"]
     rows = results["weights"]["gaussian_noise"].values()

@@ -74,8 +74,29 @@ def test_exif_counts_as_in_training() -> None:
         (np.full((4, 4), np.nan), "must lie in 0...255"),
         (torch.full((3, 4, 4), -1), "must lie in 0...255"),
         (np.full((4, 4), "x"), "numbers in 0...255, not <U1"),
+        (np.full((4, 4), 0.5), r"span 0\.5\.\.\.0\.5, as if 1 were white; multiply them by 255"),
+        (torch.eye(4)[None], "span 0...1, as if 1 were white; multiply them by 255"),
+        (Image.new("F", (4, 4), 0.5), "floating-point pixels have no known range"),
     ],
 )
 def test_what_is_no_image_is_refused(source: Source, message: str) -> None:
     with pytest.raises(DataError, match=message):
         pixels_of(source, SIZE, FILTER)
+
+
+@pytest.mark.parametrize(
+    "source", [np.zeros((40, 40), np.float32), np.ones((40, 40), np.uint8), np.full((40, 40), 1.01)]
+)
+def test_dark_images_on_the_right_scale_are_taken(source: Source) -> None:
+    assert pixels_of(source, SIZE, FILTER).max() <= 1
+
+
+def test_an_opened_image_gives_the_pixels_of_its_path(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(cell(0, 0, 48)).save(tmp_path / "turned.jpg", quality=95, exif=exif)
+    Image.fromarray(cell(1, 0, 48).astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    for name in ("turned.jpg", "deep.png"):
+        with Image.open(tmp_path / name) as opened:
+            found = pixels_of(opened, SIZE, FILTER)
+        np.testing.assert_array_equal(found, pixels_of(tmp_path / name, SIZE, FILTER))

@@ -19,6 +19,7 @@ from running import bomb, counts, error, form, png, running
 
 import mixqual
 from mixqual.deploy import Predictor
+from mixqual.deploy.bundle import read_bundle, write_bundle
 from mixqual.deploy.inputs import pixels_of
 
 KEY = "correct horse"
@@ -259,6 +260,19 @@ class TestExplore:
         with Image.open(io.BytesIO(_content(noisy["image"]))) as image:
             noise_HWC = np.array(image).astype(np.float64) - 128
         assert noise_HWC.std() == pytest.approx(20, rel=0.06)  # of 3072 numbers
+
+    def test_noise_is_gray_where_the_study_had_it(
+        self, random_bundle: Path, tmp_path: Path
+    ) -> None:
+        manifest, tensors = read_bundle(random_bundle)
+        bundle = tmp_path / "gray.mixqual"
+        write_bundle(bundle, manifest.model_copy(update={"gray_noise": True}), tensors)
+        with running(bundle) as client:
+            found = client.post("/explore?noise=20", files=form(png())).json()
+        with Image.open(io.BytesIO(_content(found["image"]))) as image:
+            shown_HWC = np.array(image)
+        np.testing.assert_array_equal(shown_HWC, np.repeat(shown_HWC[..., :1], 3, axis=2))
+        assert not np.array_equal(shown_HWC, pixels_of(png(), 32, "bicubic"))
 
     def test_the_seed_decides(self, client: httpx.Client) -> None:
         images = [

@@ -1,5 +1,6 @@
 """The command itself: what all its commands share."""
 
+import errno
 import importlib.metadata
 import sys
 from typing import Annotated
@@ -8,6 +9,7 @@ import typer
 from rich.console import Console
 
 from mixqual.errors import MixqualError
+from mixqual.file_names import printable
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,6 +46,12 @@ TRAINING_PACKAGES = {
 }
 """What the train extra of pyproject.toml brings."""
 
+_OF_PLACES = (
+    *(errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOSPC),
+    *(errno.ENOTDIR, errno.EPERM, errno.EROFS),
+)
+"""What an operating system says of a path that a user has named, wherever it is come upon first."""
+
 
 def main() -> None:
     """Run the command; a mistake of the user's is one line on standard error and exit code 2."""
@@ -51,6 +59,12 @@ def main() -> None:
         app()
     except MixqualError as error:
         Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False, highlight=False)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in _OF_PLACES or error.filename is None:
+            raise
+        name = printable(str(error.filename))
+        print(f"error: {name}: {error.strerror}; give another place", file=sys.stderr)
         sys.exit(2)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]

@@ -61,10 +61,23 @@ def evaluate(
     ] = None,
     fail_under: Annotated[
         list[str] | None,
-        typer.Option(help="Exit code 3 below this AUC: gaussian_blur=0.6, average=, clean=."),
+        typer.Option(
+            help="Exit code 3 below this AUC (gaussian_blur=0.6, average=, clean=), or if accuracy "
+            "is not kept up to this level (gaussian_blur@90%=4)."
+        ),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Say up to which level this much is kept: 90% of the accuracy on clean images, "
+            "which is the default, or an accuracy, 0.8; repeatable."
+        ),
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write every metric here.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Draw the curves here: .svg, .png.")] = None,
+    grayscale_noise: Annotated[
+        str, typer.Option(help='Of grayscale files: as one "sensor" has it, or "independent".')
+    ] = "sensor",
     backend: Annotated[
         str, typer.Option(help='"auto", "eager", "compiled" or "onnxruntime", for named networks.')
     ] = "auto",
@@ -76,12 +89,15 @@ def evaluate(
     from mixqual.config import RuntimeConfig
     from mixqual.distort_files import parse_steps
     from mixqual.imagenet_c import NAMES
+    from mixqual.keep import Keep
     from mixqual.networks.class_order import parse_classes
     from mixqual.report import (
         check_figure_path,
         check_floors,
         corruption_table,
         draw_resilience,
+        floor_keeps,
+        kept_table,
         missed_floors,
         parse_floors,
         resilience_table,
@@ -98,6 +114,7 @@ def evaluate(
     distortions = {name: levels_up_to(name, level, steps) for name, level in strongest}
     floors = parse_floors(fail_under or [])
     check_floors(floors, [*distortions, *(NAMES if imagenet_c else [])])
+    keeps = [Keep.parse(text) for text in keep or ["90%"]]
     if figure:
         check_figure_path(figure)
     results = measure(
@@ -111,10 +128,13 @@ def evaluate(
         distortions=distortions,
         imagenet_c=imagenet_c,
         baseline=baseline,
+        grayscale_noise=grayscale_noise,
+        keep=list(dict.fromkeys([*keeps, *floor_keeps(floors)])),
         seed=seed,
         on_error="skip" if skip_unreadable else "raise",
         runtime=make_table(RuntimeConfig, "evaluate", backend=backend),
     )
+    missed = missed_floors(results, floors)  # before any output: it may refuse a level
     if csv:
         write_csv(results, csv)
     if figure:
@@ -125,10 +145,10 @@ def evaluate(
             print(f"warning: {doubt}", file=sys.stderr)
     else:
         console = Console()
-        for table in (resilience_table(results), corruption_table(results)):
+        tables = (resilience_table(results), kept_table(results), corruption_table(results))
+        for table in tables:
             if table:
                 console.print(to_rich(table))
-    missed = missed_floors(results, floors)
     for message in missed:
         print(message, file=sys.stderr)
     if missed:

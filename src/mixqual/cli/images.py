@@ -62,6 +62,13 @@ def distort(
     lossless: Annotated[
         bool, typer.Option("--lossless", help="ImageNet-C's copies as PNG, not as its JPEG.")
     ] = False,
+    grayscale_noise: Annotated[
+        str,
+        typer.Option(
+            help='ImageNet-C\'s of a source that is all grayscale: as one "sensor" has it, or '
+            '"independent".'
+        ),
+    ] = "sensor",
     seed: int = 0,
 ) -> None:
     """Write distorted copies of images: PNG files, or folders in the layout of ImageNet-C."""
@@ -79,6 +86,7 @@ def distort(
             seed=seed,
             size=size,
             lossless=lossless,
+            grayscale_noise=grayscale_noise,
         )
     else:
         written, left_out = distort_files(source, target, parse_steps(distortion or []), seed=seed)

@@ -72,6 +72,7 @@ def run(
     ] = None,
 ) -> None:
     """Train, evaluate and report a study; run it again to go on where it stopped."""
+    from mixqual.artifacts import make_folder
     from mixqual.errors import RunError
     from mixqual.forecast import forecast
     from mixqual.report import headline, read_examples, report_tables, to_rich, write_report
@@ -84,7 +85,12 @@ def run(
         if store:
             raise RunError("--dry-run looks into folders only; leave --store away")
         console.print(_plan_table(forecast(*loaded.prepare(), folder, reuse or [])))
+        for training, names in loaded.config.recipes():
+            line = f"recipe of {', '.join(dict.fromkeys(names))}: {training.in_words()}"
+            console.print(line, markup=False, highlight=False)
         return
+    if publish:
+        make_folder(publish)  # told before the run if it cannot be
     on = _executor(executor, address, loaded.config.runtime.cluster)
     results = loaded.run(folder, reuse or [], on, store)
     if not results:  # one of several processes, and not the first

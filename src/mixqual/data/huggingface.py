@@ -30,7 +30,7 @@ def index_huggingface(root: Path, choice: ClassChoice) -> ImageIndex:
     left_out: list[LeftOut] = []
     names: list[str] | None = None
     for split, part in _load(root, where).items():
-        if split and split not in SPLIT_OF_NAME:
+        if split and split.lower() not in SPLIT_OF_NAME:
             reason = f"a split of {len(part)} images that is none of train, validation and test"
             left_out.append(LeftOut(split, reason))
             continue
@@ -96,6 +96,7 @@ def _rows(
         return data
 
     within = f"{root}, {split}" if split else str(root)
+    files = tuple(str(file["filename"]) for file in part.cache_files)
     cells = zip(_sizes(column), table.column(label).to_pylist(), groups, strict=False)
     for row, (size, value, group) in enumerate(cells):
         where = f"{split}, row {row}" if split else f"row {row}"
@@ -107,7 +108,7 @@ def _rows(
         elif names is not None and not 0 <= value < len(names):
             yield f"{where}: the label {value} is none of the {len(names)} classes"
         else:
-            content = Embedded(within, row, size, read_row)
+            content = Embedded(within, row, size, read_row, files)
             text = value if names is None else names[value]
             yield Row(where, name, content, text, split or None, group)
 

@@ -33,6 +33,18 @@ def uniform_fields(images_BCHW: Tensor, keys_B: Tensor, *, seed: int, gray: bool
     return _drawn(images_BCHW, keys_B, seed, gray, Tensor.uniform_)
 
 
+def channel_by_channel(draw: Callable[[Tensor], Tensor], images_BCHW: Tensor) -> Tensor:
+    """Have channels drawn one at a time, each from the same random numbers as the others.
+
+    For what is no field that is added, such as counts: equal channels stay equal, and each has the
+    law that it has alone. `draw` is given (B, 1, H, W), and always begins with the same numbers.
+    """
+    first_B1HW, *others = torch.split(images_BCHW, 1, dim=1)
+    drawn_B1HW = draw(first_B1HW)
+    rest = [drawn_B1HW if torch.equal(other, first_B1HW) else draw(other) for other in others]
+    return torch.cat([drawn_B1HW, *rest], dim=1)
+
+
 def _drawn(
     images_BCHW: Tensor, keys_B: Tensor, seed: int, gray: bool, fill: Callable[..., Tensor]
 ) -> Tensor:

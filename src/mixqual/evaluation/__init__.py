@@ -5,18 +5,14 @@ from mixqual.evaluation.calibration import find_verdicts, fit_temperature, risk_
 from mixqual.evaluation.confusion import confusion_matrix
 from mixqual.evaluation.corruption_error import ErrorRates, corruption_error_results
 from mixqual.evaluation.cost import Cost, count, count_parts, latency_ms
-from mixqual.evaluation.cube import (
-    CLEAN,
-    CLEAN_CELL,
-    Cell,
-    Cube,
-    OutputArray,
-    Predicted,
-    grid_cells,
-)
+from mixqual.evaluation.cube import Cube, Predicted, grid_cells
 from mixqual.evaluation.curves import AccuracyCurve, Bootstrap, auc, auc_weights
+from mixqual.evaluation.kept_levels import kept_interval, kept_level
 from mixqual.evaluation.metrics import METRICS, measure
+from mixqual.evaluation.outputs import CLEAN, CLEAN_CELL, Cell, DamagedArray, OutputArray
 from mixqual.evaluation.sweep import Predictor, distort_cell, distorted_batches, draw_seed, sweep
+from mixqual.evaluation.trainings import interval_over_trainings
+from mixqual.keep import Keep
 
 __all__ = [
     "CLEAN",
@@ -27,7 +23,9 @@ __all__ = [
     "Cell",
     "Cost",
     "Cube",
+    "DamagedArray",
     "ErrorRates",
+    "Keep",
     "OutputArray",
     "Predicted",
     "Predictor",
@@ -44,6 +42,9 @@ __all__ = [
     "find_verdicts",
     "fit_temperature",
     "grid_cells",
+    "interval_over_trainings",
+    "kept_interval",
+    "kept_level",
     "latency_ms",
     "measure",
     "risk_coverage",

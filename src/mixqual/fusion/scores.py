@@ -31,8 +31,7 @@ class Scores:
 
     right: Correct
     measured: Measured
-    """Of the models that give probabilities: not of M_max, whose scores are none, nor of ceilings.
-    """
+    """Of the models that give probabilities: not of M_max, nor of ceilings."""
     answers: Answers
     """Of all models but the best expert, which is another one in each cell."""
 
@@ -67,8 +66,9 @@ def score(
         }
         for name, values in probabilities.items():
             measured.setdefault(name, []).append(measure(values, cube.labels_N))
-        scores = probabilities | {"max": maximum(p_EBK), "mix_true": mix(p_EBK, true_BE)}
+        scores = probabilities | {"mix_true": mix(p_EBK, true_BE)}
         answered = {name: values.argmax(1) for name, values in scores.items()}
+        answered["max"] = maximum(p_EBK)
         right = {name: answer_N == cube.labels_N for name, answer_N in answered.items()}
         right["best_expert"] = max((right[name] for name in experts), key=np.sum)
         for name, right_N in right.items():

@@ -7,11 +7,14 @@ from mixqual.images.decoding import (
     crop,
     decode,
     examine,
+    hash_file,
+    plain_image,
     read_header,
     read_image,
 )
 from mixqual.images.embedded import Embedded
-from mixqual.images.opening import Unreadable, many_files
+from mixqual.images.opening import many_files
+from mixqual.images.unreadable import Unreadable
 
 __all__ = [
     "INTERPOLATIONS",
@@ -22,7 +25,9 @@ __all__ = [
     "crop",
     "decode",
     "examine",
+    "hash_file",
     "many_files",
+    "plain_image",
     "read_header",
     "read_image",
 ]

@@ -20,8 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
+from mixqual.images.eight_bits import samples_of, to_8_bit
 from mixqual.images.embedded import Embedded
-from mixqual.images.opening import Unreadable, explain, identify, open_file
+from mixqual.images.opening import explain, identify, open_file
+from mixqual.images.tiff import prepare
+from mixqual.images.unreadable import Unreadable
 
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -34,7 +37,6 @@ _REDUCED_TO = 2.0
 """A JPEG file that is read at a reduced scale keeps this many times the side it is resized to."""
 
 _HASHED_ROWS = 64  # at once: a copy of all pixels of a large image would not fit into a cache
-_BITS_PER_SAMPLE = 258  # TIFF tag
 _ORIENTATION = 274  # TIFF and EXIF tag
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -83,7 +85,7 @@ def read_header(path: Path | Embedded) -> Header:
     """Read what a file says of its image, without its pixels; raises `Unreadable`."""
     try:
         with open_file(path) as file, identify(file) as image:
-            _white_level(image)
+            samples_of(image)
             return Header(
                 format=image.format or "",
                 mode=image.mode,
@@ -102,6 +104,12 @@ def read_image(path: Path | Embedded) -> Image.Image:
     return examine(path)[0]
 
 
+def hash_file(path: Path | Embedded) -> str:
+    """What `Content.file_hash` is of a file; raises `Unreadable` or `OSError`."""
+    with open_file(path) as file:
+        return _hash([file.read()])
+
+
 def examine(path: Path | Embedded, reduced_for: int | None = None) -> tuple[Image.Image, Content]:
     """Read a file once, and return its image as `read_image` does, and what there is to tell of it.
 
@@ -113,19 +121,36 @@ def examine(path: Path | Embedded, reduced_for: int | None = None) -> tuple[Imag
         with open_file(path) as file:
             data = file.read()
         with identify(io.BytesIO(data)) as image:
-            white = _white_level(image)
             turned = image.format == "TIFF" and _orientation(image) != 1
             if reduced_for is not None:
                 _reduce(image, reduced_for)
-            image.load()  # and it may have been turned now: Pillow does so for TIFF
-            orientation = _orientation(image)
-            if orientation != 1:
-                plain = _to_8_bit(image.transpose(_UPRIGHT[orientation]), white)
-            else:
-                plain = _to_8_bit(image, white)
-        return plain, Content(_hash([data]), _hash(_pixels(plain)), turned or orientation != 1)
+            plain, turned_here = _plain(image)
+        return plain, Content(_hash([data]), _hash(_pixels(plain)), turned or turned_here)
     except Exception as error:  # Pillow's decoders raise many kinds over a damaged file
         raise Unreadable(explain(path, error)) from None
+
+
+def plain_image(image: Image.Image) -> Image.Image:
+    """Return an image that a program has opened or made as `read_image` gives it from its file.
+
+    Upright by the EXIF orientation that it still has, of the frame that it is at; it may be loaded
+    by this, but is not changed. Raises `Unreadable`.
+    """
+    try:
+        prepare(image)
+        plain, _ = _plain(image)
+        return plain
+    except Exception as error:  # it may be closed, or its file damaged
+        raise Unreadable(explain(Path(), error)) from None
+
+
+def _plain(image: Image.Image) -> tuple[Image.Image, bool]:
+    """Return an image with 8 bits and upright, and whether it had to be turned for that."""
+    samples = samples_of(image)
+    image.load()  # and it may have been turned now: Pillow does so for TIFF
+    orientation = _orientation(image)
+    upright = image if orientation == 1 else image.transpose(_UPRIGHT[orientation])
+    return to_8_bit(upright, samples), orientation != 1
 
 
 def decode(
@@ -177,19 +202,6 @@ def _reduce(image: Image.Image, size: int) -> None:
             return
 
 
-def _white_level(image: Image.Image) -> int:
-    """Return the value of white in an image as it was opened; raises `Unreadable` if unknown."""
-    if image.mode.startswith("I;16"):
-        tags = getattr(image, "tag_v2", {})
-        return int(2 ** tags.get(_BITS_PER_SAMPLE, (16,))[0] - 1)  # a TIFF file may hold 12 bits
-    if image.mode == "I" and image.format in ("PNG", "PPM"):
-        return 2**16 - 1
-    if image.mode in ("I", "F"):
-        kind = "floating-point" if image.mode == "F" else "32-bit integer"
-        raise Unreadable(f"{kind} pixels have no known range; save it with 8 or 16 bits instead")
-    return 255
-
-
 def _bits(image: Image.Image) -> int:
     if image.mode == "1":
         return 1
@@ -211,26 +223,6 @@ def _orientation(image: Image.Image) -> int:
         return int(value) if value in _UPRIGHT else 1
     except Exception:  # the EXIF data are damaged, the pixels need not be
         return 1
-
-
-def _to_8_bit(image: Image.Image, white: int) -> Image.Image:
-    """Return the image in mode L or RGB."""
-    mode = image.mode
-    if mode.startswith("I"):
-        values_HW = np.asarray(image).astype(np.int64)
-        return Image.fromarray(((values_HW * 255 + white // 2) // white).astype(np.uint8))
-    if mode in ("LA", "La") or (mode in ("1", "L") and "transparency" in image.info):
-        return _over_white(image.convert("LA"), "L")
-    if mode in ("PA", "RGBA", "RGBa") or "transparency" in image.info:
-        return _over_white(image.convert("RGBA"), "RGB")
-    wanted = "L" if mode in ("1", "L") else "RGB"
-    return image if mode == wanted else image.convert(wanted)
-
-
-def _over_white(image: Image.Image, mode: str) -> Image.Image:
-    background = Image.new(mode, image.size, "white")
-    background.paste(image.convert(mode), mask=image.getchannel("A"))
-    return background
 
 
 def _pixels(plain: Image.Image) -> Iterator[bytes]:

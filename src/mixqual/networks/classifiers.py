@@ -16,6 +16,7 @@ from mixqual.config import BackboneConfig
 from mixqual.errors import BackboneError
 from mixqual.networks.backbones import Classifier, find_backbone, load_backbone
 from mixqual.networks.class_order import imagenet_ids
+from mixqual.networks.heads import head_layers
 from mixqual.networks.input_scaling import DEFAULT, RAW, InputScaling, parse_scaling
 from mixqual.networks.model_files import ModelFile, is_model_file, read_model_file, with_batch
 from mixqual.runtime import place
@@ -88,6 +89,11 @@ def load_classifier(
         )
     config = BackboneConfig(name=model, weights=weights)
     backbone, own = load_backbone(config)
+    if not head_layers(backbone):
+        raise BackboneError(
+            f"model {model!r} gives features only, as it has no layer for classes; give weights of "
+            "a network that was trained with one as --weights"
+        )
     network = place(Classifier(backbone, own), device).eval()
     facts = {"format": "network", "preprocessing": str(InputScaling("its own", own.mean, own.std))}
     return LoadedClassifier(

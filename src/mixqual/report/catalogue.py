@@ -11,6 +11,7 @@ from mixqual.report.cost_figure import figure_costs
 from mixqual.report.example_figure import Examples, figure_1
 from mixqual.report.figures import figure_2, figure_4, figure_5
 from mixqual.report.gate_table import gate_table
+from mixqual.report.kept_table import kept_table
 from mixqual.report.labels import Results
 from mixqual.report.layout import Table
 from mixqual.report.quality import quality_table
@@ -37,6 +38,7 @@ FIGURES: Mapping[str, Callable[[Results], Figure | None]] = {
 TABLES: Mapping[str, Callable[[Results], Table | None]] = {
     "auc": auc_table,
     "distortions": distortions_table,
+    "kept_levels": kept_table,
     "comparisons": comparisons_table,
     "quality": quality_table,
     "treenet": lambda results: tree_table(results, "treenet"),
@@ -79,6 +81,7 @@ _WHY_NOT = {
     "conditional": _CONDITIONAL,
     "thresholds": _CONDITIONAL,
     "distortions": "its distortions are few enough to be in the table auc",
+    "kept_levels": "its results are of a version that did not state them, or it asks for none",
     "quality": "its results are of version 0.1, which measured accuracy alone",
     "treenet": _TREES,
     "inverted": _TREES,

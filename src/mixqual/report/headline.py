@@ -33,7 +33,13 @@ def headline(results: Results) -> str:
 
 def original_network(results: Results) -> str:
     """The network that has never seen a distortion, or the first expert if each of them has."""
-    return "clean" if "clean" in results["experts"] else str(results["experts"][0])
+    first = str(results["experts"][0])
+    if "clean" in results:
+        return str(results["clean"] or first)
+    # Older results do not name it: it is the one by whose errors those of others are measured.
+    for errors in results.get("corruption_error", {}).values():
+        return str(errors["baseline"])
+    return "clean" if "clean" in results["experts"] else first
 
 
 def rivals(results: Results) -> list[str]:

@@ -15,6 +15,7 @@ from mixqual.report.comparison import Run
 from mixqual.report.comparison_table import comparison_table
 from mixqual.report.conditional_table import conditional_table
 from mixqual.report.example_figure import Examples
+from mixqual.report.kept_table import kept_table
 from mixqual.report.labels import Results
 from mixqual.report.layout import Table
 from mixqual.report.page.chart_tables import accuracy_table, cost_table, weights_table
@@ -134,6 +135,7 @@ def _area_tables(results: Results) -> list[Table]:
     tables = [
         auc_table(results),
         distortions_table(results),
+        kept_table(results),
         comparisons_table(results),
         quality_table(results),
         unseen_table(results),
