@@ -1,14 +1,13 @@
 """Commands that measure one classifier."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from mixqual.cli.app import AsJson, app
+from mixqual.cli.app import AsJson, app, tell
 
 
 @app.command()
@@ -142,7 +141,7 @@ def evaluate(
     if as_json:
         print(json.dumps(results, indent=2))
         for doubt in results["doubts"]:  # which the table shows itself
-            print(f"warning: {doubt}", file=sys.stderr)
+            tell(f"warning: {doubt}", err=True)
     else:
         console = Console()
         tables = (resilience_table(results), kept_table(results), corruption_table(results))
@@ -150,7 +149,7 @@ def evaluate(
             if table:
                 console.print(to_rich(table))
     for message in missed:
-        print(message, file=sys.stderr)
+        tell(message, err=True)
     if missed:
         raise typer.Exit(3)
 
@@ -179,7 +178,7 @@ def cost(
         latency_batch=batch if latency else 0,
     )
     if found.uncut:
-        print(f"no trees: {found.uncut}", file=sys.stderr)
+        tell(f"no trees: {found.uncut}", err=True)
     if as_json:
         print(json.dumps(found.rows, indent=2))
         return
