@@ -46,6 +46,7 @@ GATE_SHARES = {NOISE: 0.25, BLUR: 0.25}
 # Its levels: up to 100 grey levels, and 10 pixels of 224.
 LEVELS = {NOISE: (0.0, 50.0, 100.0), BLUR: (0.0, 5 * 32 / 224, 10 * 32 / 224)}
 PENALTY = 0.01
+_WEIGHTS = "weights.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def validation(opened: Opened, shares: Mapping[str, float]) -> tuple[Tensor, Ass
 
 
 def val_loss(opened: Opened, stage: str, key: str) -> float:
-    path = opened.bench.store.path(stage, key) / "weights.safetensors"
+    path = opened.bench.store.path(stage, key) / _WEIGHTS
     return float(load_tensors(path)[1]["val_loss"])
 
 
@@ -147,8 +148,10 @@ def test_all_other_networks_start_from_the_clean_one(
     still = ("training.lr=1e-30", "training.lr_new=1e-30", "training.max_epochs=1")
     here = open_run(plain_run.study, tmp_path / "out", *still)
     clean = opened.bench.store.path("network", opened.bench.plan.network_key("clean", 0))
-    shutil.copytree(
-        clean, here.bench.store.path("network", here.bench.plan.network_key("clean", 0))
+    here.bench.store.build(
+        "network",
+        here.bench.plan.network_key("clean", 0),
+        lambda folder: shutil.copyfile(clean / _WEIGHTS, folder / _WEIGHTS),
     )
     start = saved(opened, "network", opened.bench.plan.network_key("clean", 0))
     for name in here.bench.plan.networks[1:]:
