@@ -451,6 +451,87 @@ def test_a_baseline_of_something_else_is_refused(bars: Path, module: str, tmp_pa
         evaluate(model, bars, size=32, distortions=GRID, baseline=tmp_path / "gone.json")
 
 
+# What is measured at all
+
+
+def test_the_order_of_folders_is_said_and_can_be_said_otherwise(
+    bars: Path, module: str, command: Command
+) -> None:
+    """In the other order of classes each answer is wrong, which is near chance, and is said."""
+    options = ("--data", bars, "--size", 32, "--steps", 1, "--distortion", "gaussian_blur=1")
+    model = f"{module}:by_contrast"
+    ended = command("evaluate", model, *options)
+    text = " ".join(ended.out.split())
+    assert "in the order of plain text (0-plain, 1-bars); the model has no names" in text
+    assert "near that of guesses" not in text
+    ended = command("evaluate", model, *options, "--classes", "1-bars,0-plain", "--json")
+    results = json.loads(ended.out)
+    assert results["accuracy"][model]["gaussian_blur"]["0"] == 0
+    (doubt,) = results["doubts"]
+    assert f"warning: {doubt}" in ended.err
+    assert "near that of guesses: 0.000 as a mean over the classes, where guesses have 0.5" in doubt
+    refused = command("evaluate", model, *options, "--classes", "bars,plain").refusal()
+    assert "no classes of the model: 0-plain, 1-bars; its classes are bars, plain" in refused
+
+
+def test_what_was_taken_for_granted_is_named_where_accuracy_is_near_chance(
+    bars: Path, module: str
+) -> None:
+    blur = {"gaussian_blur": GRID["gaussian_blur"]}
+    results = evaluate(f"{module}:always_first", bars, distortions=blur)
+    assert results["doubts"][0].endswith(
+        "was it taken for granted wrongly: images of 224 pixels (--size); the order of the classes "
+        "(--classes)?"
+    )
+    assert results["doubts"][0] in resilience_table(results).warnings
+
+
+def test_numbered_folders_need_an_order(workplace: Path) -> None:
+    """A model of 0...11 in the order of numbers, by the brightness of plain images."""
+    (workplace / "shades.py").write_text(
+        "import torch\n"
+        "def predict(images_BCHW):\n"
+        "    shades_K = 20 * torch.arange(12)\n"
+        "    return -(images_BCHW.mean((1, 2, 3))[:, None] - shades_K).abs()\n"
+    )
+    for number in range(12):
+        (workplace / "n" / str(number)).mkdir(parents=True)
+        plain = Image.new("L", (32, 32), 20 * number)
+        plain.save(workplace / "n" / str(number) / "0.png")
+    blur = {"gaussian_blur": GRID["gaussian_blur"]}
+    with pytest.raises(DataError, match="class folders are numbered"):
+        evaluate("shades:predict", workplace / "n", size=32, distortions=blur)
+    for order, right in (("numeric", 1), ("text", 2 / 12)):
+        results = evaluate(
+            "shades:predict", workplace / "n", size=32, distortions=blur, classes=order
+        )
+        accuracy = results["accuracy"]["shades:predict"]["gaussian_blur"]["0"]
+        assert accuracy == pytest.approx(right, abs=1e-6)
+        assert bool(results["doubts"]) == (order == "text")
+
+
+def test_of_given_splits_the_test_images_are_measured(bars: Path, module: str) -> None:
+    """The bars of the training images are plain, and so all wrong."""
+    root = bars.parent / "split"
+    root.mkdir()
+    bars.rename(root / "test")
+    for name in ("0-plain", "1-bars"):
+        (root / "train" / name).mkdir(parents=True)
+        Image.new("L", (32, 32), 9).save(root / "train" / name / "0.png")
+    model, blur = f"{module}:by_contrast", {"gaussian_blur": GRID["gaussian_blur"]}
+    for split, count, accuracy, said in (
+        (None, 5, 1, "(the folder's test split; left aside: train (2))"),
+        ("train", 2, 0.5, "(the folder's train split; left aside: test (5))"),
+        ("all", 7, 6 / 7, "(of all splits, what was trained on included)"),
+    ):
+        results = evaluate(model, root, size=32, distortions=blur, split=split)
+        clean = results["metrics"][model]["gaussian_blur"]["0"]
+        assert (clean["n"], clean["accuracy"]) == (count, pytest.approx(accuracy, abs=1e-6))
+        assert f"{count} images of 2 classes {said}" in to_markdown(resilience_table(results))
+    with pytest.raises(DataError, match="no split 'val': split has the splits train, test"):
+        evaluate(model, root, size=32, distortions=blur, split="val")
+
+
 # Distortions
 
 

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from mixqual.config import DataConfig, SplitConfig
 from mixqual.data import DecodedImages, Leak, find_leaks, index_images, make_splits
+from mixqual.data.files import OTHER_FORMAT
 from mixqual.data.index import SPLITS
 from mixqual.data.survey import Survey, survey
+from mixqual.data.unused_bits import unused_bits
 from mixqual.errors import DataError
 from mixqual.study_file import load_study_config, make_table
 
@@ -67,7 +69,8 @@ def check_data(data: DataConfig, split: SplitConfig | None = None) -> dict[str, 
     }
     report["balance"] = _balance(report["classes"])
     report["problems"] = [*_problems(report, leaks), *([fault] if fault else [])]
-    report["warnings"] = _warnings(report, data.size)
+    unused = unused_bits(found.spare_bits)
+    report["warnings"] = [*_warnings(report, data.size), *([unused] if unused else [])]
     return report
 
 
@@ -158,12 +161,15 @@ def _balance(classes: list[dict[str, Any]]) -> dict[str, Any]:
 def _problems(report: dict[str, Any], leaks: Sequence[Leak]) -> list[str]:
     across = sum(leak.between == "splits" for leak in leaks)
     empty = [row["class"] for row in report["classes"] if not row["images"]]
+    others = sum(file["reason"] == OTHER_FORMAT for file in report["left_out"])
     texts = [
         (len(report["unreadable"]), "images cannot be read"),
+        (others, "images are in formats that are not read (see the files left out); save them as "
+         "PNG, JPEG or WebP"),
         (across, "images of val and test are in an earlier split as well, or their group is"),
         (len(leaks) - across, "images are in another class as well"),
         (len(empty), f"classes have no image that can be read: {', '.join(empty[:5])}"),
-    ]
+    ]  # fmt: skip
     return [f"{count} {text}" for count, text in texts if count]
 
 
@@ -172,8 +178,9 @@ def _warnings(report: dict[str, Any], size: int) -> list[str]:
     colours = {"grayscale", "colour", "palette", "cmyk"} & kinds.keys()
     mixed = kinds.get("grayscale", 0) if len(colours) > 1 else 0
     unbalanced = balance["ratio"] is not None and balance["ratio"] > _UNBALANCED
+    others = sum(file["reason"] != OTHER_FORMAT for file in report["left_out"])
     texts = [
-        (len(report["left_out"]), "other files are left out"),
+        (others, "other files are left out"),
         (len(report["wrong_suffixes"]), "images are named for another format than they hold"),
         (len(report["duplicates"]), "images are the same as an earlier one"),
         (sizes.get("odd_aspect", 0), f"images are over {_ODD_ASPECT:g} times longer than wide or "

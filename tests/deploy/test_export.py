@@ -15,7 +15,7 @@ from trees_by_hand import Opened, distorted, experts_of, mixed, open_run, saved
 
 import mixqual
 from mixqual.deploy import Predictor
-from mixqual.errors import BundleError, RunError
+from mixqual.errors import RunError
 from mixqual.evaluation import with_temperature
 from mixqual.fusion import mix
 from mixqual.networks import Gate, Preprocessing
@@ -165,7 +165,9 @@ def test_verdicts_are_those_of_the_results(
     tree_run: Run, opened: Opened, tmp_path: Path, model: str
 ) -> None:
     """The shares of the verdicts on all test images, counted again with the bundle."""
-    predictor = mixqual.load(mixqual.export(tree_run.out, tmp_path / model, model=model).path)
+    predictor = mixqual.load(
+        mixqual.export(tree_run.out, tmp_path / f"{model}.mixqual", model=model).path
+    )
     told, trust = told_of(tree_run, model), predictor.manifest.trust
     assert trust
     assert (trust.temperature, trust.rule) == (told["temperature"], told["rule"])
@@ -197,10 +199,6 @@ def test_runs_of_before_trees_had_verdicts(tree_run: Run, tmp_path: Path) -> Non
 
 
 class TestRefuses:
-    def test_a_model_that_is_no_mixture(self, tree_run: Run, tmp_path: Path) -> None:
-        with pytest.raises(BundleError, match=r"no mixture 'noise'; its mixtures are mix, tree_"):
-            mixqual.export(tree_run.out, tmp_path / "b", model="noise")
-
     def test_a_run_whose_weights_are_gone(self, plain_run: Run, tmp_path: Path) -> None:
         copy = shutil.copytree(plain_run.out, tmp_path / "run")
         shutil.rmtree(copy / "artifacts" / plain_run.results["gate"][0]["artifact"])

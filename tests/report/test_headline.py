@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_samples import Results, sample_results
+from report_samples import Results, recommending, sample_results
 
 from mixqual.report import headline, original_network
 from mixqual.report.page.summary import hardest_distortion, kept_accuracy
@@ -52,6 +52,24 @@ def test_a_gate_that_failed_is_told() -> None:
     assert headline(results) == f"{START}."
     results["gate"][2]["beats_constant"] = False
     assert headline(results) == f"{START}; but THE GATE HAS FAILED for seed 2."
+
+
+def test_the_original_network_is_the_one_that_results_name() -> None:
+    results = sample_results()
+    experts = results["experts"]
+    assert original_network({**results, "clean": experts[1]}) == experts[1]
+    assert original_network({**results, "clean": None}) == experts[0]  # all saw distortions
+    # Older ones: by whom errors are measured; before that, by its name, as all of them have it.
+    measured = {"mix": {"baseline": experts[2]}}
+    assert original_network({**results, "corruption_error": measured}) == experts[2]
+    old = {key: value for key, value in results.items() if key not in ("clean", "corruption_error")}
+    assert original_network(old) == "clean"
+    assert original_network({**old, "experts": ["sharp", "noise"]}) == "sharp"
+
+
+def test_what_to_ship_comes_first() -> None:
+    results = recommending(results_with())
+    assert headline(results) == f"{results['recommendation']['reason']} {START}."
 
 
 def test_studies_with_other_names() -> None:

@@ -1,14 +1,13 @@
 """Commands that measure one classifier."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from mixqual.cli.app import AsJson, app
+from mixqual.cli.app import AsJson, app, tell
 
 
 @app.command()
@@ -16,11 +15,13 @@ def evaluate(
     model: Annotated[
         str,
         typer.Argument(
-            help="A torchvision or timm name, module:function, or a file of ONNX, TorchScript or "
-            "torch.export."
+            help="A torchvision or timm name, module:function, a file of `mixqual export`, or "
+            "another of ONNX, TorchScript or torch.export."
         ),
     ],
-    data: Annotated[Path, typer.Option(help="A folder of class/image.")],
+    data: Annotated[
+        Path, typer.Option(help="A folder of class/image, or of train, val and test with these.")
+    ],
     weights: Annotated[
         str, typer.Option(help='"default", "packaged", "random", or a weights file.')
     ] = "default",
@@ -33,6 +34,17 @@ def evaluate(
             help='What a model file expects: "raw" (0 to 255), "unit" (0 to 1), "imagenet", or '
             "MEAN,STD."
         ),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            help="The class of each output, for a model that does not say: names with commas, a "
+            'file of one a line, or the folders in "text" or "numeric" order.'
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help='Of a folder of splits: "test", "val", "train" or "all"; test without.'),
     ] = None,
     distortion: Annotated[
         list[str] | None,
@@ -77,6 +89,7 @@ def evaluate(
     from mixqual.distort_files import parse_steps
     from mixqual.imagenet_c import NAMES
     from mixqual.keep import Keep
+    from mixqual.networks.class_order import parse_classes
     from mixqual.report import (
         check_figure_path,
         check_floors,
@@ -109,6 +122,8 @@ def evaluate(
         weights=weights,
         size=size,
         preprocessing=preprocessing,
+        classes=None if classes is None else parse_classes(classes),
+        split=split,
         distortions=distortions,
         imagenet_c=imagenet_c,
         baseline=baseline,
@@ -125,6 +140,8 @@ def evaluate(
         draw_resilience(results, figure)
     if as_json:
         print(json.dumps(results, indent=2))
+        for doubt in results["doubts"]:  # which the table shows itself
+            tell(f"warning: {doubt}", err=True)
     else:
         console = Console()
         tables = (resilience_table(results), kept_table(results), corruption_table(results))
@@ -132,7 +149,7 @@ def evaluate(
             if table:
                 console.print(to_rich(table))
     for message in missed:
-        print(message, file=sys.stderr)
+        tell(message, err=True)
     if missed:
         raise typer.Exit(3)
 
@@ -161,7 +178,7 @@ def cost(
         latency_batch=batch if latency else 0,
     )
     if found.uncut:
-        print(f"no trees: {found.uncut}", file=sys.stderr)
+        tell(f"no trees: {found.uncut}", err=True)
     if as_json:
         print(json.dumps(found.rows, indent=2))
         return

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mixqual.cli.app import app
+from mixqual.cli.app import app, tell
 
 if TYPE_CHECKING:
     from mixqual.config import ClusterConfig
@@ -97,11 +97,11 @@ def run(
         return
     for table in report_tables(results):
         console.print(to_rich(table))
-    console.print(headline(results))
-    console.print(f"results and figures: {folder}", highlight=False)
+    console.print(Text(headline(results)))
+    tell(f"results and figures: {folder}")
     if publish:
         write_report(results, publish, read_examples(folder))
-        console.print(f"published: {publish}", highlight=False)
+        tell(f"published: {publish}")
 
 
 @app.command()
@@ -166,7 +166,7 @@ def neurons(
     )
     console = Console()
     console.print(to_rich(neurons_table(found.neurons)))
-    console.print(f"figure and numbers: {found.folder}", highlight=False)
+    tell(f"figure and numbers: {found.folder}")
 
 
 def _executor(

@@ -2,6 +2,7 @@
 
 from mixqual.data.cache import decode_images, open_images
 from mixqual.data.contents import TABLE, changed_contents, hashes_in
+from mixqual.data.given_split import GivenSplit, choose_split
 from mixqual.data.headers import all_grayscale, has_gray_noise
 from mixqual.data.image_set import DecodedImages, ImageSet, undecoded
 from mixqual.data.index import ImageIndex, Item, LeftOut
@@ -12,6 +13,7 @@ from mixqual.data.splits import Splits, make_splits, read_splits, write_splits
 __all__ = [
     "TABLE",
     "DecodedImages",
+    "GivenSplit",
     "ImageIndex",
     "ImageSet",
     "Item",
@@ -20,6 +22,7 @@ __all__ = [
     "Splits",
     "all_grayscale",
     "changed_contents",
+    "choose_split",
     "decode_images",
     "find_leaks",
     "has_gray_noise",

@@ -138,6 +138,10 @@ class Predictor:
         )
         return [self._prediction(*row) for row in rows]
 
+    def probabilities(self, images_BCHW: ArrayLike) -> NDArray[np.floating]:
+        """The probabilities_BK of such images, calibrated as in a `Prediction`."""
+        return self._runner(np.asarray(images_BCHW), self.mode).p_BK
+
     def predict_experts(self, images_BCHW: ArrayLike) -> list[dict[str, dict[str, float]]] | None:
         """What each expert says alone of such images: for each, expert to class to probability.
 

@@ -2,6 +2,7 @@
 
 from mixqual.confidence import Verdicts, with_temperature
 from mixqual.evaluation.calibration import find_verdicts, fit_temperature, risk_coverage
+from mixqual.evaluation.choice import Candidate, Interval, choose_candidate, pareto_front
 from mixqual.evaluation.confusion import confusion_matrix
 from mixqual.evaluation.corruption_error import ErrorRates, corruption_error_results
 from mixqual.evaluation.cost import Cost, count, count_parts
@@ -21,11 +22,13 @@ __all__ = [
     "METRICS",
     "AccuracyCurve",
     "Bootstrap",
+    "Candidate",
     "Cell",
     "Cost",
     "Cube",
     "DamagedArray",
     "ErrorRates",
+    "Interval",
     "Keep",
     "Latency",
     "OutputArray",
@@ -35,6 +38,7 @@ __all__ = [
     "auc",
     "auc_weights",
     "beside",
+    "choose_candidate",
     "confusion_matrix",
     "corruption_error_results",
     "count",
@@ -49,6 +53,7 @@ __all__ = [
     "kept_interval",
     "kept_level",
     "measure",
+    "pareto_front",
     "risk_coverage",
     "sweep",
     "time_in_turn",

@@ -13,11 +13,12 @@ from mixqual.images.decoding import (
     read_image,
 )
 from mixqual.images.embedded import Embedded
-from mixqual.images.opening import many_files
+from mixqual.images.opening import SUFFIXES_OF, many_files
 from mixqual.images.unreadable import Unreadable
 
 __all__ = [
     "INTERPOLATIONS",
+    "SUFFIXES_OF",
     "Content",
     "Embedded",
     "Header",

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
-from mixqual.images.eight_bits import samples_of, to_8_bit
+from mixqual.images.eight_bits import samples_of, spare_bits, to_8_bit
 from mixqual.images.embedded import Embedded
 from mixqual.images.opening import explain, identify, open_file
 from mixqual.images.tiff import prepare
@@ -79,6 +79,8 @@ class Content(NamedTuple):
     """Of the 8-bit pixels at full size, upright, with their mode (L or RGB) and size."""
     turned: bool
     """Whether an EXIF orientation turns or mirrors it."""
+    spare_bits: int | None = None
+    """Of an image of 16 bits, how many of the upper ones no number of it uses; None for others."""
 
 
 def read_header(path: Path | Embedded) -> Header:
@@ -122,10 +124,13 @@ def examine(path: Path | Embedded, reduced_for: int | None = None) -> tuple[Imag
             data = file.read()
         with identify(io.BytesIO(data)) as image:
             turned = image.format == "TIFF" and _orientation(image) != 1
+            deep = _bits(image) == 16
             if reduced_for is not None:
                 _reduce(image, reduced_for)
             plain, turned_here = _plain(image)
-        return plain, Content(_hash([data]), _hash(_pixels(plain)), turned or turned_here)
+            spare = spare_bits(image, plain) if deep else None
+        turned |= turned_here
+        return plain, Content(_hash([data]), _hash(_pixels(plain)), turned, spare)
     except Exception as error:  # Pillow's decoders raise many kinds over a damaged file
         raise Unreadable(explain(path, error)) from None
 

@@ -15,9 +15,22 @@ from mixqual.images import refusals, tiff
 from mixqual.images.embedded import Embedded
 from mixqual.images.unreadable import Unreadable
 
-# Formats by content, whatever the suffix says. Pillow knows more, but some of those run other
-# programs (Ghostscript for EPS), which a file from anywhere must not.
-FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM")
+SUFFIXES_OF = {
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "MPO": (".mpo", ".jpg", ".jpeg", ".jpe", ".jfif"),
+    "BMP": (".bmp", ".dib"),
+    "DIB": (".dib", ".bmp"),
+    "TIFF": (".tif", ".tiff"),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+}
+"""The formats that are read, by Pillow's names, and the endings of their files' names."""
+
+# By content, whatever the suffix says; what finds a JPEG finds MPO. Pillow knows more formats, but
+# some of those run other programs (Ghostscript for EPS), which a file from anywhere must not.
+_FORMATS = tuple(name for name in SUFFIXES_OF if name != "MPO")
 
 _MOST_BYTES = 2**30  # of a file, which is read into memory; the largest sound ones hold less
 
@@ -59,9 +72,9 @@ def _check_size(size: int) -> None:
 def identify(file: BinaryIO) -> Image.Image:
     """Open an image by its header alone; raises what Pillow raises, or `Unreadable`."""
     try:
-        image = Image.open(file, formats=FORMATS)
+        image = Image.open(file, formats=_FORMATS)
     except UnidentifiedImageError:
-        raise Unreadable(refusals.why_unknown(file, FORMATS)) from None
+        raise Unreadable(refusals.why_unknown(file, _FORMATS)) from None
     pixels = image.width * image.height
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and pixels > limit:
