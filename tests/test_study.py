@@ -110,7 +110,10 @@ class TestResults:
         assert cost["avg"]["params"] == 3 * one["params"]
         assert cost["hardmix"]["params"] == cost["mix"]["params"] == 3 * one["params"] + 98_531
         assert cost["mix"]["macs"] - cost["avg"]["macs"] == cost["hardmix"]["macs"] - one["macs"]
-        assert all(row["latency_ms"] > 0 for row in cost.values())
+        assert all(
+            0 < row["latency_ms_low"] <= row["latency_ms"] <= row["latency_ms_high"]
+            for row in cost.values()
+        )
 
     def test_thresholds_lead_from_the_mixture_to_its_favourite(self, finished: Finished) -> None:
         """Their ends are models whose areas and costs are computed elsewhere."""
