@@ -11,7 +11,7 @@ import math
 import os
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -55,6 +55,9 @@ _DTYPES = {
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a date of writing would make equal bundles differ
 
 
+Fit = Callable[[Manifest, Mapping[str, Kind]], None]
+
+
 def write_bundle(path: Path, manifest: Manifest, tensors: Mapping[str, Tensor]) -> None:
     """Write a bundle, atomically; equal contents give equal bytes."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
@@ -73,8 +76,8 @@ def write_bundle(path: Path, manifest: Manifest, tensors: Mapping[str, Tensor]) 
             temporary.unlink(missing_ok=True)
 
 
-def read_bundle(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
-    """Read what `write_bundle` wrote.
+def read_bundle(path: Path, check: Fit = check_fit) -> tuple[Manifest, dict[str, Tensor]]:
+    """Read what `write_bundle` wrote; `check` looks at what its tensors are like before they are.
 
     Raises `BundleError` if there is no such file, it is no bundle, was cut off or changed, or has a
     newer format.
@@ -90,7 +93,7 @@ def read_bundle(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
             manifest = from_json(path, _MANIFEST, Manifest, content)
             with archive.open(_WEIGHTS) as weights:
                 kinds = _weights_header(path, weights, archive.getinfo(_WEIGHTS).file_size)
-            check_fit(manifest, kinds)
+            check(manifest, kinds)
             content = archive.read(_WEIGHTS)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, OverflowError) as error:
         raise BundleError(
