@@ -11,13 +11,15 @@ from mixqual.images.decoding import (
     read_image,
 )
 from mixqual.images.embedded import Embedded
-from mixqual.images.opening import Unreadable, many_files
+from mixqual.images.limits import TooLarge, Unreadable
+from mixqual.images.opening import many_files
 
 __all__ = [
     "INTERPOLATIONS",
     "Content",
     "Embedded",
     "Header",
+    "TooLarge",
     "Unreadable",
     "crop",
     "decode",

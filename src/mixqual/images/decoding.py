@@ -4,7 +4,8 @@ Turned upright by its EXIF orientation (as it is stored if the EXIF data are dam
 frame of an animation or of several pages; transparency laid over white; 16-bit grayscale scaled,
 not clipped; of 16-bit colour the upper 8 bits, which is all that Pillow reads. Pixels without a
 known range (floating point, 32-bit integers) are refused, and so is a file whose header claims
-more pixels than Pillow's limit, before any memory is taken for them.
+more pixels than Pillow's limit, or whose pixels would cost too much (see `limits.py`), before any
+memory is taken for them.
 
 On request a JPEG file is decoded at a half, a quarter or an eighth of its size, which libjpeg does
 by a smaller inverse DCT: every pixel is then about the mean of a square of them.
@@ -14,14 +15,15 @@ import hashlib
 import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
 from mixqual.images.embedded import Embedded
-from mixqual.images.opening import Unreadable, explain, identify, open_file
+from mixqual.images.limits import TooLarge, Unreadable, check_scans
+from mixqual.images.opening import explain, identify, open_file
 
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -33,7 +35,7 @@ INTERPOLATIONS = tuple(_FILTERS)
 _REDUCED_TO = 2.0
 """A JPEG file that is read at a reduced scale keeps this many times the side it is resized to."""
 
-_HASHED_ROWS = 64  # at once: a copy of all pixels of a large image would not fit into a cache
+_ROWS = 64  # at once: a copy of all pixels of a large image would not fit into a cache
 _BITS_PER_SAMPLE = 258  # TIFF tag
 _ORIENTATION = 274  # TIFF and EXIF tag
 _UPRIGHT = {
@@ -93,13 +95,18 @@ def read_header(path: Path | Embedded) -> Header:
                 transparent=image.has_transparency_data,
                 animated=_is_animated(image),
             )
+    except TooLarge:
+        raise
     except Exception as error:
         raise Unreadable(explain(path, error)) from None
 
 
 def read_image(path: Path | Embedded) -> Image.Image:
-    """Decode at full size to 8 bits, upright: mode "L" or "RGB". Raises `Unreadable`."""
-    return examine(path)[0]
+    """Decode at full size to 8 bits, upright: mode "L" or "RGB". Raises `Unreadable`.
+
+    That is `TooLarge` where a limit of `limits.py` is exceeded.
+    """
+    return _plain(path, None)[0]
 
 
 def examine(path: Path | Embedded, reduced_for: int | None = None) -> tuple[Image.Image, Content]:
@@ -109,23 +116,8 @@ def examine(path: Path | Embedded, reduced_for: int | None = None) -> tuple[Imag
     and 1/8 of its size that divides both sides and leaves twice what `crop` resizes to, if there is
     one; and so do the pixels that are hashed. Raises `Unreadable`.
     """
-    try:
-        with open_file(path) as file:
-            data = file.read()
-        with identify(io.BytesIO(data)) as image:
-            white = _white_level(image)
-            turned = image.format == "TIFF" and _orientation(image) != 1
-            if reduced_for is not None:
-                _reduce(image, reduced_for)
-            image.load()  # and it may have been turned now: Pillow does so for TIFF
-            orientation = _orientation(image)
-            if orientation != 1:
-                plain = _to_8_bit(image.transpose(_UPRIGHT[orientation]), white)
-            else:
-                plain = _to_8_bit(image, white)
-        return plain, Content(_hash([data]), _hash(_pixels(plain)), turned or orientation != 1)
-    except Exception as error:  # Pillow's decoders raise many kinds over a damaged file
-        raise Unreadable(explain(path, error)) from None
+    plain, turned, data = _plain(path, reduced_for)
+    return plain, Content(_hash([data]), _hash(_pixels(plain)), turned)
 
 
 def decode(
@@ -154,6 +146,31 @@ def crop(plain: Image.Image, size: int, interpolation: str, channels: int) -> ND
     if channels == 3:
         cropped = cropped.convert("RGB")
     return np.asarray(cropped).reshape(size, size, channels)
+
+
+def _plain(path: Path | Embedded, reduced_for: int | None) -> tuple[Image.Image, bool, bytes]:
+    """The image of `examine`, whether it was turned, and the file's bytes."""
+    try:
+        with open_file(path) as file:
+            data = file.read()
+        with identify(io.BytesIO(data)) as image:
+            if isinstance(image, JpegImagePlugin.JpegImageFile):
+                check_scans(data, image.width * image.height)
+            white = _white_level(image)
+            turned = image.format == "TIFF" and _orientation(image) != 1
+            if reduced_for is not None:
+                _reduce(image, reduced_for)
+            image.load()  # and it may have been turned now: Pillow does so for TIFF
+            orientation = _orientation(image)
+            if orientation != 1:
+                plain = _to_8_bit(image.transpose(_UPRIGHT[orientation]), white)
+            else:
+                plain = _to_8_bit(image, white)
+        return plain, turned or orientation != 1, data
+    except TooLarge:
+        raise
+    except Exception as error:  # Pillow's decoders raise many kinds over a damaged file
+        raise Unreadable(explain(path, error)) from None
 
 
 def _resized_side(size: int) -> int:
@@ -217,14 +234,22 @@ def _to_8_bit(image: Image.Image, white: int) -> Image.Image:
     """Return the image in mode L or RGB."""
     mode = image.mode
     if mode.startswith("I"):
-        values_HW = np.asarray(image).astype(np.int64)
-        return Image.fromarray(((values_HW * 255 + white // 2) // white).astype(np.uint8))
+        return Image.fromarray(_scaled(np.asarray(image), white))
     if mode in ("LA", "La") or (mode in ("1", "L") and "transparency" in image.info):
         return _over_white(image.convert("LA"), "L")
     if mode in ("PA", "RGBA", "RGBa") or "transparency" in image.info:
         return _over_white(image.convert("RGBA"), "RGB")
     wanted = "L" if mode in ("1", "L") else "RGB"
     return image if mode == wanted else image.convert(wanted)
+
+
+def _scaled(values_HW: NDArray[Any], white: int) -> NDArray[np.uint8]:
+    """Values of 0...`white`, of at most 16 bits, as the nearest ones of 0...255."""
+    scaled_HW = np.empty(values_HW.shape, np.uint8)
+    for top in range(0, len(values_HW), _ROWS):
+        rows = slice(top, top + _ROWS)
+        scaled_HW[rows] = (values_HW[rows].astype(np.uint32) * 255 + white // 2) // white
+    return scaled_HW
 
 
 def _over_white(image: Image.Image, mode: str) -> Image.Image:
@@ -237,8 +262,8 @@ def _pixels(plain: Image.Image) -> Iterator[bytes]:
     """What is hashed of an image, in parts."""
     width, height = plain.size
     yield f"{plain.mode} {width} {height} ".encode()
-    for top in range(0, height, _HASHED_ROWS):
-        yield plain.crop((0, top, width, min(top + _HASHED_ROWS, height))).tobytes()
+    for top in range(0, height, _ROWS):
+        yield plain.crop((0, top, width, min(top + _ROWS, height))).tobytes()
 
 
 def _hash(parts: Iterable[bytes]) -> str:

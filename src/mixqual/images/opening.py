@@ -12,16 +12,13 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from mixqual.images.embedded import Embedded
+from mixqual.images.limits import Unreadable, check_header
 
 # Formats by content, whatever the suffix says. Pillow knows more, but some of those run other
 # programs (Ghostscript for EPS), which a file from anywhere must not.
 _FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM")
 
 _MOST_BYTES = 2**30  # of a file, which is read into memory; the largest sound ones hold less
-
-
-class Unreadable(Exception):
-    """An image file cannot be decoded; the text says why, without the file's name."""
 
 
 @contextmanager
@@ -60,6 +57,8 @@ def _check_size(size: int) -> None:
 
 def identify(file: BinaryIO) -> Image.Image:
     """Open an image by its header alone; raises what Pillow raises, or `Unreadable`."""
+    file_bytes = file.seek(0, io.SEEK_END)
+    file.seek(0)
     image = Image.open(file, formats=_FORMATS)
     pixels = image.width * image.height
     limit = Image.MAX_IMAGE_PIXELS
@@ -70,6 +69,7 @@ def identify(file: BinaryIO) -> Image.Image:
         )
     if not pixels:
         raise Unreadable("the image has no pixels")
+    check_header(image, file_bytes)
     return image
 
 
