@@ -169,6 +169,8 @@ def _plain(path: Path | Embedded, reduced_for: int | None) -> tuple[Image.Image,
         return plain, turned or orientation != 1, data
     except TooLarge:
         raise
+    except MemoryError:
+        raise TooLarge("does not fit into memory") from None
     except Exception as error:  # Pillow's decoders raise many kinds over a damaged file
         raise Unreadable(explain(path, error)) from None
 

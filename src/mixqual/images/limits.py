@@ -14,6 +14,8 @@ _FREE_PIXELS = 2**24  # so many may be packed as tightly as they can be
 _PIXELS_PER_BYTE = 256
 _SCANS = 100
 _SCANNED_PIXELS = 2**31  # about four seconds
+_ORDINARY_SCANS = 10  # of a progressive file in colour
+_SLOW_DECODERS, _SLOW = ("bmp_rle", "ppm_plain"), 50  # which Pillow has in Python
 _TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF tags
 _TILE_STEP = 16  # sides of tiles are multiples of it
 
@@ -64,6 +66,15 @@ def check_scans(content: bytes, pixels: int) -> None:
         raise TooLarge(
             f"{scans} scans of {pixels} pixels exceed the limit of {most}; save it again"
         )
+
+
+def cost(image: Image.Image, content: bytes) -> int:
+    """About what decoding an opened image takes, in pixels of an ordinary file."""
+    pixels = image.width * image.height
+    if any(tile[0] in _SLOW_DECODERS for tile in getattr(image, "tile", ())):
+        return _SLOW * pixels
+    scans = content.count(_START_OF_SCAN) if image.format in ("JPEG", "MPO") else 1
+    return pixels * max(1, scans // _ORDINARY_SCANS)
 
 
 def _scans(content: bytes) -> int:

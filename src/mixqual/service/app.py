@@ -65,7 +65,7 @@ def _add_states(app: FastAPI, engine: Engine) -> None:
 
     @app.get("/ready", response_model=answers.State, responses=answers.refusals(503))
     async def ready() -> Any:
-        """Whether the model is loaded and warm, and requests are taken."""
+        """Whether requests are taken, and answered in time."""
         engine.check_ready()
         return {"status": "ready"}
 
@@ -139,7 +139,7 @@ def _add_facts(app: FastAPI, engine: Engine, guards: list[Any], locked: tuple[in
 
 async def _served(request: Request, engine: Engine, work: Any) -> Any:
     """Read the images of a request and have them worked on, within room and time."""
-    engine.check_ready()
+    engine.check_open()
     limits = engine.settings
     until = asyncio.get_running_loop().time() + limits.timeout_s
     try:

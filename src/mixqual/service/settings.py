@@ -34,7 +34,9 @@ class Settings:
     timeout_s: float = 30.0
     """How long a request may take, its upload included."""
     decoders: int = 2
-    """Images that are decoded at once."""
+    """Images that are decoded at once; one of them at a time is not a costly one."""
+    decode_seconds: float = 5.0
+    """Of the processor's time, for decoding one image."""
 
     def __post_init__(self) -> None:
         for each in fields(self):
