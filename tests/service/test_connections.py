@@ -4,7 +4,7 @@ import resource
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -77,7 +77,7 @@ def test_what_waits_is_closed_in_time(small: httpx.Client, sent: bytes) -> None:
 def test_a_head_that_trickles_is_no_reason_to_wait(small: httpx.Client) -> None:
     with connected(small, b"GET /health HTTP/1.1\r\n") as connection:
         start = time.monotonic()
-        with pytest.raises(OSError):  # noqa: PT011 - a reset or a broken pipe
+        with suppress(BrokenPipeError, ConnectionResetError):
             while time.monotonic() - start < 10:
                 connection.sendall(b"X")
                 time.sleep(0.05)

@@ -46,7 +46,9 @@ class Outcome(IntEnum):
     COSTLY = 4
     """It would cost more than asked for; within the limits."""
     ENDED = 5
-    """The process ended over it; the parent's own finding."""
+    """It took too long, so that the process ended; the parent's own finding."""
+    LOST = 6
+    """The process ended, for that or another reason; the parent's own finding."""
 
 
 class Order(NamedTuple):

@@ -80,19 +80,24 @@ class Decoders:
 
         A `DataError` is the file's own fault; with a `Refusal` a limit was reached.
         """
-        for most_cost in (_SOON_DONE, _NO_LIMIT):
-            order = Order(size, interpolation, self._max_pixels, most_cost, self._seconds)
-            outcome, data = await self._submit(content, order)
-            if outcome is Outcome.PIXELS:
-                return np.frombuffer(data, np.uint8).reshape(size, size, 3)
-            text = data.decode("utf-8", "replace")
-            if outcome is Outcome.UNREADABLE:
-                return DataError(text)
-            if outcome is Outcome.TOO_LARGE:
-                return Refusal(413, text)
-            if outcome is Outcome.ENDED:
-                return Refusal(422, text)
-        raise AssertionError("without a limit nothing is too costly")
+        outcome, data = await self._decoded(content, size, interpolation, _SOON_DONE)
+        if outcome is Outcome.COSTLY:
+            outcome, data = await self._decoded(content, size, interpolation, _NO_LIMIT)
+        if outcome is Outcome.PIXELS:
+            return np.frombuffer(data, np.uint8).reshape(size, size, 3)
+        text = data.decode("utf-8", "replace")
+        if outcome is Outcome.UNREADABLE:
+            return DataError(text)
+        return Refusal(413 if outcome is Outcome.TOO_LARGE else 422, text)
+
+    async def _decoded(
+        self, content: bytes, size: int, interpolation: str, most_cost: int
+    ) -> tuple[Outcome, bytes]:
+        order = Order(size, interpolation, self._max_pixels, most_cost, self._seconds)
+        answer = await self._submit(content, order)
+        if answer[0] is Outcome.LOST:  # once: it need not have been this image's fault
+            answer = await self._submit(content, order)
+        return answer
 
     async def _submit(self, content: bytes, order: Order) -> tuple[Outcome, bytes]:
         future: asyncio.Future[tuple[Outcome, bytes]] = asyncio.get_running_loop().create_future()
@@ -208,7 +213,7 @@ class _Process:
         number = await self.end()
         if too_long or number == -signal.SIGPROF:
             return Outcome.ENDED, f"takes more than {order.seconds:g} seconds to decode".encode()
-        return Outcome.ENDED, b"cannot be decoded within its budget"
+        return Outcome.LOST, b"cannot be decoded within its budget"
 
     async def end(self) -> int:
         """Kill the process if it is still there; the status that it ended with."""

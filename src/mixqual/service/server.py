@@ -19,6 +19,7 @@ from mixqual.service.engine import Degrade, Engine
 from mixqual.service.settings import Settings
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_QUEUED = 1024  # connections that the kernel holds until they are accepted
 _GRACE_S = 5  # beyond the time that a request may take
 
 
@@ -37,6 +38,12 @@ class _Server(uvicorn.Server):
         self._engine.close_doors()
         self.force_exit = self.should_exit
         super().handle_exit(sig, frame)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Called when the service is to begin."""
+        await super().startup(sockets)
+        for each in sockets or ():
+            each.listen(_QUEUED)  # asyncio has made it as short as what it accepts at once
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Called when the service is to end."""
