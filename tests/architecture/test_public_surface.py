@@ -81,6 +81,7 @@ TESTED_ELSEWHERE = {
     "bench/cluster.py": "tests/test_bench.py",
     "bench/executor.py": "tests/test_bench.py",
     "bench/forward.py": "tests/test_bench.py",
+    "bench/hostile.py": "tests/images/test_limits.py, as what is refused",
     "bench/noise_images.py": "tests/test_bench.py",
     "bench/plain.py": "tests/test_bench.py",
     "bench/backbones.py": "tests/bench/test_bench_backbones.py; another test_backbones.py is there",

@@ -159,7 +159,7 @@ class TestLimits:
         for content in (bomb(), bomb(1001)):
             found = client.post("/predict", files=form(png(), content))
             assert found.status_code == 413
-            assert error(found) == "image 2 has more than 1000000 pixels"
+            assert error(found) == "image 2: more than 1000000 pixels"
 
     @pytest.mark.parametrize(
         ("status", "message", "asked"),
