@@ -36,7 +36,7 @@ from mixqual.evaluation import CLEAN_CELL, Cell, distort_cell, grid_cells
 from mixqual.finished_run import FinishedRun
 from mixqual.level_grids import distortion_of
 from mixqual.networks import Gate, Mixture, Sharing, Stages, backbone_preprocessing
-from mixqual.report import trust_rows
+from mixqual.report import original_network, trust_rows
 
 MOST = 1e-4
 MIX = "mix"
@@ -135,7 +135,7 @@ def run_mixture(finished: FinishedRun, model: str, seed: int) -> Mixture:
     gate.load_state_dict(finished.gate_tensors(seed, model if solved else None))
     if model == MIX:
         return Mixture.independent([finished.network(n, seed) for n in finished.experts], gate)
-    clean = "clean" if "clean" in finished.experts else finished.experts[0]
+    clean = original_network(finished.results)
     stages = Stages(finished.network(clean, seed), finished.backbone.name)
     parts = stages.divide(Sharing(rows[model]["until"], rows[model]["from"]))
     stem = model.removesuffix("_resolved") if solved else model

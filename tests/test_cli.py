@@ -108,13 +108,14 @@ class TestRun:
         assert list(steps) == [
             "decode images",
             *(f"train {name}" for name in NETWORKS),
-            *("sweep of val", "train gate", "sweep of test", "sweep of val by the gate"),
+            *("sweep of val", "train gate", "sweep of test", "sweep of val by the others"),
         ]
         assert {state for state, _ in steps.values()} == {"to do"}
         images = [count for _, count in steps.values()]
         # Two epochs of 40 training and 16 validation images; twice as many for the longer one.
-        # Three experts on 16 images in 1 + 2 * 2 + 2 cells; five networks and the gate on 24 in 5.
-        sweeps = (3 * 16 * 7, 6 * 24 * 5, 16 * 7)
+        # Three experts on 16 images in 1 + 2 * 2 + 2 cells; five networks and the gate on 24 in 5;
+        # two baselines and the gate on the 16, too.
+        sweeps = (3 * 16 * 7, 6 * 24 * 5, 3 * 16 * 7)
         assert images == [0, 112, 112, 112, 112, 224, sweeps[0], 112, *sweeps[1:]]
         assert f"{sum(images):,}" in ended.out
 
@@ -161,7 +162,7 @@ class TestRun:
             "sweep of val": ("done", 3 * 16 * 7),
             "train gate": ("done", 112),
             "sweep of test": ("done", 6 * 24 * 5),
-            "sweep of val by the gate": ("done", 16 * 7),
+            "sweep of val by the others": ("done", 3 * 16 * 7),
             "train noise of tree_classifier": ("to do", 112),
             "train blur of tree_classifier": ("to do", 112),
             "train all_tree_classifier": ("to do", 112),
@@ -197,7 +198,7 @@ class TestRun:
         more = ("--set", "evaluation.noise_draws=3")
         steps = dry_run(command("run", tree_run.study, *options, tree_run.out, *more).out)
         assert {title: state for title, (state, _) in steps.items() if state != "done"} == {
-            **dict.fromkeys(("sweep of val", "train gate", "sweep of val by the gate"), "to do"),
+            **dict.fromkeys(("sweep of val", "train gate", "sweep of val by the others"), "to do"),
             "sweep of test": "begun",
             "weights of tree_blocks.1_inverted_conv_head_resolved": "to do",
             "train gate of tree_blocks.1_inverted_conv_head_resolved": "to do",
@@ -669,7 +670,7 @@ class TestCluster:
 def test_bench_refuses_an_unknown_name(command: Command) -> None:
     refused = command("bench", "speed").refusal()
     assert refused == (
-        "unknown benchmark 'speed'; there are cluster, decode, device, distortions, epoch, "
-        "executor, forward, indexing, memory, mixture, scaling, service, startup, sweep, training, "
-        "tree_sweep, trees"
+        "unknown benchmark 'speed'; there are backbones, cluster, decode, device, distortions, "
+        "epoch, executor, forward, indexing, memory, mixture, scaling, service, startup, sweep, "
+        "training, tree_sweep, trees"
     )

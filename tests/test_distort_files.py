@@ -419,3 +419,31 @@ def test_imagenet_c_refuses_what_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="is no folder"):
         write_imagenet_c(source, tmp_path / "file")
+
+
+def chroma(path: Path) -> int:
+    pixels_HWC = pixels(path).astype(int)
+    return int((pixels_HWC.max(2) - pixels_HWC.min(2)).max())
+
+
+def test_imagenet_c_of_grayscale_files_alone_is_gray(tmp_path: Path) -> None:
+    source = classes(tmp_path / "in")
+    noises = {"gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise"}
+    wanted: dict[str, Any] = {"names": [*noises, "contrast"], "severities": [1, 4], "size": 32}
+    wanted["lossless"] = True
+
+    def coloured(target: Path) -> set[str]:
+        """The corruptions that give the gray image colours."""
+        return {p.parts[-4] for p in target.rglob("x.png") if chroma(p)}
+
+    write_imagenet_c(source, tmp_path / "mixed", **wanted)
+    assert coloured(tmp_path / "mixed") == noises
+    (source / "dog" / "y.JPEG").unlink()
+    write_imagenet_c(source, tmp_path / "gray", **wanted)
+    assert coloured(tmp_path / "gray") == set()
+    write_imagenet_c(source, tmp_path / "both", grayscale_noise="independent", **wanted)
+    assert coloured(tmp_path / "both") == noises
+    with pytest.raises(DataError, match=r"'gray': True.* choose another folder"):
+        write_imagenet_c(source, tmp_path / "gray", grayscale_noise="independent", **wanted)
+    with pytest.raises(DistortionError, match='"sensor" or "independent", not \'pink\''):
+        write_imagenet_c(source, tmp_path / "pink", grayscale_noise="pink", **wanted)

@@ -54,8 +54,8 @@ def test_a_failed_expert_stops_what_needs_it_and_nothing_else(
         fan_out(Failing("train blur"), bench, SETS)
     # The fair baseline needs all experts; weights and gate need them, too, and the sweeps those.
     assert str(raised.value) == (
-        f"{tmp_path}: 9 of 17 stages are missing (missing.md lists them). train blur (seed 0): "
-        "OSError: for good. 8 others need what failed. All else is done and kept; run the same "
+        f"{tmp_path}: 10 of 19 stages are missing (missing.md lists them). train blur (seed 0): "
+        "OSError: for good. 9 others need what failed. All else is done and kept; run the same "
         "command again to go on"
     )
     states = {stage.title: stage for stage in read_status(tmp_path).stages}
@@ -66,7 +66,7 @@ def test_a_failed_expert_stops_what_needs_it_and_nothing_else(
     for name in ("train all_long", "solve weights", "train gate"):
         assert states[f"{name} (seed 0)"].state == "blocked"
     lines = (tmp_path / "missing.md").read_text(encoding="utf-8").splitlines()
-    assert lines[0] == f"## What {tmp_path.name} lacks: 9 of 17 stages"
+    assert lines[0] == f"## What {tmp_path.name} lacks: 10 of 19 stages"
     rows = [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in lines[4:] if line]
     told = [(s.title, s.state, s.reason) for s in states.values() if s.state != "done"]
     assert rows == told

@@ -1,6 +1,9 @@
 """A whole study on a handful of real photographs."""
 
+import base64
 import csv
+import io
+import json
 import shutil
 from collections.abc import Callable
 from itertools import combinations
@@ -68,6 +71,21 @@ class TestResults:
             [0, 5 * 32 / 224, 10 * 32 / 224], abs=1e-6
         )
         assert grids["gaussian_blur"]["max_at_224"] == 10
+
+    def test_noise_of_grayscale_files_is_gray_in_what_networks_saw(
+        self, finished: Finished
+    ) -> None:
+        _, out, results = finished
+        options = {name: grid["options"] for name, grid in results["distortions"].items()}
+        assert options == {"gaussian_noise": {"gray": True}, "gaussian_blur": {}}
+        examples = json.loads((out / "examples.json").read_text(encoding="utf-8"))
+        for example in examples["examples"]:
+            for shown in example["cells"]:
+                content = base64.b64decode(shown["pixels"].partition(",")[2])
+                with Image.open(io.BytesIO(content)) as image:
+                    pixels_HWC = np.array(image.convert("RGB")).astype(int)
+                # WebP stores colours, and rounds them.
+                assert np.ptp(pixels_HWC, axis=2).max() <= 4
 
     def test_weights_are_on_the_simplex_and_clean_ones_are_shared(self, finished: Finished) -> None:
         results = finished[2]
@@ -212,18 +230,20 @@ class TestAgain:
         one = again["cost"]["clean"]["params"]
         assert again["cost"]["mix"]["params"] == 3 * one + gates[kind]
 
-    def test_that_is_older_sweeps_only_what_the_gate_says_of_validation_images(
+    def test_that_is_older_sweeps_only_what_others_say_of_validation_images(
         self, copied: Path, finished: Finished
     ) -> None:
-        """As a run of a version without thresholds."""
+        """As a run of a version that swept these with the experts alone."""
         study, _, results = finished
         before = times(copied / "artifacts")
         plan, _ = Study.load(study).prepare()
-        folder = plan.outputs_folder("gate", "val", 0)
-        shutil.rmtree(copied / "artifacts" / folder)
+        lacking = ("all", "all_long", "gate")
+        folders = tuple(plan.outputs_folder(name, "val", 0) for name in lacking)
+        for folder in folders:
+            shutil.rmtree(copied / "artifacts" / folder)
         again = Study.load(study).run(copied)
         after = times(copied / "artifacts")
-        others = {file for file in before if not file.startswith(folder)}
+        others = {file for file in before if not file.startswith(folders)}
         assert after.keys() == before.keys() > others
         assert {file: after[file] for file in others} == {file: before[file] for file in others}
         assert numbers(again) == numbers(results)
@@ -254,7 +274,7 @@ class TestAgain:
         cells = [file for file in new if file.startswith("outputs") and "/c/" in file]
         old_arrays = {file.split("/")[0] for file in before if file.startswith("outputs")}
         of_networks = [file for file in cells if file.split("/")[0] in old_arrays]
-        assert len(of_networks) == 5 * 2 + 3 * 2 * 2  # test; validation with two draws
+        assert len(of_networks) == 5 * 2 + 5 * 2 * 2  # test; validation with two draws
         assert stages_of(new - set(cells)) == {"gate": 1, "outputs": 2, "weights": 1}
         for model in ("clean", "all", "avg"):
             accuracy = again["accuracy"][model]
@@ -399,7 +419,7 @@ class TestTrees:
             "gate": 3,
             "images": 1,
             "network": 5,
-            "outputs": 10 + 4 + 2 + 4,  # and of validation images by each tree
+            "outputs": 12 + 4 + 2 + 4,  # and of validation images by each tree
             "split": 1,
             "tree": 2,  # tree-weights
             "weights": 1,

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from io import BytesIO
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from torch import Tensor
 from torchvision.transforms import functional
 
 from mixqual.artifacts import read_json, refusing_full_disk, write_atomically, write_json
+from mixqual.config import GrayscaleNoise
+from mixqual.data import all_grayscale
 from mixqual.data.copies import originals
 from mixqual.distortions import distortion, image_keys
 from mixqual.errors import DataError, DistortionError, StudyError
@@ -70,6 +72,7 @@ def write_imagenet_c(
     seed: int = 0,
     size: int = IMAGE_SIZE,
     lossless: bool = False,
+    grayscale_noise: str = "sensor",
 ) -> tuple[int, list[tuple[Path, str]]]:
     """Write TARGET/NAME/SEVERITY/CLASS/IMAGE for every image below a folder, as ImageNet-C has it.
 
@@ -78,12 +81,14 @@ def write_imagenet_c(
     compression is a part of the benchmark. `lossless` writes PNG instead, the exact pixels of the
     distortions. Levels in pixels are those for 224, in proportion to `size`. Each file's pixels
     depend on its image, name, severity and `seed` alone; severities share their random numbers.
+    If all images are grayscale, though, and `grayscale_noise` is "sensor" (the other choice is
+    "independent"), noise is the same in all channels of their copies.
 
     Files that are there already are kept and not made again, so that a run that was killed goes on;
     `imagenet_c.json` in the target holds what they were made with. Returns how many images have all
     their copies, and the files that were left out, with reasons. Raises `DistortionError` for an
-    unknown name or severity, and `DataError` if the source is missing or holds no image, or if the
-    target lies inside of it, is no folder or was written with other settings.
+    unknown name, severity or `grayscale_noise`, and `DataError` if the source is missing or holds
+    no image, or if the target lies inside of it, is no folder or was written with other settings.
     """
     wanted = list(dict.fromkeys(product(names, severities)))
     if not wanted or size < 1:
@@ -93,13 +98,16 @@ def write_imagenet_c(
         )
     for name, severity in wanted:
         corruption(name, severity)
+    if grayscale_noise not in get_args(GrayscaleNoise):
+        known = " or ".join(f'"{value}"' for value in get_args(GrayscaleNoise))
+        raise DistortionError(f"grayscale_noise is {known}, not {grayscale_noise!r}")
     found = originals(source)
     places = found.places(".png" if lossless else ".jpg")
     folders = [target / name / str(severity) for name, severity in wanted]
     found.check_copies(target, (folder / place for _, place in places for folder in folders))
-    _claim(
-        target, {"seed": seed, "size": size, "lossless": lossless, "mixqual": version("mixqual")}
-    )
+    gray = grayscale_noise == "sensor" and all_grayscale([path for path, _ in places])
+    settings = {"seed": seed, "size": size, "lossless": lossless, "mixqual": version("mixqual")}
+    _claim(target, settings | ({"gray": True} if gray else {}))
     complete, left_out = 0, list(found.left_out)
     with (
         progress("imagenet-c", len(places), "images") as advance,
@@ -117,7 +125,7 @@ def write_imagenet_c(
             jobs: list[Future[None]] = []
             for name in dict.fromkeys(name for name, _ in missing):
                 levels = [severity for other, severity in missing if other == name]
-                for severity, pixels_HWC in _corrupted(image_1CHW, name, levels, seed):
+                for severity, pixels_HWC in _corrupted(image_1CHW, name, levels, seed, gray):
                     copy = missing[name, severity]
                     jobs.append(writers.submit(_write, copy, pixels_HWC, lossless))
             for job in jobs:
@@ -172,7 +180,7 @@ def _square(image: Image.Image, size: int) -> Tensor:
 
 
 def _corrupted(
-    image_1CHW: Tensor, name: str, severities: Sequence[int], seed: int
+    image_1CHW: Tensor, name: str, severities: Sequence[int], seed: int, gray: bool
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Corrupt an image at several severities, together where they are levels of one distortion."""
     keys_1, size = image_keys(image_1CHW), image_1CHW.shape[-1]
@@ -181,7 +189,7 @@ def _corrupted(
         mapped = corruption(name, severity)
         together.setdefault((mapped.distortion, repr(mapped.options)), []).append(severity)
     for group in together.values():
-        steps = [at_size(name, severity, size) for severity in group]
+        steps = [at_size(name, severity, size, gray=gray) for severity in group]
         images_BCHW = steps[0][0](
             image_1CHW.repeat(len(steps), 1, 1, 1),
             torch.tensor([level for _, level in steps], dtype=torch.float64),

@@ -8,3 +8,8 @@ def printable(name: str) -> str:
     return "".join(
         mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in name
     )
+
+
+def printable_lines(text: str) -> str:
+    """Return a message of several lines, each of them as `printable` makes it."""
+    return "\n".join(map(printable, text.split("\n")))

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from mixqual.artifacts import read_json, refusing_full_disk, write_json
-from mixqual.data.file_facts import Known, Memory, recalling, remembering, stamp_of
+from mixqual.data.contents import TABLE, hash_or_none, note_files, stamps_of
+from mixqual.data.file_facts import Memory, remembering, stamp_of
+from mixqual.data.headers import headers
 from mixqual.data.image_set import DecodedImages, ImageSet
 from mixqual.data.in_order import in_order
 from mixqual.data.index import ImageIndex, Item, LeftOut
@@ -21,19 +23,16 @@ from mixqual.file_names import printable
 from mixqual.images import (
     INTERPOLATIONS,
     Content,
-    Header,
     Unreadable,
     crop,
     examine,
     many_files,
-    read_header,
 )
 from mixqual.progress import progress
 
 __all__ = ["DecodedImages", "ImageSet", "decode_images", "open_images"]
 
 _PIXELS = "images.npy"
-_TABLE = "images.json"
 _LISTED = 5  # unreadable files that an error names; it counts the rest
 
 
@@ -68,6 +67,7 @@ def decode_images(
     paths = (item.path for item in index.items)
     with refusing_full_disk(directory), many_files(), remembering(paths) as memory:
         directory.mkdir(parents=True, exist_ok=True)
+        stamps = stamps_of(index.items)
         items, channels, failed = _read_headers(index.items, workers, memory)
 
         def pixels(item: Item) -> tuple[NDArray[np.uint8], Content]:
@@ -80,15 +80,17 @@ def decode_images(
         shape = (size, size, channels)
         kept, contents, damaged = _write_pixels(items, pixels, directory / _PIXELS, shape, workers)
         order = {item.id: position for position, item in enumerate(index.items)}
+        places = {item.id: item.path for item in index.items}
         failed = sorted(failed + damaged, key=lambda file: order[file.id])
         if failed and on_error == "raise":
             raise DataError(_explain(index, failed))
         _check_classes(index, kept, failed)
+        note_files(directory, stamps, {file.id: hash_or_none(places[file.id]) for file in failed})
         if unused := unused_bits(content.spare_bits for content in contents):
             console = Console(stderr=True, soft_wrap=True)
             console.print(f"warning: {unused}", markup=False, highlight=False)
         write_json(
-            directory / _TABLE,
+            directory / TABLE,
             {
                 "ids": [item.id for item in kept],
                 "labels": [item.label for item in kept],
@@ -108,7 +110,7 @@ def open_images(directory: Path, memory_budget_mb: int) -> DecodedImages:
 
     Either way the pixels are read-only. Raises `RunError` if the files are missing or damaged.
     """
-    table = read_json(directory / _TABLE)
+    table = read_json(directory / TABLE)
     path = directory / _PIXELS
     try:
         pixels_NHWC: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -132,7 +134,7 @@ def open_images(directory: Path, memory_budget_mb: int) -> DecodedImages:
     counts = {len(pixels_NHWC), len(images.ids), len(images.labels_N), len(images.splits)}
     counts |= {len(images.groups), len(images.file_hashes), len(images.pixel_hashes)}
     if pixels_NHWC.dtype != np.uint8 or pixels_NHWC.ndim != 4 or len(counts) > 1:
-        raise RunError(f"{path} does not fit {_TABLE}; delete {directory} and run again")
+        raise RunError(f"{path} does not fit {TABLE}; delete {directory} and run again")
     return images
 
 
@@ -141,24 +143,14 @@ def _read_headers(
 ) -> tuple[list[Item], int, list[LeftOut]]:
     """Return the items that open as images, the channels to store, and the items that do not."""
     readable, failed, channels = [], [], 1
-
-    def header(job: tuple[Item, Known]) -> Header:
-        item, _ = job
-        stamp = stamp_of(item.path)
-        found = read_header(item.path)
-        memory.remember(item.path, stamp, found)
-        return found
-
-    jobs = recalling(items, lambda item: item.path, memory)
-    with progress("checking images", len(items), "images") as advance:
-        for (item, _), outcome in in_order(header, jobs, workers, lambda job: job[1].header):
-            advance(1)
-            if isinstance(outcome, Unreadable):
-                failed.append(LeftOut(item.id, str(outcome)))
-                continue
-            readable.append(item)
-            if not outcome.grayscale:
-                channels = 3
+    for position, outcome in headers([item.path for item in items], workers, memory):
+        item = items[position]
+        if isinstance(outcome, Unreadable):
+            failed.append(LeftOut(item.id, str(outcome)))
+            continue
+        readable.append(item)
+        if not outcome.grayscale:
+            channels = 3
     return readable, channels, failed
 
 

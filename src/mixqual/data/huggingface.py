@@ -101,6 +101,7 @@ def _rows(
         return data
 
     within = f"{root}, {split}" if split else str(root)
+    files = tuple(str(file["filename"]) for file in part.cache_files)
     cells = zip(_sizes(column), table.column(label).to_pylist(), groups, strict=False)
     for row, (size, value, group) in enumerate(cells):
         where = f"{split}, row {row}" if split else f"row {row}"
@@ -112,7 +113,7 @@ def _rows(
         elif names is not None and not 0 <= value < len(names):
             yield f"{where}: the label {value} is none of the {len(names)} classes"
         else:
-            content = Embedded(within, row, size, read_row)
+            content = Embedded(within, row, size, read_row, files)
             text = value if names is None else names[value]
             yield Row(where, name, content, text, split or None, group)
 

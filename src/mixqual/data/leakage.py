@@ -11,12 +11,12 @@ from typing import Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from mixqual.data.image_set import DecodedImages
 from mixqual.data.index import SPLITS
 from mixqual.errors import DataError
 from mixqual.file_names import printable
+from mixqual.progress import say
 
 LISTED = 5
 """Pairs that a message names; it counts the rest."""
@@ -79,8 +79,7 @@ def refuse_leaks(
     if leaks and on_leak == "raise":
         raise DataError(explain_leaks(leaks))
     if leaks and shown:
-        console = Console(stderr=True, soft_wrap=True)
-        console.print(f"warning: {explain_leaks(leaks)}", markup=False, highlight=False)
+        say(f"warning: {explain_leaks(leaks)}")
     return leaks
 
 

@@ -51,6 +51,9 @@ class Distortion(ABC):
     """Whether the level is a length in pixels, which shrinks with the image."""
     random: bool = False
     """Whether the result depends on the seed."""
+    gray: bool | None = None
+    """Its option `gray`, for random numbers that differ from channel to channel: whether all
+    channels of an image share them. None where there is no such choice."""
     fingerprint: str = ""
     """Of code that is not mixqual's: results depend on it as they do on name and options."""
 

@@ -27,7 +27,8 @@ def custom_distortion(name: str, /, **options: Any) -> Distortion:
 
     The attribute is a subclass of `Distortion`, a transform class of albumentations, or a function
     from images_BCHW (float32 in 0...255) and levels_B to images_BCHW, which takes the options as
-    keywords, and `seeds_B` (one int64 an image) if it is random. Raises `DistortionError` if it
+    keywords, and `seeds_B` (one int64 an image) if it is random. A keyword `gray = False` is the
+    option that `Distortion.gray` tells of. Raises `DistortionError` if it
     cannot be imported, is something else, or does not take the options.
     """
     found = _import(name)
@@ -62,6 +63,8 @@ class _Function(Distortion):
         inspect.signature(function).bind(None, None, **options, **dict.fromkeys(_seeds(parameters)))
         self.name = name
         self.random = bool(_seeds(parameters))
+        if "gray" in parameters and parameters["gray"].default is False:
+            self.gray = bool(options.get("gray", False))
         self.fingerprint = _fingerprint(function)
         self._function, self._options = function, dict(options)
 

@@ -106,6 +106,12 @@ def read_image(path: Path | Embedded) -> Image.Image:
     return examine(path)[0]
 
 
+def hash_file(path: Path | Embedded) -> str:
+    """What `Content.file_hash` is of a file; raises `Unreadable` or `OSError`."""
+    with open_file(path) as file:
+        return _hash([file.read()])
+
+
 def examine(path: Path | Embedded, reduced_for: int | None = None) -> tuple[Image.Image, Content]:
     """Read a file once, and return its image as `read_image` does, and what there is to tell of it.
 

@@ -24,8 +24,9 @@ from mixqual.service.settings import Settings
 Result = TypeVar("Result")
 Floats = NDArray[np.float32]
 
-Degrade = Callable[[Pixels, float, float, int], Floats]
-"""From pixels, noise, blur and a seed to a degraded image (3, size, size), not clipped."""
+Degrade = Callable[[Pixels, float, float, int, bool], Floats]
+"""From pixels, noise, blur, a seed, and whether all channels have the same noise to a degraded
+image (3, size, size), not clipped."""
 
 
 class Phase(Enum):
@@ -47,7 +48,7 @@ class Degradation(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """What a mixture and each of its experts say of one degraded image."""
+    """What a mixture and each of its experts, or one network, say of one degraded image."""
 
     image_CHW: Floats
     """As the networks saw it, not clipped."""
@@ -142,7 +143,8 @@ class Engine:
         (pixels,) = await self._read([content])
         if isinstance(pixels, DataError):
             raise Refusal(422, str(pixels))
-        return await self._explained.submit(await self._decode(self._degrade, pixels, *degradation))
+        how = *degradation, self.manifest.gray_noise
+        return await self._explained.submit(await self._decode(self._degrade, pixels, *how))
 
     async def _prepare(self) -> None:
         try:
