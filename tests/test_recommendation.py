@@ -1,15 +1,21 @@
 """What is to be shipped, from right and wrong answers made up at random."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import stats
+from small_elpv import write_study
 
-from mixqual.evaluation import Bootstrap
-from mixqual.recommendation import Rated, rate_conditional, recommend
-from mixqual.thresholds import TAUS, Swept
+from mixqual.evaluation import Bootstrap, Cell, Cube, OutputArray
+from mixqual.fusion import right_answers
+from mixqual.plan import Plan
+from mixqual.recommendation import Rated, rate, rate_conditional, recommend
+from mixqual.study_file import load_study_config
+from mixqual.thresholds import TAUS, Swept, swept
+from mixqual.tree_results import Shared
 
 VAL, TEST = 300, 200
 SINGLE, MIX = (1.0, 10.0), (3.5, 31.0)
@@ -113,9 +119,56 @@ def test_the_intervals_are_over_the_trainings_where_all_images_are_alike() -> No
     assert found["against"]["ci95_trainings"] == pytest.approx([own.low, own.high], abs=1e-6)
 
 
+def random_cube(root: Path, plan: Plan, cells: Sequence[Cell], seed: int) -> Cube:
+    generator, images = np.random.default_rng(seed), 30
+    arrays = {}
+    for name in (*plan.networks, "gate"):
+        columns = len(plan.config.experts) if name == "gate" else 4
+        arrays[name] = OutputArray(root / f"{name}.zarr", images, columns)
+        arrays[name].add_cells(list(cells))
+        for cell in cells:
+            values = generator.dirichlet(np.full(columns, 0.5), size=images)
+            arrays[name].write(cell, 0, values.astype(np.float32))
+    return Cube(arrays, cells, generator.integers(0, 4, images))
+
+
+def test_validation_areas_are_those_that_other_code_finds(tmp_path: Path) -> None:
+    """M_mix and M_hardmix are the ends of the conditional curve; one network is done by hand."""
+    plan = Plan(load_study_config(write_study(tmp_path / "tiny.toml", tmp_path)), "0")
+    val = random_cube(tmp_path / "val", plan, plan.val_cells, 0)
+    test = random_cube(tmp_path / "test", plan, plan.test_cells, 1)
+    experts = list(plan.config.experts)
+    right = right_answers(test, experts, list(plan.config.baselines))
+    cost = {name: {"macs": 2.0, "params": 3.0} for name in right}
+    found = {
+        each.name: each
+        for each in rate(plan, {0: val}, {0: Shared({}, {}, {}, {}, {})}, {0: right}, cost)
+    }
+    assert found.keys() == {*plan.networks, "avg", "max", "hardmix", "mix"}
+    for split, cube in (("val", val), ("test", test)):
+        expected_T = swept(cube, experts, plan.levels).areas_T
+        for model, place in (("mix", 0), ("hardmix", -1)):
+            area_SN = found[model].val_SN if split == "val" else found[model].test_SN
+            assert area_SN.mean() == pytest.approx(expected_T[place], abs=1e-6)
+    areas = []
+    for name, levels in plan.levels.items():
+        accuracy = [
+            np.mean(
+                [
+                    (val.arrays["all"].read(cell).argmax(1) == val.labels_N).mean()
+                    for cell in plan.val_cells
+                    if cell.level == level and cell.distortion == (name if level else "clean")
+                ]
+            )
+            for level in levels
+        ]
+        areas.append(np.trapezoid(accuracy, levels) / levels[-1])
+    assert found["all"].val_SN.mean() == pytest.approx(np.mean(areas))
+
+
 def test_the_conditional_mode_has_the_numbers_of_its_threshold() -> None:
     generator = np.random.default_rng(5)
-    swept = {
+    of_seeds = {
         seed: {
             split: Swept(generator.random((len(TAUS), images)), np.linspace(3, 1 + seed, len(TAUS)))
             for split, images in (("val", VAL), ("test", TEST))
@@ -126,9 +179,9 @@ def test_the_conditional_mode_has_the_numbers_of_its_threshold() -> None:
         "avg": {"macs": 3000, "params": 9, "experts_run": 3},
         "mix": {"macs": 3400, "params": 10, "experts_run": 3},
     }
-    found = rate_conditional(swept, TAUS[-1], cost)
+    found = rate_conditional(of_seeds, TAUS[-1], cost)
     # The gate's 400, and of the experts 1 and 2 of 1,000 each.
     assert (found.macs, found.params) == (400 + 1500, 10)
     for seed in (0, 1):
-        np.testing.assert_array_equal(found.val_SN[seed], swept[seed]["val"].right_TN[-1])
-        np.testing.assert_array_equal(found.test_SN[seed], swept[seed]["test"].right_TN[-1])
+        np.testing.assert_array_equal(found.val_SN[seed], of_seeds[seed]["val"].right_TN[-1])
+        np.testing.assert_array_equal(found.test_SN[seed], of_seeds[seed]["test"].right_TN[-1])

@@ -5,6 +5,7 @@ images. Which network starts where, which column is whose and what a loss adds u
 nowhere in the tests of the parts.
 """
 
+import argparse
 import json
 import shutil
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 import zarr
 from finished_runs import Run
@@ -46,6 +48,7 @@ GATE_SHARES = {NOISE: 0.25, BLUR: 0.25}
 # Its levels: up to 100 grey levels, and 10 pixels of 224.
 LEVELS = {NOISE: (0.0, 50.0, 100.0), BLUR: (0.0, 5 * 32 / 224, 10 * 32 / 224)}
 PENALTY = 0.01
+_WEIGHTS = "weights.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +95,7 @@ def validation(opened: Opened, shares: Mapping[str, float]) -> tuple[Tensor, Ass
 
 
 def val_loss(opened: Opened, stage: str, key: str) -> float:
-    path = opened.bench.store.path(stage, key) / "weights.safetensors"
+    path = opened.bench.store.path(stage, key) / _WEIGHTS
     return float(load_tensors(path)[1]["val_loss"])
 
 
@@ -147,8 +150,10 @@ def test_all_other_networks_start_from_the_clean_one(
     still = ("training.lr=1e-30", "training.lr_new=1e-30", "training.max_epochs=1")
     here = open_run(plain_run.study, tmp_path / "out", *still)
     clean = opened.bench.store.path("network", opened.bench.plan.network_key("clean", 0))
-    shutil.copytree(
-        clean, here.bench.store.path("network", here.bench.plan.network_key("clean", 0))
+    here.bench.store.build(
+        "network",
+        here.bench.plan.network_key("clean", 0),
+        lambda folder: shutil.copyfile(clean / _WEIGHTS, folder / _WEIGHTS),
     )
     start = saved(opened, "network", opened.bench.plan.network_key("clean", 0))
     for name in here.bench.plan.networks[1:]:
@@ -175,6 +180,30 @@ def test_the_clean_network_starts_from_the_backbone_with_a_new_head(
     ).named_parameters()
     for name, value in expected:
         torch.testing.assert_close(trained[name], value, rtol=0, atol=1e-20)
+
+
+@pytest.mark.parametrize(("classes", "kept"), [(4, True), (5, False)])
+def test_a_person_s_own_head_is_kept_where_it_fits_and_the_run_says_so(
+    plain_run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str], classes: int, kept: bool
+) -> None:
+    """At the rate of a new layer it would move at once, and at that of all others not at all."""
+    own = timm.create_model("test_efficientnet", num_classes=classes).state_dict()
+    torch.save({"state_dict": own, "args": argparse.Namespace()}, tmp_path / "own.pth.tar")
+    start = f"backbone.weights={tmp_path / 'own.pth.tar'}"
+    still = ("training.lr=1e-30", "training.lr_new=1.0", "training.max_epochs=1")
+    here = open_run(plain_run.study, tmp_path / "out", start, *still)
+    lines = [line for line in capfd.readouterr().err.splitlines() if "backbone.weights" in line]
+    assert len(lines) == 1
+    assert ("it is kept" if kept else "it gets a new one") in lines[0]
+    for name in ("clean", "noise"):
+        stages.train_network(here.bench, here.sets, name, 0)
+        found = saved(here, "network", here.bench.plan.network_key(name, 0))[
+            "backbone.classifier.weight"
+        ]
+        same = found.shape == own["classifier.weight"].shape and torch.allclose(
+            found, own["classifier.weight"], rtol=0, atol=1e-20
+        )
+        assert same == kept
 
 
 @pytest.mark.parametrize("kind", LEVELS)

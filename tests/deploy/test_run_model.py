@@ -36,6 +36,19 @@ def opened(tree_run: Run) -> Opened:
     return open_run(tree_run.study, tree_run.out)
 
 
+@pytest.fixture(scope="module")
+def sharp_run(tmp_path_factory: pytest.TempPathFactory, cells_folder: Path, tree_run: Run) -> Run:
+    folder = tmp_path_factory.mktemp("sharp")
+    study = write_study(
+        folder / "tiny.toml",
+        cells_folder,
+        ("[experts.clean]\n", ""),
+        ("[experts.blur]", "[experts.sharp]\n\n[experts.blur]"),
+        with_trees('[[sharing]]\nuntil = "blocks.2"\n'),
+    )
+    return run_study_file(study, folder / "out", tree_run.out)
+
+
 def told_of(run: Run, model: str) -> dict[str, Any]:
     """What the results say of the verdicts of a model."""
     (row,) = (row for row in run.results["trust"] if row["model"] == model)
@@ -198,21 +211,7 @@ class TestWhich:
 
 
 class TestTheOriginalNetworkByAnotherName:
-    """The second of the experts, called `sharp`; its networks are those of the other runs."""
-
-    @pytest.fixture(scope="class")
-    def sharp_run(
-        self, tmp_path_factory: pytest.TempPathFactory, cells_folder: Path, tree_run: Run
-    ) -> Run:
-        folder = tmp_path_factory.mktemp("sharp")
-        study = write_study(
-            folder / "tiny.toml",
-            cells_folder,
-            ("[experts.clean]\n", ""),
-            ("[experts.blur]", "[experts.sharp]\n\n[experts.blur]"),
-            with_trees('[[sharing]]\nuntil = "blocks.2"\n'),
-        )
-        return run_study_file(study, folder / "out", tree_run.out)
+    """The second of the experts, called `sharp`."""
 
     def test_is_told(self, sharp_run: Run, plain_run: Run) -> None:
         assert sharp_run.results["experts"] == ["noise", "sharp", "blur"]

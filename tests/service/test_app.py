@@ -1,6 +1,7 @@
 """A service over real sockets: what it answers, what it refuses, and how."""
 
 import base64
+import gzip
 import io
 import json
 from collections.abc import Iterator
@@ -166,6 +167,14 @@ class TestLimits:
             (415, "send images as", {"content": b"x" * 300_000}),
             (415, "send images as", {"json": {"images": ["x" * 300_000]}}),
             (415, "send images as", {"data": {"images": "x"}}),
+            (
+                415,
+                "encoded as 'gzip', which is not read",
+                {
+                    "content": gzip.compress(png()),
+                    "headers": {"Content-Type": "image/png", "Content-Encoding": "gzip"},
+                },
+            ),
             (
                 400,
                 "boundary",

@@ -53,6 +53,11 @@ def pixels_of(source: Source, size: int, interpolation: str) -> NDArray[np.uint8
         raise DataError(f"{name}{error}") from None
 
 
+def is_batch(source: object) -> bool:
+    """Whether this is an array or tensor of several images, along its first axis."""
+    return isinstance(source, np.ndarray | TensorLike) and getattr(source, "ndim", 0) == 4
+
+
 def batch_of(pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """Images (B, 3, H, W), whose channels lie together in memory as they did in the pixels."""
     return np.moveaxis(np.stack(pixels), 3, 1)
@@ -66,6 +71,11 @@ def _array(source: NDArray[Any] | TensorLike) -> NDArray[np.uint8]:
     else:
         values = np.asarray(source)
         shape = values.shape
+    if values.ndim == 4:
+        raise DataError(
+            f"the shape {shape} is that of a batch of images; give them one by one, as they are in "
+            "list(batch), or all of them to predict()"
+        )
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] != 3) or not values.size:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from mixqual.confidence import Verdicts
-from mixqual.deploy.inputs import Source, TensorLike, batch_of, pixels_of
+from mixqual.deploy.inputs import Source, TensorLike, batch_of, is_batch, pixels_of
 from mixqual.deploy.manifest import Manifest
 from mixqual.deploy.quality import Estimate, estimate_distortion
 from mixqual.deploy.runner import EXPERT, Answers, Mode, Runner, choose_mode
@@ -91,10 +91,13 @@ class Predictor:
         """Predict one image, or several.
 
         Each is a path, the bytes of a file, a PIL image, an array (H, W, channels) or a tensor
-        (channels, H, W), of any size. Raises `DataError` for the first that is no image.
+        (channels, H, W), of any size; an array or tensor with one axis more is several of them.
+        Raises `DataError` for the first that is no image.
         """
         sources: Sequence[Source]
-        if isinstance(images, (str, Path, bytes, Image.Image, np.ndarray, TensorLike)):
+        if is_batch(images):
+            sources = list(images)  # type: ignore[arg-type]
+        elif isinstance(images, (str, Path, bytes, Image.Image, np.ndarray, TensorLike)):
             sources = [images]
         else:
             sources = images

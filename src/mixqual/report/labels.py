@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mixqual.report.figure_text import drawable
+
 Results = Mapping[str, Any]
 """The content of a run's `results.json`."""
 
@@ -37,7 +39,7 @@ def model_label(model: str) -> str:
 def figure_label(model: str) -> str:
     """The same with a true subscript, for matplotlib."""
     if model in CEILINGS or not re.fullmatch(r"\w+", model, re.ASCII):
-        return model_label(model).replace("$", r"\$")
+        return drawable(model_label(model))
     subscript = model.replace("_", r"\_")
     return rf"$M_{{\mathrm{{{subscript}}}}}$"
 

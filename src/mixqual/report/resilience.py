@@ -69,7 +69,6 @@ def resilience_table(results: Results) -> Table:
             *results.get("doubts", ()),
             *((f"{left_out} files were left out; --json lists them.",) if left_out else ()),
         ),
-        keys=2,
     )
 
 

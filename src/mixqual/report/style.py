@@ -7,6 +7,7 @@ from typing import Any, Literal, final
 
 from matplotlib import style as matplotlib_style
 
+from mixqual.report.figure_text import FAMILY
 from mixqual.report.headline import original_network
 from mixqual.report.labels import Results
 
@@ -18,7 +19,7 @@ _RC: dict[str, Any] = {
     "axes.linewidth": 0.8,
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine draws the same
+    "font.family": FAMILY,
     "font.size": 9,
     "grid.color": "#e3e3e3",
     "grid.linewidth": 0.6,
