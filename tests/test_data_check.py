@@ -60,6 +60,26 @@ def test_a_sound_folder_is_counted(tmp_path: Path) -> None:
     }
 
 
+def test_images_that_are_not_read_are_a_problem_and_all_that_are_count(tmp_path: Path) -> None:
+    for number, suffix in enumerate((".png", ".jfif", ".jpe", ".apng", ".dib", ".pbm")):
+        kind = {"jfif": "jpg", "jpe": "jpg", "apng": "png"}.get(suffix[1:], suffix[1:])
+        for name in ("cat", "dog"):
+            shade = 30 * number + 3 * len(name) + (name == "dog")
+            put(tmp_path, f"{name}/x.{kind}", shade, mode="1" if kind == "pbm" else "L")
+            (tmp_path / name / f"x.{kind}").rename(tmp_path / name / f"{number}{suffix}")
+    (tmp_path / "cat" / "photo.HEIC").write_bytes(b"x")
+    (tmp_path / "cat" / "photo.nef").write_bytes(b"x")
+    (tmp_path / "cat" / "notes.txt").write_bytes(b"x")
+    report = check(tmp_path)
+    assert [row["images"] for row in report["classes"]] == [6, 6]
+    assert report["problems"][0] == (
+        "2 images are in formats that are not read (see the files left out); save them as PNG, "
+        "JPEG or WebP"
+    )
+    assert report["warnings"][0] == "1 other files are left out"
+    assert report["wrong_suffixes"] == []
+
+
 def test_what_is_wrong_is_told_with_the_files(tmp_path: Path) -> None:
     root = tmp_path / "pets"
     for number in range(11):

@@ -27,7 +27,7 @@ def given_splits(root: Path, folders: list[Path]) -> dict[str, list[Path]]:
     """
     where = f"data.path = {str(root)!r}"
     found: dict[str, list[Path]] = defaultdict(list)
-    others = []
+    others: list[Path] = []
     for folder in folders:
         split = SPLIT_OF_NAME.get(folder.name.lower())
         (found[split] if split else others).append(folder)

@@ -63,6 +63,22 @@ def batch_of(pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return np.moveaxis(np.stack(pixels), 3, 1)
 
 
+def refuse_fractions(images: NDArray[Any]) -> None:
+    """Raise `DataError` for images in 0...1, but not for whole numbers, which are dark bytes."""
+    if not np.issubdtype(images.dtype, np.floating) or not images.size:
+        return
+    high = images.max()
+    if 0 < high <= 1 and images.min() >= 0 and (images != np.rint(images)).any():
+        raise _on_another_scale(high)
+
+
+def _on_another_scale(high: float) -> DataError:
+    return DataError(
+        f"pixels must lie in 0...255, but these floating-point ones end at {high:g}, as if 1 were "
+        "white; multiply them by 255, or give an image that is so dark as uint8"
+    )
+
+
 def _array(source: NDArray[Any] | TensorLike) -> NDArray[np.uint8]:
     if isinstance(source, TensorLike):
         values = source.detach().cpu().numpy()
@@ -91,9 +107,6 @@ def _array(source: NDArray[Any] | TensorLike) -> NDArray[np.uint8]:
     if not (low >= 0 and high <= 255):  # NaN is neither
         raise DataError(f"pixels must lie in 0...255, but they span {low:g}...{high:g}")
     if 0 < high <= 1 and np.issubdtype(values.dtype, np.floating):
-        raise DataError(
-            f"pixels must lie in 0...255, but these floating-point ones span {low:g}...{high:g}, "
-            "as if 1 were white; multiply them by 255, or give an image that is so dark as uint8"
-        )
+        raise _on_another_scale(high)
     rounded: NDArray[np.uint8] = np.rint(values).astype(np.uint8)
     return rounded

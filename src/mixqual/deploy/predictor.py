@@ -11,7 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from mixqual.confidence import Verdicts
-from mixqual.deploy.inputs import Source, TensorLike, batch_of, is_batch, pixels_of
+from mixqual.deploy.inputs import (
+    Source,
+    TensorLike,
+    batch_of,
+    is_batch,
+    pixels_of,
+    refuse_fractions,
+)
 from mixqual.deploy.manifest import Manifest
 from mixqual.deploy.quality import Estimate, estimate_distortion
 from mixqual.deploy.runner import EXPERT, Answers, Mode, Runner, choose_mode
@@ -123,8 +130,15 @@ class Predictor:
     def predict_pixels(self, images_BCHW: ArrayLike) -> list[Prediction]:
         """Predict images that have the bundle's size already: uint8, or numbers in 0...255.
 
-        Raises `BundleError` if the networks answer with what is no number.
+        Raises `DataError` for fractions in 0...1, which are on another scale, and `BundleError` if
+        the networks answer with what is no number.
         """
+        images = np.asarray(images_BCHW)
+        refuse_fractions(images)
+        return self.predict_distorted(images)
+
+    def predict_distorted(self, images_BCHW: ArrayLike) -> list[Prediction]:
+        """Predict such images as distortions return them: dark ones may be fractions below 1."""
         answers = self._runner(np.asarray(images_BCHW), self.mode)
         _refuse_nonsense(answers)
         trust = self.manifest.trust

@@ -208,7 +208,7 @@ class Engine:
     def _explain(self, images: Sequence[Floats]) -> list[Explained]:
         images_BCHW = np.stack(images)
         predictor = self._ready()
-        predictions = predictor.predict_pixels(images_BCHW)
+        predictions = predictor.predict_distorted(images_BCHW)
         asked = predictor.predict_experts(images_BCHW)
         experts = asked if asked is not None else [None for _ in images]
         return list(map(Explained, images, predictions, experts))
