@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mixqual.file_names import printable
+from mixqual.file_names import printable, printable_lines
 
 
 def test_names_that_can_be_printed_stay_and_others_are_escaped() -> None:
@@ -20,3 +20,7 @@ def test_names_that_can_be_printed_stay_and_others_are_escaped() -> None:
 @given(st.text())
 def test_the_result_is_one_printable_line(name: str) -> None:
     assert printable(name).isprintable()
+
+
+def test_a_message_keeps_its_lines() -> None:
+    assert printable_lines("two:\n  a\tb\n  \x1b[31m") == "two:\n  a\\tb\n  \\x1b[31m"
