@@ -145,7 +145,7 @@ def test_a_class_without_a_readable_image_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "0.png").write_bytes(b"x")
     report = check(tmp_path)
-    assert report["problems"][1] == "1 classes have no image that can be read: b"
+    assert report["problems"][1] == "1 class has no image that can be read: b"
     assert report["balance"] == {"smallest": "b", "largest": "a", "ratio": None}
     (tmp_path / "a" / "0.png").write_bytes(b"x")
     assert check(tmp_path)["images"] == 0
