@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from damage import KINDS, damage
+from faults import KINDS, damage
 
 from mixqual.artifact_store import ArtifactStore
 from mixqual.errors import RunError

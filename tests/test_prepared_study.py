@@ -14,6 +14,7 @@ from mixqual.errors import StudyError
 from mixqual.evaluation import distort_cell
 from mixqual.plan import Plan
 from mixqual.study import Study
+from mixqual.training.augmentation import Augmentation
 from mixqual.training.task import Task, batches, prepared
 from mixqual.tree_plan import trees_of
 
@@ -142,12 +143,11 @@ def test_noise_of_training_and_of_sweeps_is_the_one_of_the_setting(
         losses=torch.nn.functional.cross_entropy,
         seed=0,
         val_seed=0,
+        augmentation=Augmentation(True, True, True, crop_scale=0.3),
     )
     seen = []
     for batch in batches(task, 8, 0, 0):
-        shown_BCHW, _ = prepared(
-            task, images, batch.positions_B, batch.assignment, batch.seed, torch.device("cpu")
-        )
+        shown_BCHW, _ = prepared(task, images, batch, torch.device("cpu"))
         clean_BCHW, _ = images.batch(batch.positions_B)
         noisy_B = batch.assignment.kinds_B == list(fractions).index("gaussian_noise")
         assert not torch.equal(shown_BCHW[noisy_B], clean_BCHW[noisy_B])

@@ -110,7 +110,28 @@ class TestResults:
         assert cost["avg"]["params"] == 3 * one["params"]
         assert cost["hardmix"]["params"] == cost["mix"]["params"] == 3 * one["params"] + 98_531
         assert cost["mix"]["macs"] - cost["avg"]["macs"] == cost["hardmix"]["macs"] - one["macs"]
-        assert all(row["latency_ms"] > 0 for row in cost.values())
+        assert all(
+            0 < row["latency_ms_low"] <= row["latency_ms"] <= row["latency_ms_high"]
+            for row in cost.values()
+        )
+
+    def test_recommends_a_model_that_it_has_measured(self, finished: Finished) -> None:
+        results = finished[2]
+        found = results["recommendation"]
+        assert found["ship"] in {*NETWORKS, "mix"}
+        assert found["reason"].startswith("Ship M_")
+        named = "conditional" if found["mode"] == "conditional" else found["ship"]
+        assert named in {row["model"] for row in found["front"] if row["exported"]}
+        for row in found["front"]:
+            conditional = row["model"] == "conditional"
+            area = results["conditional"]["chosen"] if conditional else None
+            area = area or results["auc"][row["model"]]["average"]
+            assert (row["auc"], row["ci95"]) == (area["auc"], area["ci95"])
+            assert (
+                row["params"] == results["cost"]["mix" if conditional else row["model"]]["params"]
+            )
+        costs = [(row["macs"], row["params"]) for row in found["front"]]
+        assert costs == sorted(costs)
 
     def test_thresholds_lead_from_the_mixture_to_its_favourite(self, finished: Finished) -> None:
         """Their ends are models whose areas and costs are computed elsewhere."""
@@ -192,7 +213,7 @@ class TestResults:
             "gate": 1,
             "images": 1,
             "network": 5,
-            "outputs": 10,
+            "outputs": 12,
             "split": 1,
             "weights": 1,
         }
@@ -419,7 +440,7 @@ class TestTrees:
             "gate": 3,
             "images": 1,
             "network": 5,
-            "outputs": 12 + 4 + 2 + 4,  # and of validation images by each tree
+            "outputs": 12 + 2 * (4 + 2),  # of test and validation images by trees and controls
             "split": 1,
             "tree": 2,  # tree-weights
             "weights": 1,

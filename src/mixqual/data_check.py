@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from mixqual.config import DataConfig, SplitConfig
 from mixqual.counting import counted
 from mixqual.data import DecodedImages, Leak, find_leaks, index_images, make_splits
+from mixqual.data.files import OTHER_FORMAT
 from mixqual.data.index import SPLITS
 from mixqual.data.survey import Survey, survey
+from mixqual.data.unused_bits import unused_bits
 from mixqual.errors import DataError
 from mixqual.study_file import load_study_config, make_table
 
@@ -68,7 +70,8 @@ def check_data(data: DataConfig, split: SplitConfig | None = None) -> dict[str, 
     }
     report["balance"] = _balance(report["classes"])
     report["problems"] = [*_problems(report, leaks), *([fault] if fault else [])]
-    report["warnings"] = _warnings(report, data.size)
+    unused = unused_bits(found.spare_bits)
+    report["warnings"] = [*_warnings(report, data.size), *([unused] if unused else [])]
     return report
 
 
@@ -159,12 +162,15 @@ def _balance(classes: list[dict[str, Any]]) -> dict[str, Any]:
 def _problems(report: dict[str, Any], leaks: Sequence[Leak]) -> list[str]:
     across = sum(leak.between == "splits" for leak in leaks)
     empty = [row["class"] for row in report["classes"] if not row["images"]]
+    others = sum(file["reason"] == OTHER_FORMAT for file in report["left_out"])
     texts = [
         (len(report["unreadable"]), "image", "cannot", "be read"),
+        (others, "image", "are", "in a format that is not read (see the files left out); save as "
+         "PNG, JPEG or WebP"),
         (across, "image", "are", "of val or test and in an earlier split, or of a group that is"),
         (len(leaks) - across, "image", "are", "in another class as well"),
         (len(empty), "class", "have", f"no image that can be read: {', '.join(empty[:5])}"),
-    ]
+    ]  # fmt: skip
     return _counts(texts)
 
 
@@ -178,9 +184,10 @@ def _warnings(report: dict[str, Any], size: int) -> list[str]:
     colours = {"grayscale", "colour", "palette", "cmyk"} & kinds.keys()
     mixed = kinds.get("grayscale", 0) if len(colours) > 1 else 0
     unbalanced = balance["ratio"] is not None and balance["ratio"] > _UNBALANCED
+    others = sum(file["reason"] != OTHER_FORMAT for file in report["left_out"])
     aspect = f"over {_ODD_ASPECT:g} times longer than wide or wider than long"
     texts = [
-        (len(report["left_out"]), "other file", "are", "left out"),
+        (others, "other file", "are", "left out"),
         (len(report["wrong_suffixes"]), "image", "are", "in another format than that of the name"),
         (len(report["duplicates"]), "image", "are", "the same as an earlier one"),
         (sizes.get("odd_aspect", 0), "image", "are", f"{aspect}, to be squeezed into squares"),

@@ -207,7 +207,7 @@ def comparisons(scored: Scored, bootstrap: Bootstrap) -> list[dict[str, Any]]:
                     "b": b,
                     "distortion": name,
                     "delta": round(float(delta_SN.mean()), _DIGITS),
-                    **_intervals(delta_SN, bootstrap),
+                    **intervals(delta_SN, bootstrap),
                 }
             )
     return rows
@@ -220,12 +220,12 @@ def _area(scored: Scored, bootstrap: Bootstrap, model: str, name: str) -> dict[s
     return {
         "auc": round(float(area_SN.mean()), _DIGITS),
         "auc_without_clean": round(float(without_clean), _DIGITS),
-        **_intervals(area_SN, bootstrap),
+        **intervals(area_SN, bootstrap),
         "seeds": _rounded(area_SN.mean(1).tolist()),
     }
 
 
-def _intervals(contributions_SN: NDArray[np.float64], bootstrap: Bootstrap) -> dict[str, Any]:
+def intervals(contributions_SN: NDArray[np.float64], bootstrap: Bootstrap) -> dict[str, Any]:
     """`ci95`, over the images, and of several trainings `ci95_trainings`, over these as well."""
     intervals = {"ci95": _rounded(bootstrap.interval(contributions_SN.mean(0)))}
     if len(contributions_SN) > 1:

@@ -30,6 +30,7 @@ from mixqual.networks import check_backbone, settle_head
 from mixqual.object_store import ObjectStore
 from mixqual.plan import Plan
 from mixqual.progress import say
+from mixqual.recommendation import rate, rate_conditional, recommend
 from mixqual.report import write_report
 from mixqual.runtime import set_up_machine
 from mixqual.seeding import derive_seed
@@ -146,11 +147,7 @@ class Study:
             return {}, {}
         fused = {seed: fuse(bench.plan, *tests[seed]) for seed in tests}
         scores = {seed: fused[seed].right | shared[seed].right for seed in tests}
-        bootstrap = Bootstrap.draw(
-            len(sets["test"]),
-            self.config.evaluation.bootstrap,
-            derive_seed(self.config.split.seed, "bootstrap"),
-        )
+        bootstrap = self._bootstrap(sets, "test")
         measured = {seed: found.measured for seed, found in fused.items()}
         answers = {seed: found.answers for seed, found in fused.items()}
         first = self.config.seeds[0]
@@ -160,13 +157,17 @@ class Study:
             seed: sweep_thresholds(bench.plan, validated[seed], cube)
             for seed, (cube, _) in tests.items()
         }
+        conditional = conditional_rows(swept, cost, bootstrap)
+        rated = rate(bench.plan, validated, shared, scores, cost)
+        rated.append(rate_conditional(swept, conditional["chosen"]["tau"], cost))
         results = {
             **summarise(bench, sets, scores, measured, answers, bootstrap),
             "unseen": unseen_rows(bench.plan, unseen, scores, bootstrap),
             **weight_tables(bench.plan, tests),
             "trees": tree_rows(trees, shared),
             "cost": cost,
-            "conditional": conditional_rows(swept, cost, bootstrap),
+            "conditional": conditional,
+            "recommendation": recommend(rated, self._bootstrap(sets, "val"), bootstrap),
             "stages": stage_costs(bench, classes),
             "gate": gates,
             "trust": judge(bench.plan, trees, validated, tests, shared, bootstrap),
@@ -179,6 +180,12 @@ class Study:
             bench.plan, [cube for cube, _ in tests.values()]
         )
         return results, choose_examples(bench.plan, sets["test"], seen)
+
+    def _bootstrap(self, sets: Mapping[str, ImageSet], split: str) -> Bootstrap:
+        """Resamples of the images of a split."""
+        seed, resamples = self.config.split.seed, self.config.evaluation.bootstrap
+        names = ("bootstrap",) if split == "test" else ("bootstrap", split)  # older than the others
+        return Bootstrap.draw(len(sets[split]), resamples, derive_seed(seed, *names))
 
 
 def fine_tune(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def test_splits_are_known_by_any_of_their_names(
         (("Train/1.png", "VAL/2.png", "test/3.png"), r"Train 1 images and VAL .* arrange them as"),
         (
             ("train/a/1.png", "train/b/2.png", "test/3.png", "test/4.png"),
-            r"test 2 images, but no class folders; without them .* set data.path = '.*/train' alo",
+            r"test 2 images, but no class folders; .* set data.path = '.*/train' alone",
         ),
         (
             ("train/a/1.png", "train/b/2.png", "val/note.txt"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from damage import KINDS, damage, files_of
+from faults import KINDS, damage, files_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray

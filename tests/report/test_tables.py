@@ -42,6 +42,8 @@ def test_cells_written_by_hand() -> None:
     assert row["MACs (G)"] == "46.584"
     assert row["Latency (ms)"] == "25.8"
     assert row["Experts run"] == "3"
+    results["cost"]["mix"].update(latency_ms_low=25.04, latency_ms_high=27.26)
+    assert row_of(results, "M_mix")["Latency (ms)"] == "25.8 (25.0–27.3)"
 
 
 @pytest.mark.parametrize("distortions", [1, 3, 6])

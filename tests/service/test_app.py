@@ -69,6 +69,25 @@ class TestPredict:
         for answer, each in zip(found, expected, strict=True):
             assert_same(answer, asdict(each))
 
+    def test_one_network_answers_without_what_a_gate_says(
+        self, plain_run: Run, tmp_path: Path
+    ) -> None:
+        bundle = mixqual.export(plain_run.out, tmp_path / "one.mixqual", model="all").path
+        contents = [png(number % 4, number) for number in range(4)]
+        expected = mixqual.load(bundle).predict(contents)
+        with running(bundle) as client:
+            found = client.post("/predict", files=form(*contents)).json()["predictions"]
+            explored = client.post("/explore?noise=30", files=form(contents[0])).json()
+            told, counted = client.get("/model").json(), counts(client)
+        for answer, each in zip(found, expected, strict=True):
+            assert_same(answer, asdict(each))
+            assert (answer["weights"], answer["distortion"]) == (None, None)
+        assert (explored["experts"], explored["prediction"]["weights"]) == (None, None)
+        assert (told["model"], told["gate"], told["experts"]) == ("all", "none", ["all"])
+        assert counted["mixqual_expert_runs_total", "all"] == 4
+        gated = {"mixqual_estimated_distortions_total", "mixqual_expert_weight_count"}
+        assert not gated & {name for name, *_ in counted}
+
     def test_requests_of_many_clients_share_batches(
         self, random_bundle: Path, predictor: Predictor
     ) -> None:
@@ -140,7 +159,7 @@ class TestLimits:
         for content in (bomb(), bomb(1001)):
             found = client.post("/predict", files=form(png(), content))
             assert found.status_code == 413
-            assert error(found) == "image 2 has more than 1000000 pixels"
+            assert error(found) == "image 2: more than 1000000 pixels"
 
     @pytest.mark.parametrize(
         ("status", "message", "asked"),

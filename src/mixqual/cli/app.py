@@ -3,6 +3,7 @@
 import errno
 import importlib.metadata
 import sys
+import warnings
 from typing import Annotated, Any, final
 
 import typer
@@ -79,6 +80,8 @@ _OF_PLACES = (
 
 def main() -> None:
     """Run the command; a mistake of the user's is one line on standard error and exit code 2."""
+    # Of oddities that Pillow can read past; what it cannot is an error with a reason.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         app()
     except MixqualError as error:

@@ -1,5 +1,6 @@
 """Commands that run studies."""
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -99,6 +100,8 @@ def run(
         console.print(to_rich(table))
     console.print(Text(headline(results)))
     tell(f"results and figures: {folder}")
+    for line in _next_commands(folder):
+        tell(line)
     if publish:
         write_report(results, publish, read_examples(folder))
         tell(f"published: {publish}")
@@ -167,6 +170,17 @@ def neurons(
     console = Console()
     console.print(to_rich(neurons_table(found.neurons)))
     tell(f"figure and numbers: {found.folder}")
+
+
+def _next_commands(folder: Path) -> list[str]:
+    """What a person does with a run, with its own names."""
+    run, file = shlex.quote(str(folder)), shlex.quote(f"{folder.name}.mixqual")
+    return [
+        f"its page:  {folder / 'report.html'}",
+        f"use it:    mixqual export {run} {file}",
+        f"           mixqual predict {file} IMAGE...",
+        f"           mixqual serve {file}",
+    ]
 
 
 def _executor(

@@ -13,9 +13,11 @@ from mixqual.images import SUFFIXES_OF
 from mixqual.images.walking import as_text, files_in, folders_in, is_text, natural, walk
 
 __all__ = [
+    "OTHER_FORMAT",
     "SUFFIXES",
     "files_in",
     "folders_in",
+    "has_suffix",
     "id_of",
     "list_images",
     "natural",
@@ -27,6 +29,15 @@ __all__ = [
 
 SUFFIXES = tuple(dict.fromkeys(suffix for each in SUFFIXES_OF.values() for suffix in each))
 """File name endings, in either case, of what counts as an image."""
+
+_NOT_READ = (
+    *(".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".jpx", ".jxr", ".tga", ".exr", ".hdr"),
+    *(".psd", ".dcm", ".fits", ".pfm", ".pam"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw"),
+)
+"""Endings of images in formats that are not read."""
+OTHER_FORMAT = "an image in a format that is not read; save it as PNG, JPEG or WebP"
+"""The reason to leave such a file out."""
 
 
 def list_images(
@@ -57,11 +68,17 @@ def list_images(
 
 def refuse(file: Path) -> str:
     """Return why a file is no candidate for decoding, or an empty string."""
-    if os.path.splitext(file)[1].lower() not in SUFFIXES:
-        return "not an image by its suffix"
+    if not has_suffix(file):
+        other = os.path.splitext(file)[1].lower() in _NOT_READ
+        return OTHER_FORMAT if other else "not an image by its suffix"
     if not os.path.isfile(file):
         return "a broken link" if os.path.islink(file) else "not a regular file"
     return "" if is_text(file.name) else "the file's name is not valid UTF-8"
+
+
+def has_suffix(file: Path) -> bool:
+    """Whether a file is named as an image."""
+    return os.path.splitext(file)[1].lower() in SUFFIXES
 
 
 def outside(root: Path, file: Path) -> LeftOut:

@@ -11,7 +11,7 @@ import math
 import os
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -56,6 +56,9 @@ _SUFFIX = ".mixqual"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a date of writing would make equal bundles differ
 
 
+Fit = Callable[[Manifest, Mapping[str, Kind]], None]
+
+
 def write_bundle(path: Path, manifest: Manifest, tensors: Mapping[str, Tensor]) -> None:
     """Write a bundle, atomically; equal contents give equal bytes."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
@@ -74,8 +77,8 @@ def write_bundle(path: Path, manifest: Manifest, tensors: Mapping[str, Tensor]) 
             temporary.unlink(missing_ok=True)
 
 
-def read_bundle(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
-    """Read what `write_bundle` wrote.
+def read_bundle(path: Path, check: Fit = check_fit) -> tuple[Manifest, dict[str, Tensor]]:
+    """Read what `write_bundle` wrote; `check` looks at what its tensors are like before they are.
 
     Raises `BundleError` if there is no such file, it is no bundle, was cut off or changed, or has a
     newer format.
@@ -91,7 +94,7 @@ def read_bundle(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
             manifest = from_json(path, _MANIFEST, Manifest, content)
             with archive.open(_WEIGHTS) as weights:
                 kinds = _weights_header(path, weights, archive.getinfo(_WEIGHTS).file_size)
-            check_fit(manifest, kinds)
+            check(manifest, kinds)
             content = archive.read(_WEIGHTS)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, OverflowError) as error:
         raise BundleError(

@@ -112,7 +112,7 @@ def read_onnx_file(path: Path) -> OnnxFile:
         if size > MOST_BYTES:
             raise BundleError(f"{path} is no ONNX file: none is larger than 2 GiB")
         if not size:
-            raise BundleError(f"{path} is empty; copy or export it again")
+            raise BundleError(f"{path} is no whole ONNX file, but empty; copy or export it again")
         # Mapped, so that a file that is no such file is refused by its beginning and its end.
         with (
             path.open("rb") as file,

@@ -14,7 +14,7 @@ from mixqual.images.decoding import (
 )
 from mixqual.images.embedded import Embedded
 from mixqual.images.opening import SUFFIXES_OF, many_files
-from mixqual.images.unreadable import Unreadable
+from mixqual.images.unreadable import TooLarge, Unreadable
 
 __all__ = [
     "INTERPOLATIONS",
@@ -22,6 +22,7 @@ __all__ = [
     "Content",
     "Embedded",
     "Header",
+    "TooLarge",
     "Unreadable",
     "crop",
     "decode",

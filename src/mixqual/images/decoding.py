@@ -4,7 +4,8 @@ Turned upright by its EXIF orientation (as it is stored if the EXIF data are dam
 frame of an animation or of several pages; transparency laid over white; 16-bit grayscale scaled,
 not clipped; of 16-bit colour the upper 8 bits, which is all that Pillow reads. Pixels without a
 known range (floating point, 32-bit integers) are refused, and so is a file whose header claims
-more pixels than Pillow's limit, before any memory is taken for them.
+more pixels than Pillow's limit, or whose pixels would cost too much (see `limits.py`), before any
+memory is taken for them.
 
 On request a JPEG file is decoded at a half, a quarter or an eighth of its size, which libjpeg does
 by a smaller inverse DCT: every pixel is then about the mean of a square of them.
@@ -20,11 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
-from mixqual.images.eight_bits import samples_of, to_8_bit
+from mixqual.images.eight_bits import samples_of, spare_bits, to_8_bit
 from mixqual.images.embedded import Embedded
+from mixqual.images.limits import check_scans
 from mixqual.images.opening import explain, identify, open_file
 from mixqual.images.tiff import prepare
-from mixqual.images.unreadable import Unreadable
+from mixqual.images.unreadable import TooLarge, Unreadable
 
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -36,7 +38,7 @@ INTERPOLATIONS = tuple(_FILTERS)
 _REDUCED_TO = 2.0
 """A JPEG file that is read at a reduced scale keeps this many times the side it is resized to."""
 
-_HASHED_ROWS = 64  # at once: a copy of all pixels of a large image would not fit into a cache
+_ROWS = 64  # at once: a copy of all pixels of a large image would not fit into a cache
 _ORIENTATION = 274  # TIFF and EXIF tag
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -79,6 +81,8 @@ class Content(NamedTuple):
     """Of the 8-bit pixels at full size, upright, with their mode (L or RGB) and size."""
     turned: bool
     """Whether an EXIF orientation turns or mirrors it."""
+    spare_bits: int | None = None
+    """Of an image of 16 bits, how many of the upper ones no number of it uses; None for others."""
 
 
 def read_header(path: Path | Embedded) -> Header:
@@ -95,13 +99,18 @@ def read_header(path: Path | Embedded) -> Header:
                 transparent=image.has_transparency_data,
                 animated=_is_animated(image),
             )
+    except TooLarge:
+        raise
     except Exception as error:
         raise Unreadable(explain(path, error)) from None
 
 
 def read_image(path: Path | Embedded) -> Image.Image:
-    """Decode at full size to 8 bits, upright: mode "L" or "RGB". Raises `Unreadable`."""
-    return examine(path)[0]
+    """Decode at full size to 8 bits, upright: mode "L" or "RGB". Raises `Unreadable`.
+
+    That is `TooLarge` where a limit of `limits.py` is exceeded.
+    """
+    return _read(path, None)[0]
 
 
 def hash_file(path: Path | Embedded) -> str:
@@ -117,17 +126,8 @@ def examine(path: Path | Embedded, reduced_for: int | None = None) -> tuple[Imag
     and 1/8 of its size that divides both sides and leaves twice what `crop` resizes to, if there is
     one; and so do the pixels that are hashed. Raises `Unreadable`.
     """
-    try:
-        with open_file(path) as file:
-            data = file.read()
-        with identify(io.BytesIO(data)) as image:
-            turned = image.format == "TIFF" and _orientation(image) != 1
-            if reduced_for is not None:
-                _reduce(image, reduced_for)
-            plain, turned_here = _plain(image)
-        return plain, Content(_hash([data]), _hash(_pixels(plain)), turned or turned_here)
-    except Exception as error:  # Pillow's decoders raise many kinds over a damaged file
-        raise Unreadable(explain(path, error)) from None
+    plain, data, turned, spare = _read(path, reduced_for)
+    return plain, Content(_hash([data]), _hash(_pixels(plain)), turned, spare)
 
 
 def plain_image(image: Image.Image) -> Image.Image:
@@ -142,6 +142,31 @@ def plain_image(image: Image.Image) -> Image.Image:
         return plain
     except Exception as error:  # it may be closed, or its file damaged
         raise Unreadable(explain(Path(), error)) from None
+
+
+def _read(
+    path: Path | Embedded, reduced_for: int | None
+) -> tuple[Image.Image, bytes, bool, int | None]:
+    """The image of `examine`, the file's bytes, whether it was turned, and its spare bits of 16."""
+    try:
+        with open_file(path) as file:
+            data = file.read()
+        with identify(io.BytesIO(data)) as image:
+            if isinstance(image, JpegImagePlugin.JpegImageFile):
+                check_scans(data, image.width * image.height)
+            turned = image.format == "TIFF" and _orientation(image) != 1
+            deep = _bits(image) == 16
+            if reduced_for is not None:
+                _reduce(image, reduced_for)
+            plain, turned_here = _plain(image)
+            spare = spare_bits(image, plain) if deep else None
+        return plain, data, turned or turned_here, spare
+    except TooLarge:
+        raise
+    except MemoryError:
+        raise TooLarge("does not fit into memory") from None
+    except Exception as error:  # Pillow's decoders raise many kinds over a damaged file
+        raise Unreadable(explain(path, error)) from None
 
 
 def _plain(image: Image.Image) -> tuple[Image.Image, bool]:
@@ -229,8 +254,8 @@ def _pixels(plain: Image.Image) -> Iterator[bytes]:
     """What is hashed of an image, in parts."""
     width, height = plain.size
     yield f"{plain.mode} {width} {height} ".encode()
-    for top in range(0, height, _HASHED_ROWS):
-        yield plain.crop((0, top, width, min(top + _HASHED_ROWS, height))).tobytes()
+    for top in range(0, height, _ROWS):
+        yield plain.crop((0, top, width, min(top + _ROWS, height))).tobytes()
 
 
 def _hash(parts: Iterable[bytes]) -> str:

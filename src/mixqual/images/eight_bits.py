@@ -69,6 +69,20 @@ def to_8_bit(image: Image.Image, samples: Samples) -> Image.Image:
     return image if mode == "RGB" else image.convert("RGB")
 
 
+def spare_bits(image: Image.Image, plain: Image.Image) -> int:
+    """How many upper bits of a loaded image of 16 no number of it uses; `plain` has its 8 bits.
+
+    0 if they count from white. Of colour Pillow keeps the upper 8 bits, so that it may be 8 more.
+    """
+    samples = samples_of(image)
+    if samples.inverted:
+        return 0
+    if image.mode.startswith("I"):
+        most = int(np.asarray(image).max())
+        return max(0, samples.white.bit_length() - most.bit_length())
+    return 8 - int(np.asarray(plain).max()).bit_length()
+
+
 def _grays(samples: Samples) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """The 8-bit gray of each number that a pixel of up to 16 bits can be."""
     white = samples.white

@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from mixqual.images import refusals, tiff
 from mixqual.images.embedded import Embedded
+from mixqual.images.limits import check_header
 from mixqual.images.unreadable import Unreadable
 
 SUFFIXES_OF = {
@@ -71,6 +72,8 @@ def _check_size(size: int) -> None:
 
 def identify(file: BinaryIO) -> Image.Image:
     """Open an image by its header alone; raises what Pillow raises, or `Unreadable`."""
+    file_bytes = file.seek(0, io.SEEK_END)
+    file.seek(0)
     try:
         image = Image.open(file, formats=_FORMATS)
     except UnidentifiedImageError:
@@ -84,6 +87,7 @@ def identify(file: BinaryIO) -> Image.Image:
         )
     if not pixels:
         raise Unreadable("the image has no pixels")
+    check_header(image, file_bytes)
     tiff.prepare(image)
     return image
 

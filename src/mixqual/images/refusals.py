@@ -8,6 +8,7 @@ from PIL import Image
 from mixqual.images import tiff
 
 SAVE = "save it as PNG, JPEG or WebP"
+_UNKNOWN = "not an image in a known format"
 
 # What is found under the names of images: where a mark is, its bytes in lower case, its name.
 _OTHER_FORMATS = (
@@ -55,10 +56,10 @@ def why_unknown(file: BinaryIO, formats: Sequence[str]) -> str:
     start = file.read(256)
     for at, mark, name in _NO_IMAGES:
         if start.lower().startswith(mark, at):
-            return f"{name}, not an image"
+            return f"{_UNKNOWN}, but {name}"
     for at, mark, name in _OTHER_FORMATS:
         if start.lower().startswith(mark, at):
-            return f"{name}, a format that is not read; {SAVE}"
+            return f"{_UNKNOWN}, but {name}; {SAVE}"
     for name in formats:
         factory, accepts = Image.OPEN[name]
         if accepts is None or not accepts(start):
@@ -71,4 +72,4 @@ def why_unknown(file: BinaryIO, formats: Sequence[str]) -> str:
             factory(file, "")
         except Exception as error:  # of many kinds; Pillow keeps them to itself
             return f"a damaged {name} file, or one of a kind that is not read ({error})"
-    return "not an image in a known format"
+    return _UNKNOWN

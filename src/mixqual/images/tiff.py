@@ -131,6 +131,8 @@ def describe(file: BinaryIO) -> str:
         tags = TiffImagePlugin.ImageFileDirectory_v2(header)
         file.seek(tags.next)
         tags.load(file)
+        if _PHOTOMETRIC not in tags:
+            return ""
         bits = "+".join(str(number) for number in tags.get(_BITS, (1,)))
         return f"{bits} bits, photometric interpretation {tags.get(_PHOTOMETRIC)}"
     except (OSError, SyntaxError, KeyError, IndexError, TypeError, ValueError, struct.error):

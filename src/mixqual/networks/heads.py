@@ -4,7 +4,7 @@ timm says for each of its networks what these layers are: none for some, which g
 and two for those trained by distillation. Of torchvision's networks it is the last layer.
 """
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import nn
@@ -75,7 +75,7 @@ def head_parameters(backbone: nn.Module) -> list[nn.Parameter]:
     return [parameter for layer in layers for parameter in layer.parameters()]
 
 
-def _gives_scores(module: nn.Module | None) -> bool:
+def _gives_scores(module: nn.Module | None) -> TypeGuard[nn.Linear | nn.Conv2d]:
     return isinstance(module, (nn.Linear, nn.Conv2d))
 
 

@@ -19,6 +19,7 @@ from mixqual.report.neuron_figure import figure_3, neurons_table, write_neurons
 from mixqual.report.reading import read_examples, read_results
 from mixqual.report.resilience import corruption_table, resilience_table, write_csv
 from mixqual.report.resilience_figure import check_figure_path, draw_resilience
+from mixqual.report.shipping import CONDITIONAL, front_table, shipping_reason
 from mixqual.report.structure_figure import figure_6
 from mixqual.report.tables import (
     accuracy_csv,
@@ -42,6 +43,7 @@ from mixqual.report.writer import (
 __all__ = [
     "AVERAGE",
     "BEYOND",
+    "CONDITIONAL",
     "HELD_OUT",
     "NEVER",
     "TABLE_FORMATS",
@@ -70,6 +72,7 @@ __all__ = [
     "figure_6",
     "figure_costs",
     "floor_keeps",
+    "front_table",
     "headline",
     "is_gray",
     "kept_table",
@@ -86,6 +89,7 @@ __all__ = [
     "read_results",
     "report_tables",
     "resilience_table",
+    "shipping_reason",
     "to_csv",
     "to_latex",
     "to_markdown",

@@ -15,6 +15,7 @@ from mixqual.report.kept_table import kept_table
 from mixqual.report.labels import Results
 from mixqual.report.layout import Table
 from mixqual.report.quality import quality_table
+from mixqual.report.shipping import front_table
 from mixqual.report.structure_figure import figure_6
 from mixqual.report.tables import auc_table, comparisons_table, distortions_table
 from mixqual.report.tree_trust_table import tree_trust_table
@@ -36,6 +37,7 @@ FIGURES: Mapping[str, Callable[[Results], Figure | None]] = {
 """Name to what draws it; None of a run that cannot have it."""
 
 TABLES: Mapping[str, Callable[[Results], Table | None]] = {
+    "recommendation": front_table,
     "auc": auc_table,
     "distortions": distortions_table,
     "kept_levels": kept_table,
@@ -81,6 +83,7 @@ _WHY_NOT = {
     "conditional": _CONDITIONAL,
     "thresholds": _CONDITIONAL,
     "distortions": "its distortions are few enough to be in the table auc",
+    "recommendation": "its results are of a version that recommended nothing",
     "kept_levels": "its results are of a version that did not state them, or it asks for none",
     "quality": "its results are of version 0.1, which measured accuracy alone",
     "treenet": _TREES,

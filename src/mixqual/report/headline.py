@@ -14,6 +14,13 @@ from mixqual.report.notes import failed_gates
 
 
 def headline(results: Results) -> str:
+    """Say what to ship, which older results do not, and then how M_mix compares."""
+    recommended = results.get("recommendation")
+    sentences = [recommended["reason"]] if recommended else []
+    return " ".join([*sentences, mixture_sentence(results)])
+
+
+def mixture_sentence(results: Results) -> str:
     """Compare M_mix with M_clean and with the networks trained on all distortions.
 
     Beside M_all it names every other baseline, or a run could hide the one that beats M_mix. It

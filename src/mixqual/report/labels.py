@@ -129,6 +129,15 @@ def level_unit(results: Results, distortion: str) -> str:
     return f"pixels at {size} px" if unit == "pixels" and size else str(unit)
 
 
+def latency_text(cost: Mapping[str, Any], decimals: int = 1) -> str:
+    """Milliseconds, with the range of the middle half of the times; older results have none."""
+    text, bounds = f"{cost['latency_ms']:.{decimals}f}", ("latency_ms_low", "latency_ms_high")
+    if not all(name in cost for name in bounds):
+        return text
+    low, high = (f"{cost[name]:.{decimals}f}" for name in bounds)
+    return f"{text} ({low}–{high})"
+
+
 def level_key(level: float) -> str:
     """A level as the key that results have for it."""
     return format(level, "g")

@@ -10,6 +10,7 @@ from mixqual.report.labels import (
     averages,
     distortion_title,
     kind_of,
+    latency_text,
     level_key,
     model_label,
     models_without_trees,
@@ -218,6 +219,8 @@ def _cost_texts(cost: dict[str, Any]) -> list[str]:
         value = cost.get(field)
         if value is None:
             texts.append(_MISSING)
+        elif field == "latency_ms":
+            texts.append(latency_text(cost))
         else:
             texts.append(f"{value:g}" if decimals is None else f"{value / divisor:.{decimals}f}")
     return texts

@@ -33,6 +33,7 @@ from mixqual.report.page.grids import Grid, grid
 from mixqual.report.page.models import model_groups, model_looks
 from mixqual.report.page.summary import summary
 from mixqual.report.quality import quality_table
+from mixqual.report.shipping import front_table
 from mixqual.report.tables import auc_table, comparisons_table, distortions_table
 from mixqual.report.tree_trust_table import tree_trust_table
 from mixqual.report.trees import tree_tables
@@ -116,10 +117,12 @@ def _script(*names: str) -> Markup:
 
 def _grids(results: Results) -> dict[str, Any]:
     """Every table of the page, under the name of its place."""
+    front = front_table(results)
     training, gates = training_table(results), gate_table(results)
     judged = tree_trust_table(results)
     trees = [*tree_tables(results), *([judged] if judged else [])]
     return {
+        "front_grid": _numbered("ship", [front], results)[0] if front else None,
         "area_grids": _numbered("areas", _area_tables(results), results),
         "tree_grids": _numbered("trees", trees, results),
         "accuracy_grids": _by_distortion("accuracy", results, accuracy_table),
