@@ -3,7 +3,7 @@ import unicodedata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mixqual.file_names import printable
+from mixqual.file_names import printable, printable_lines
 
 
 def test_names_that_can_be_printed_stay_and_others_are_escaped() -> None:
@@ -24,3 +24,7 @@ def test_names_that_can_be_printed_stay_and_others_are_escaped() -> None:
 def test_the_result_is_one_printable_line(name: str) -> None:
     left = [mark for mark in printable(name) if not mark.isprintable()]
     assert all(unicodedata.category(mark) == "Zs" for mark in left)
+
+
+def test_a_message_keeps_its_lines() -> None:
+    assert printable_lines("two:\n  a\tb\n  \x1b[31m") == "two:\n  a\\tb\n  \\x1b[31m"

@@ -22,10 +22,11 @@ from mixqual.data import (
     index_images,
     open_images,
 )
-from mixqual.deploy.exported_classifier import load_exported
+from mixqual.deploy.exported_classifier import load_any
 from mixqual.distortions import Distortion, distortion
+from mixqual.doubts import doubts
 from mixqual.errors import StudyError
-from mixqual.evaluation import CLEAN_CELL, Bootstrap, Cube, Keep, OutputArray, grid_cells, sweep
+from mixqual.evaluation import Bootstrap, Cube, Keep, OutputArray, grid_cells, sweep
 from mixqual.evaluation.baselines import (
     ALEXNET_NAME,
     IMAGENET_C,
@@ -35,19 +36,17 @@ from mixqual.evaluation.baselines import (
     results_baseline,
 )
 from mixqual.evaluation.cell_metrics import CellMetrics, measure_cells, rounded
-from mixqual.evaluation.chance import near_chance
 from mixqual.evaluation.corruption_error import corruption_error_results
 from mixqual.evaluation.metrics import METRICS
 from mixqual.evaluation.severities import Severities
 from mixqual.fusion import level_rows
 from mixqual.imagenet_c import CORRUPTIONS, NAMES, SEVERITIES, at_size, corruption
 from mixqual.level_grids import checked_distortion, grid_facts, level_grid, with_gray_noise
-from mixqual.networks.class_order import ClassOrder, order_classes
+from mixqual.networks.class_order import order_classes
 from mixqual.networks.classifiers import (
     DEFAULT_SIZE,
     LoadedClassifier,
     count_outputs,
-    load_classifier,
 )
 from mixqual.provenance import provenance
 from mixqual.report import level_key
@@ -116,7 +115,9 @@ def evaluate(
     data = make_table(DataConfig, "evaluate", **given, grayscale_noise=grayscale_noise)
     # Before the model, whose weights may have to be fetched.
     chosen = choose_split(index_images(data), split)
-    loaded = _load(model, weights, size, preprocessing, machine.device)
+    loaded = load_any(
+        model, weights=weights, size=size, preprocessing=preprocessing, device=machine.device
+    )
     outputs = count_outputs(loaded, model, machine.device)
     order = order_classes(chosen.index.classes, outputs, loaded.classes, classes)
     grids = _grids(distortions, imagenet_c, loaded.size, has_gray_noise(data, chosen.index))
@@ -166,7 +167,7 @@ def evaluate(
             title=model,
         )
         measured = measure_cells(Cube({model: array}, cells, labels_N), model)
-    results["doubts"] = _doubts(measured, outputs, order, loaded)
+    results["doubts"] = doubts(measured, outputs, order, loaded)
     scored = Scored(cells, levels, {seed: {model: measured.right_VN}})
     bootstrap = Bootstrap.draw(len(labels_N), 2000, derive_seed(seed, "bootstrap"))
     results["provenance"]["model"]["scores"] = measured.scores
@@ -247,45 +248,6 @@ def _imagenet_c(size: int, gray: bool) -> dict[str, _Grid]:
         }
         grids[name] = _Grid(kind, levels, facts)
     return grids
-
-
-def _load(
-    model: str,
-    weights: str,
-    size: int | None,
-    preprocessing: str | None,
-    device: torch.device,
-) -> LoadedClassifier:
-    """A file of ours with what it knows, or any other classifier."""
-    exported = load_exported(
-        model, weights=weights, size=size, preprocessing=preprocessing, device=device
-    )
-    return exported or load_classifier(
-        model, weights=weights, size=size, preprocessing=preprocessing, device=device
-    )
-
-
-def _doubts(
-    measured: CellMetrics, outputs: int, order: ClassOrder, loaded: LoadedClassifier
-) -> list[str]:
-    """What makes the numbers doubtful: clean images are classified no better than by guesses."""
-    clean = measured.metrics[CLEAN_CELL]
-    accuracy = clean["class_mean_accuracy"]
-    if not near_chance(accuracy, outputs, int(clean["n"])):
-        return []
-    assumed = list(loaded.assumed)
-    if order.by_position:
-        assumed.append("the order of the classes (--classes)")
-    causes = (
-        f"was it taken for granted wrongly: {'; '.join(assumed)}?"
-        if assumed
-        else "are these images of the kind that the model was trained on?"
-    )
-    return [
-        f"The accuracy on clean images is near that of guesses: {accuracy:.3f} as a mean over the "
-        f"classes, where guesses have {1 / outputs:.3f}. Either the model is no better, or it was "
-        f"not given what it expects; {causes}"
-    ]
 
 
 def _decode(

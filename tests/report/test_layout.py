@@ -127,8 +127,6 @@ def test_what_is_wider_than_a_line_goes_on_below_and_is_not_cut() -> None:
     text = drawn(table, 40)
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 40
-    for part in (name, why):
-        assert re.sub(r"\s", "", part)[:9] in text
     letters = Counter(re.sub(r"\s", "", text))
     assert letters >= Counter(re.sub(r"\s", "", name + why + why))
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from mixqual.cli.app import AsJson, app, tell
+from mixqual.counting import counted
 from mixqual.errors import DataError
 from mixqual.file_names import printable
 
@@ -132,7 +133,7 @@ def _loss(found: "Exported") -> str:
         )
     return (
         f"; int8: AUC {found.int8.auc_int8:.3f} instead of {found.int8.auc:.3f} on "
-        f"{found.int8.images} validation images at {found.int8.levels} levels"
+        f"{counted(found.int8.images, 'validation image')} at {found.int8.levels} levels"
     )
 
 

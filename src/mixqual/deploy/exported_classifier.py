@@ -17,6 +17,23 @@ from mixqual.networks.input_scaling import RAW
 _ONNX, _PROGRAM = ".onnx", ".pt2"
 
 
+def load_any(
+    model: str,
+    *,
+    weights: str = "default",
+    size: int | None = None,
+    preprocessing: str | None = None,
+    device: torch.device,
+) -> LoadedClassifier:
+    """Load a file of ours as `load_exported` does, and all else as `networks.load_classifier`."""
+    exported = load_exported(
+        model, weights=weights, size=size, preprocessing=preprocessing, device=device
+    )
+    return exported or load_classifier(
+        model, weights=weights, size=size, preprocessing=preprocessing, device=device
+    )
+
+
 def load_exported(
     model: str,
     *,

@@ -1,6 +1,5 @@
 """Backbones by name from torchvision and timm, with their weights and their preprocessing."""
 
-import re
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,8 +30,6 @@ from mixqual.networks.weight_files import (
 
 # The weights that the demo extra brings; they fit this network only.
 _PACKAGED_NAME = "tf_efficientnet_lite0"
-_HUB = re.compile("hf[-_]hub:(?=timm$)")
-"""Where timm's own networks lie: its name of one there is that of the network behind it."""
 # What each library calls the rate of stochastic depth.
 _DEPTH = {"timm": "drop_path_rate", "torchvision": "stochastic_depth_prob"}
 # Not the number of what a network has of its own, so that scores of other classes are seen.
@@ -163,12 +160,11 @@ def check_backbone(
 def find_backbone(name: str) -> tuple[str, str]:
     """Return (library, model name); a bare name that both libraries have means torchvision's."""
     prefix, _, bare = name.rpartition("/")
-    prefix = _HUB.sub("", prefix)
     in_torchvision = bare in torchvision.models.list_models(module=torchvision.models)
     in_timm = timm.is_model(bare)
     if in_torchvision and prefix in ("", "torchvision"):
         return "torchvision", bare
-    if in_timm and prefix in ("", "timm"):
+    if in_timm and prefix in ("", "timm", "hf-hub:timm", "hf_hub:timm"):
         return "timm", bare
     near = timm.list_models(f"*{bare.split('.')[0][:8]}*")[:5]
     hint = f"; timm has {', '.join(near)}" if near else ""

@@ -1,5 +1,6 @@
 """The result of a run in one sentence."""
 
+from mixqual.counting import counted
 from mixqual.report.differences import Difference, difference
 from mixqual.report.labels import (
     AVERAGE,
@@ -29,7 +30,7 @@ def mixture_sentence(results: Results) -> str:
     own = results["auc"]["mix"][AVERAGE]["auc"]
     found = [difference(results, "mix", rival) for rival in rivals(results)]
     phrases = [_phrase(each, first=index == 0) for index, each in enumerate(found) if each]
-    sentence = f"M_mix has an average AUC of {own:.3f} on {images} test images"
+    sentence = f"M_mix has an average AUC of {own:.3f} on {counted(images, 'test image')}"
     if phrases:
         sentence += f"; that is {listing(phrases)}"
     failed = failed_gates(results)

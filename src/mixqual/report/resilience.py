@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mixqual.artifacts import refusing_full_disk, write_atomically
+from mixqual.counting import counted
 from mixqual.report.labels import (
     AVERAGE,
     Results,
@@ -67,7 +68,7 @@ def resilience_table(results: Results) -> Table:
         ),
         warnings=(
             *results.get("doubts", ()),
-            *((f"{left_out} files were left out; --json lists them.",) if left_out else ()),
+            *((f"left out: {counted(left_out, 'file')}; --json names them",) if left_out else ()),
         ),
     )
 
@@ -139,7 +140,8 @@ def write_csv(results: Results, path: Path) -> None:
 def _images(results: Results) -> str:
     origin = results["provenance"]
     return (
-        f"{origin['images']['test']} images of {len(origin['classes'])} classes{_split(origin)}, "
+        f"{counted(origin['images']['test'], 'image')} of {len(origin['classes'])} "
+        f"classes{_split(origin)}, "
         f"{origin['size']}×{origin['size']} px; bootstrap over images; seed {origin['seeds'][0]}."
     )
 
