@@ -141,6 +141,9 @@ def test_costly_images_leave_a_process_to_the_others() -> None:
             await asyncio.sleep(0.3)
             for _ in range(5):
                 assert isinstance(await made.decode(png(), 32, "bilinear"), np.ndarray)
+            refused = await made.decode(plain_ppm(4000), 32, "bilinear")
+            assert isinstance(refused, Refusal)
+            assert (refused.status, refused.headers) == (429, {"Retry-After": "3"})
             assert not any(each.done() for each in slow[1:])
             assert made.longest_wait > 0.2
             for each in slow:
@@ -199,12 +202,12 @@ class TestService:
             found = client.post("/predict", files=form(png(), content))
             assert found.status_code == status
             assert error(found).startswith("image 2: ")
-            assert time.monotonic() - start < 10
+            assert time.monotonic() - start < 25
         assert client.post("/predict", files=form(png())).status_code == 200
 
     def test_good_requests_go_on_meanwhile(self, client: httpx.Client, dear: bytes) -> None:
-        with ThreadPoolExecutor(4) as pool:
-            attack = [pool.submit(client.post, "/predict", files=form(dear)) for _ in range(4)]
+        with ThreadPoolExecutor(2) as pool:
+            attack = [pool.submit(client.post, "/predict", files=form(dear)) for _ in range(2)]
             while not all(each.done() for each in attack):
                 assert client.post("/predict", files=form(png())).status_code == 200
                 assert client.get("/ready").status_code == 200

@@ -77,8 +77,9 @@ def reply_of(head: bytes) -> tuple[Outcome, int]:
     return Outcome(outcome), length
 
 
-def main() -> None:
-    """Serve until the parent closes the pipe."""
+def main(niceness: int) -> None:
+    """Serve until the parent closes the pipe, behind processes that are less nice."""
+    os.nice(niceness)
     requests = sys.stdin.buffer
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no reply
@@ -149,4 +150,4 @@ def _address_space() -> int:
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))

@@ -63,12 +63,17 @@ def check_scans(content: bytes, pixels: int) -> None:
 
 
 def cost(image: Image.Image, content: bytes) -> int:
-    """About what decoding an opened image takes, in pixels of an ordinary file."""
+    """About what decoding an opened image takes, in pixels of an ordinary file.
+
+    Raises `TooLarge` for too many scans.
+    """
     pixels = image.width * image.height
     if any(tile[0] in _SLOW_DECODERS for tile in getattr(image, "tile", ())):
         return _SLOW * pixels
-    scans = content.count(_START_OF_SCAN) if image.format in ("JPEG", "MPO") else 1
-    return pixels * max(1, scans // _ORDINARY_SCANS)
+    if image.format not in ("JPEG", "MPO"):
+        return pixels
+    check_scans(content, pixels)
+    return pixels * max(1, content.count(_START_OF_SCAN) // _ORDINARY_SCANS)
 
 
 def _scans(content: bytes) -> int:

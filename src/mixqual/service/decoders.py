@@ -6,6 +6,7 @@ themselves: the first one takes only what is soon done.
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -23,7 +24,8 @@ _MODULE = "mixqual.images.decoder_process"
 _SOON_DONE = 2**24
 """Pixels of an ordinary file, some tenths of a second."""
 _NO_LIMIT = 2**62
-_WAITS = 4
+_NICE = 10  # of processes that take costly images, for the sake of all else
+_WAITS = 2
 """Seconds that an image may take for each of the processor's, on a busy machine."""
 _START_S = 60.0
 _AGAIN_S = 1.0
@@ -42,7 +44,9 @@ class _Waiting(NamedTuple):
 class Decoders:
     """Processes that decode images, the oldest first; for the thread of the event loop."""
 
-    def __init__(self, count: int, max_pixels: int, seconds: float) -> None:
+    def __init__(self, count: int, max_pixels: int, seconds: float, most_costly: int = 3) -> None:
+        """`most_costly` images that are costly may wait at once; more are refused."""
+        self._most_costly = most_costly
         self._count, self._max_pixels, self._seconds = count, max_pixels, seconds
         self._waiting: dict[asyncio.Future[tuple[Outcome, bytes]], _Waiting] = {}
         self._arrived = asyncio.Condition()
@@ -82,6 +86,9 @@ class Decoders:
         """
         outcome, data = await self._decoded(content, size, interpolation, _SOON_DONE)
         if outcome is Outcome.COSTLY:
+            if sum(each.costly for each in self._waiting.values()) >= self._most_costly:
+                again = {"Retry-After": str(math.ceil(self._seconds))}
+                return Refusal(429, "too many large images are waiting; try again later", again)
             outcome, data = await self._decoded(content, size, interpolation, _NO_LIMIT)
         if outcome is Outcome.PIXELS:
             return np.frombuffer(data, np.uint8).reshape(size, size, 3)
@@ -113,7 +120,7 @@ class Decoders:
     async def _work(self, *, costly: bool) -> None:
         """Have a process decode one image after the other, and another one if it ends."""
         while True:
-            process = await self._started()
+            process = await self._started(_NICE if costly else 0)
             try:
                 while True:
                     future, waiting = await self._next(costly=costly)
@@ -140,10 +147,10 @@ class Decoders:
                         return future, self._waiting.pop(future)
                 await self._arrived.wait()
 
-    async def _started(self) -> "_Process":
+    async def _started(self, niceness: int) -> "_Process":
         while True:
             try:
-                process = await _Process.started()
+                process = await _Process.started(niceness)
             except (OSError, EOFError, TimeoutError):  # no files or memory left, for now
                 self.failing = True
                 self._tried.set()
@@ -169,7 +176,7 @@ class _Process:
         return self._process.returncode is None
 
     @classmethod
-    async def started(cls) -> "_Process":
+    async def started(cls, niceness: int) -> "_Process":
         """Start one; raises `OSError`, `EOFError` or `TimeoutError` if that does not work."""
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         process = cls(
@@ -178,6 +185,7 @@ class _Process:
                 "-P",
                 "-m",
                 _MODULE,
+                str(niceness),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,

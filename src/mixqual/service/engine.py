@@ -83,7 +83,12 @@ class Engine:
         self._predictor: Predictor | None = None
         self._worker = ThreadPoolExecutor(1, "predictor")
         self._degrader = ThreadPoolExecutor(1, "degrader")
-        self._decoders = Decoders(settings.decoders, settings.max_pixels, settings.decode_seconds)
+        self._decoders = Decoders(
+            settings.decoders,
+            settings.max_pixels,
+            settings.decode_seconds,
+            max(1, int(settings.timeout_s / settings.decode_seconds / 2)),
+        )
         wait_s = settings.max_wait_ms / 1000
         self._plain: Batcher[Pixels, Prediction] = Batcher(
             self._predict, self._worker, max_batch=settings.max_batch, max_wait_s=wait_s
@@ -194,7 +199,7 @@ class Engine:
         for number, each in enumerate(await asyncio.gather(*map(read, contents)), 1):
             if isinstance(each, Refusal):
                 # Not itself: with its traceback it would be in a circle with this frame's list.
-                raise Refusal(each.status, f"image {number}: {each.text}")
+                raise Refusal(each.status, f"image {number}: {each.text}", each.headers)
             found.append(each)
         return found
 
