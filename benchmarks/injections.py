@@ -25,8 +25,10 @@ from pathlib import Path
 import numpy as np
 from faults import KINDS, damage, files_of
 
+from mixqual.data import ImageIndex
 from mixqual.errors import MixqualError
 from mixqual.finished_run import FinishedRun
+from mixqual.plan import Plan
 from mixqual.report import read_examples, read_results
 from mixqual.run_status import read_status
 from mixqual.runtime import set_up_machine
@@ -41,9 +43,9 @@ Found = dict[str, str]
 """What a run consists of, with a hash of each."""
 
 
-def consumed(study: Study, root: Path) -> Found:
+def consumed(prepared: tuple[Plan, ImageIndex], root: Path) -> Found:
     """Open a finished run again, and hash all that its results are computed from."""
-    plan, index = study.prepare()
+    plan, index = prepared
     bench = Workbench.open(plan, root, set_up_machine(plan.config.runtime))
     bench = bench.noticing_changes(index)
     sets = prepare_images(bench, index)
@@ -85,7 +87,12 @@ def read(root: Path) -> Found:
 
 
 def inject(
-    study: Study, root: Path, path: Path, kind: str, random: np.random.Generator, sound: Found
+    study: tuple[Plan, ImageIndex],
+    root: Path,
+    path: Path,
+    kind: str,
+    random: np.random.Generator,
+    sound: Found,
 ) -> tuple[str, str]:
     """Damage one file of a copy of a run; return the outcome, and what was told of it."""
     with _copied(root) as copy:
@@ -126,11 +133,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
-    study = Study.load(asked.study)
+    study = Study.load(asked.study).prepare()
     with _copied(asked.run) as copy:
         sound = read(copy) | consumed(study, copy)
     random = np.random.default_rng(asked.seed)
-    files = [path for path in files_of(asked.run) if ".locks" not in path.parts]
+    # First what is computed with, then what is there to be looked at.
+    files = [path for path in files_of(asked.run) if ".lock" not in path.parts[-2] + path.name]
+    files.sort(key=lambda path: "artifacts" not in path.parts)
     rows = []
     for number in range(asked.count):  # each file in each way, as often as it takes
         path = files[number // len(KINDS) % len(files)]
