@@ -39,10 +39,10 @@ def pareto_front(candidates: Sequence[Candidate]) -> list[Candidate]:
     """
     facts_X3 = np.array([(-each.auc, each.macs, each.params) for each in candidates]).reshape(-1, 3)
     # X are the candidates: [i, j] is whether j is as good as i, and whether it is better.
-    as_good_XX = (facts_X3[None] <= facts_X3[:, None]).all(2)
-    better_XX = (facts_X3[None] < facts_X3[:, None]).any(2)
-    beaten_X = (as_good_XX & better_XX).any(1)
-    front = [each for each, beaten in zip(candidates, beaten_X, strict=True) if not beaten]
+    as_good_XX = np.all(facts_X3[None] <= facts_X3[:, None], axis=2)
+    better_XX = np.any(facts_X3[None] < facts_X3[:, None], axis=2)
+    beaten_X: NDArray[np.bool_] = np.any(as_good_XX & better_XX, axis=1)
+    front = [candidates[place] for place in np.flatnonzero(~beaten_X).tolist()]
     return sorted(front, key=lambda each: (each.macs, each.params, -each.auc))
 
 

@@ -22,11 +22,7 @@ from mixqual.networks.heads import (
     replace_head,
 )
 from mixqual.networks.preprocessing import Preprocessing
-from mixqual.networks.weight_files import (
-    first_line,
-    read_weights,
-    unwrapped,
-)
+from mixqual.networks.weight_files import first_line, read_weights, unwrapped
 
 # The weights that the demo extra brings; they fit this network only.
 _PACKAGED_NAME = "tf_efficientnet_lite0"
