@@ -66,7 +66,6 @@ TESTED_ELSEWHERE = {
     "report/page/charts.py": "tests/report/page/test_render.py, as embedded in the page",
     "report/quality.py": "tests/report/test_quality_table.py",
     "report/unseen.py": "tests/test_unseen.py, as part of a report",
-    "stages.py": "tests/test_study.py, as whole runs",
     "doubts.py": "tests/test_resilience.py",
     "split_sweep.py": "tests/test_study.py, as whole runs",
     "summary.py": "tests/test_study.py, as whole runs",
