@@ -41,7 +41,7 @@ def pareto_front(candidates: Sequence[Candidate]) -> list[Candidate]:
     # X are the candidates: [i, j] is whether j is as good as i, and whether it is better.
     as_good_XX = (facts_X3[None] <= facts_X3[:, None]).all(2)
     better_XX = (facts_X3[None] < facts_X3[:, None]).any(2)
-    beaten_X = (as_good_XX & better_XX).any(1)
+    beaten_X = np.any(as_good_XX & better_XX, axis=1)
     front = [each for each, beaten in zip(candidates, beaten_X, strict=True) if not beaten]
     return sorted(front, key=lambda each: (each.macs, each.params, -each.auc))
 
