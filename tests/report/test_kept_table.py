@@ -2,7 +2,7 @@ import pytest
 from report_samples import Results, sample_results
 
 from mixqual.report import kept_table, to_csv
-from mixqual.report.kept_table import kept_words
+from mixqual.report.kept_table import kept_sentence, kept_words
 from mixqual.report.labels import model_label
 
 
@@ -21,28 +21,28 @@ def results_with(level: object, ends: list[object], down: bool = False) -> Resul
     [
         (
             *(41.234, [36.04, 47.0], False),
-            *("41.2 [36, 47]", "noise up to σ = 41.2 grey levels [36, 47]"),
+            *("41.2 [36.0, 47.0]", "noise up to σ = 41.2 grey levels [36.0, 47.0]"),
         ),
         (
             *(41.234, [60.04, 23.0], True),
-            *("41.2 [60, 23]", "noise down to σ = 41.2 grey levels [60, 23]"),
+            *("41.2 [60.0, 23.0]", "noise down to σ = 41.2 grey levels [60.0, 23.0]"),
         ),
         (
             *(91.0, [36.0, "beyond"], False),
-            *("91 [36, > 100]", "noise up to σ = 91 grey levels [36, > 100]"),
+            *("91.0 [36.0, > 100]", "noise up to σ = 91.0 grey levels [36.0, > 100]"),
         ),
         (
             *("beyond", [91.0, "beyond"], False),
             *(
-                "> 100 [91, > 100]",
-                "noise at every level tested (σ to 100 grey levels [91, > 100])",
+                "> 100 [91.0, > 100]",
+                "noise at every level tested (σ to 100 grey levels [91.0, > 100])",
             ),
         ),
         (
             *("beyond", ["beyond", "beyond"], True),
             *("< 10", "noise at every level tested (σ to 10 grey levels)"),
         ),
-        (*("never", ["never", 5.0], False), *("– [–, 5]", "noise at no level")),
+        (*("never", ["never", 5.0], False), *("– [–, 5.00]", "noise at no level")),
         (*("never", ["never", "never"], False), *("–", "noise at no level")),
     ],
 )
@@ -57,6 +57,8 @@ def test_levels_in_words_and_in_the_table(
     assert [row[0] for row in table.rows] == [model_label(model) for model in results["models"]]
     row = results["kept_levels"]["mix"]["gaussian_noise"]["90%"]
     assert kept_words(results, "gaussian_noise", row) == words
+    expected = f"M_mix keeps 90 % of its accuracy on clean images under {words}."
+    assert kept_sentence(results, "mix") == expected
     assert f"mix,gaussian_noise,90%,{level},{ends[0]},{ends[1]}" in to_csv(table).splitlines()
 
 
@@ -65,6 +67,7 @@ def test_many_distortions_are_rows() -> None:
     assert table is not None
     assert table.header[:3] == ("Distortion", "Keeps", "M_clean")
     assert len(table.rows) == 5
+    assert kept_sentence(sample_results(5), "mix") == ""
 
 
 def test_what_is_enough_is_a_block_of_rows_each() -> None:
@@ -77,7 +80,12 @@ def test_what_is_enough_is_a_block_of_rows_each() -> None:
     models = len(results["models"])
     assert table.rules == (models,)
     assert {row[1] for row in table.rows[:models]} == {"90 % of clean"}
-    assert {row[1:] for row in table.rows[models:]} == {("accuracy 0.8", *["7 [6, 8]"] * 2)}
+    expected = ("accuracy 0.8", *["7.00 [6.00, 8.00]"] * 2)
+    assert {row[1:] for row in table.rows[models:]} == {expected}
+    assert kept_sentence(results, "all").endswith(
+        "M_all keeps an accuracy of 0.8 under noise up to σ = 7.00 grey levels [6.00, 8.00] and "
+        "blur up to σ = 7.00 pixels at 128 px [6.00, 8.00]."
+    )
 
 
 def test_older_results_and_studies_that_ask_for_none_have_no_table() -> None:
@@ -85,4 +93,6 @@ def test_older_results_and_studies_that_ask_for_none_have_no_table() -> None:
     nothing = {m: {name: {} for name in kept} for m, kept in results["kept_levels"].items()}
     assert kept_table(results | {"kept_levels": nothing}) is None
     del results["kept_levels"]
+    assert kept_sentence(results | {"kept_levels": nothing}, "mix") == ""
     assert kept_table(results) is None
+    assert kept_sentence(results, "mix") == ""

@@ -12,6 +12,7 @@ from mixqual.report.labels import (
     level_quantity,
     level_title,
     level_unit,
+    listing,
     model_label,
     models_without_trees,
     table_columns,
@@ -67,15 +68,27 @@ def kept_table(results: Results) -> Table | None:
     )
 
 
+def kept_sentence(results: Results, model: str) -> str:
+    """What a model keeps under each distortion, in words; empty if these are many, or not known."""
+    names, by_name = table_columns(results), results.get("kept_levels", {}).get(model, {})
+    sentences = []
+    for keep in next(iter(by_name.values()), {}) if names else ():
+        found = listing([kept_words(results, name, by_name[name][keep]) for name in names])
+        enough = f"{keep[:-1]} % of its accuracy on clean images"
+        what = enough if keep.endswith("%") else f"an accuracy of {keep}"
+        sentences.append(f"{model_label(model)} keeps {what} under {found}.")
+    return " ".join(sentences)
+
+
 def kept_text(results: Results, distortion: str, row: Mapping[str, Any]) -> str:
-    """A level with its interval, such as "41.2 [36, > 100]"."""
+    """A level with its interval, such as "41.2 [36.0, > 100]"."""
     place = _place(results, distortion, row["level"])
     low, high = (_place(results, distortion, end) for end in row["ci95"])
     return place if place == low == high else f"{place} [{low}, {high}]"
 
 
 def kept_words(results: Results, distortion: str, row: Mapping[str, Any]) -> str:
-    """The same in a sentence, such as "noise up to σ = 41.2 grey levels [36, > 100]"."""
+    """The same in a sentence, such as "noise up to σ = 41.2 grey levels [36.0, > 100]"."""
     title = distortion_title(distortion)
     name = title if title.isupper() else title[:1].lower() + title[1:]
     last = f"{results['distortions'][distortion]['levels'][-1]:.3g}"
@@ -103,7 +116,7 @@ def _place(results: Results, distortion: str, level: float | str) -> str:
     if level == BEYOND:
         last = results["distortions"][distortion]["levels"][-1]
         return f"{'<' if falling(results, distortion) else '>'} {last:.3g}"
-    return f"{level:.3g}"
+    return f"{level:#.3g}".rstrip(".")
 
 
 def _notes(results: Results) -> tuple[str, ...]:
@@ -112,8 +125,8 @@ def _notes(results: Results) -> tuple[str, ...]:
         "The level at which the curve of accuracy first falls below what is to be kept, by "
         "straight lines between the levels tested. [nearer to clean, further]: 95 % interval by "
         f"bootstrap over the {images} test images.",
-        "> the last level tested, or < where levels fall as damage grows: kept at all of them, and "
-        "perhaps further. –: not kept even on clean images.",
+        "After > (or <, where levels fall as damage grows) stands the last level tested: kept at "
+        "all of them, and perhaps further. –: not kept even on clean images.",
         '"Of clean" is of the model\'s own accuracy on clean images: a poor network may keep much '
         "of little.",
     )

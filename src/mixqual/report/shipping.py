@@ -56,8 +56,8 @@ def front_table(results: Results) -> Table | None:
     counts = results["provenance"]
     trainings = f"the {len(counts['seeds'])} trainings and " if over else ""
     return Table(
-        title=f"{results['name']}: what to ship",
-        header=("Model", "Average AUC", "on validation images", "MACs (G)", "Params (M)", ""),
+        title=f"{results['name']}: what to ship, of the best for their cost",
+        header=("Model", "Average AUC", "on validation images", "MACs (G)", "Params (M)", "Choice"),
         rows=tuple(
             (
                 _label(row["model"]),

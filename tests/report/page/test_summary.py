@@ -55,6 +55,7 @@ def test_what_is_recommended_stands_last_and_in_the_headline(
     assert f"of its accuracy, {words} " in head.headline
     assert head.ship == results["recommendation"]["reason"]
     assert head.ship not in head.details
+    assert head.levels.startswith(f"M_{order[-1]} keeps 90 % of its accuracy on clean images under")
 
 
 def test_the_mixture_has_no_say_in_the_choice() -> None:

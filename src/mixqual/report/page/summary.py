@@ -6,6 +6,7 @@ from typing import final
 
 from mixqual.report.differences import Difference, difference
 from mixqual.report.headline import mixture_sentence, original_network, rivals
+from mixqual.report.kept_table import kept_sentence
 from mixqual.report.labels import (
     AVERAGE,
     Results,
@@ -71,6 +72,8 @@ class Summary:
     headline: str
     ship: str
     """What to ship, and why; empty of older results."""
+    levels: str
+    """Up to which levels the recommended network, or M_mix, keeps its accuracy; it may be empty."""
     rule: str
     details: str
     kept: Sequence[Kept]
@@ -92,6 +95,7 @@ def summary(results: Results) -> Summary:
             f"{'the mixture' if own.model == 'mix' else own.label} {_percent(own.share)}."
         ),
         ship=recommended["reason"] if recommended else "",
+        levels=kept_sentence(results, own.model),
         rule=RULE.format(original=original.label),
         details=mixture_sentence(results),
         kept=kept,
