@@ -31,7 +31,9 @@ from mixqual.errors import DataError
 
 @pytest.fixture(scope="module")
 def bundle(plain_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return mixqual.export(plain_run.out, tmp_path_factory.mktemp("bundle") / "tiny").path
+    """M_mix, whatever the run recommends."""
+    path = tmp_path_factory.mktemp("bundle") / "tiny"
+    return mixqual.export(plain_run.out, path, model="mix").path
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +188,7 @@ class TestCommand:
         assert "0.png is no whole bundle" in ended.err
 
     def test_export(self, command: Command, plain_run: Run, tmp_path: Path, bundle: Path) -> None:
-        ended = command("export", plain_run.out, tmp_path / "new" / "tiny")
+        ended = command("export", plain_run.out, tmp_path / "new" / "tiny", "--model", "mix")
         assert ended.code == 0
         assert "mix of tiny" in ended.out
         assert (tmp_path / "new" / "tiny").read_bytes() == bundle.read_bytes()
