@@ -238,7 +238,7 @@ def _open(path: Path) -> Any:
 
 
 def _make(path: Path, images: int, outputs: int) -> Any:
-    said = {"cells": [], "backends": [], "makers": [], "sums": True}
+    said: dict[str, Any] = {"cells": [], "backends": [], "makers": [], "sums": True}
     array = zarr.create_array(
         path,
         shape=(0, images, outputs),
