@@ -34,7 +34,7 @@ check: $(INSTALLED) ## Lint, check the format, the types and the direction of th
 	$(BIN)/lint-imports
 
 bench: $(INSTALLED_BENCH) ## Measure the speed against other libraries (an hour), and write it down
-	@# Each in a process of its own. Not indexing, which writes 100,000 files.
+	@# Each in a process of its own. Not indexing, which writes 100,000 files, nor backbones.
 	@for name in $(BENCHMARKS); do echo $$name && \
 	    $(BIN)/mixqual bench $$name --json >benchmarks/$$name.new && \
 	    mv benchmarks/$$name.new benchmarks/$$name.json || exit 1; done

@@ -14,18 +14,19 @@ from starlette.requests import Request
 
 from mixqual.deploy.bundle import read_bundle
 from mixqual.deploy.onnx_file import read_onnx_file
-from mixqual.errors import BundleError, DataError
+from mixqual.errors import BundleError
 from mixqual.images import Embedded
+from mixqual.images.decoder_process import Order, Outcome, decoded
 from mixqual.images.decoding import read_header
 from mixqual.service.body import read_images
 from mixqual.service.form import ImageForm
-from mixqual.service.images import check_sizes, read_pixels
 from mixqual.service.refusals import Refusal
 from mixqual.service.room import NoRoomError, Room
 from mixqual.service.settings import Settings
 
 SIZE = 16
 MOST_PIXELS = 1_000_000
+ORDER = Order(SIZE, "bicubic", MOST_PIXELS, most_cost=2**40, seconds=5)
 LIMITS = Settings(max_bytes=6000, max_images=4, max_held_bytes=12_000)
 STATUSES = {400, 413, 415, 422}
 INSIDE = ("Traceback", "site-packages", " object at 0x")
@@ -232,18 +233,14 @@ def _without_a_loop(work: Coroutine[Any, Any, list[bytes]]) -> list[bytes]:
 
 def _image(content: bytes) -> object:
     """As the service reads it; a header can be read wherever the pixels can."""
-    try:
-        check_sizes([content], MOST_PIXELS)
-    except Refusal as refusal:
-        _check_refusal(refusal)
-        raise Refused from None
-    pixels = read_pixels(content, SIZE, "bicubic")
-    if isinstance(pixels, DataError):
-        raise _refused(pixels)
-    assert (pixels.shape, str(pixels.dtype)) == ((SIZE, SIZE, 3), "uint8")
+    outcome, data = decoded(content, ORDER)
+    if outcome is not Outcome.PIXELS:
+        _check_text(data.decode())
+        raise Refused
+    assert len(data) == SIZE * SIZE * 3
     header = read_header(Embedded("bytes", 0, len(content), lambda _: content))
     assert header.width * header.height <= MOST_PIXELS
-    return pixels.tobytes()
+    return data
 
 
 def _check_refusal(refusal: Refusal) -> None:

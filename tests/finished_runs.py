@@ -39,7 +39,9 @@ def numbers(results: dict[str, Any]) -> dict[str, Any]:
     for name in ("date", "commit", "made_by"):
         kept["provenance"].pop(name)
     for model, row in results["cost"].items():
-        kept["cost"][model] = {key: value for key, value in row.items() if key != "latency_ms"}
+        kept["cost"][model] = {
+            key: value for key, value in row.items() if not key.startswith("latency_ms")
+        }
     return kept
 
 

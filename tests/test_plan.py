@@ -129,6 +129,19 @@ def test_weights_in_a_file_are_known_by_their_content(tmp_path: Path) -> None:
     assert {name for name in first if first[name] != other[name]} == ALL - {"images", "split"}
 
 
+def test_a_kept_head_is_another_start_and_a_new_one_is_as_ever(tmp_path: Path) -> None:
+    """The key of a network is that of version 0.1.0 before `backbone.head` was a setting."""
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(b"one")
+    first, new, kept = (
+        keys(plan(tmp_path, f"backbone.weights={path}", f"backbone.head={head}"))
+        for head in ("auto", "new", "keep")
+    )
+    assert first == new
+    assert first["clean"] == "51e6b477b5b473fc"
+    assert {name for name in first if first[name] != kept[name]} == ALL - {"images", "split"}
+
+
 def test_levels_in_pixels_scale_with_the_crop(tmp_path: Path) -> None:
     found = plan(tmp_path, "data.size=112", "distortions.gaussian_blur.steps=4").levels
     assert found["gaussian_noise"] == (0, 50, 100)

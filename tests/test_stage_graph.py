@@ -46,8 +46,8 @@ def test_makes_what_trees_need(tree_run: Run) -> None:
     controls = made - folders(stages) - of_trees
     assert of_trees < made
     assert folders(stages) < made
-    # Two controls are swept with their trees; the last tree has that of the first.
-    assert len(controls) == 2
+    # Two controls are swept with their trees, in both splits; the last tree has that of the first.
+    assert len(controls) == 4
     assert {name.partition("-")[0] for name in controls} == {"outputs"}
     kinds = Counter(stage.kind for stage in stages)
     assert (kinds["branch"], kinds["tree weights"], kinds["tree gate"]) == (8, 2, 2)
@@ -64,14 +64,13 @@ def test_what_a_stage_needs_is_made_before_and_once(
         made.add(stage.makes)
 
 
-def test_validation_images_wait_for_no_control_of_a_tree(tree_run: Run) -> None:
+def test_sweeps_of_trees_wait_for_their_controls(tree_run: Run) -> None:
     stages = graph(tree_run)
     controls = {stage.makes for stage in stages if stage.title.startswith("train all_")}
-    assert controls
-    for stage in stages:
-        if stage.kind == "tree sweep":
-            of_controls = len(controls & set(stage.needs))
-            assert of_controls == (2 if stage.arguments[0] == "test" else 0)
+    assert len(controls) == 2
+    sweeps = [stage for stage in stages if stage.kind == "tree sweep"]
+    assert sweeps
+    assert all(controls <= set(stage.needs) for stage in sweeps)
 
 
 def test_trees_are_swept_in_every_cell_once(tree_run: Run) -> None:

@@ -1,6 +1,9 @@
 """A whole study on a handful of real photographs."""
 
+import base64
 import csv
+import io
+import json
 import shutil
 from collections.abc import Callable
 from itertools import combinations
@@ -69,6 +72,21 @@ class TestResults:
         )
         assert grids["gaussian_blur"]["max_at_224"] == 10
 
+    def test_noise_of_grayscale_files_is_gray_in_what_networks_saw(
+        self, finished: Finished
+    ) -> None:
+        _, out, results = finished
+        options = {name: grid["options"] for name, grid in results["distortions"].items()}
+        assert options == {"gaussian_noise": {"gray": True}, "gaussian_blur": {}}
+        examples = json.loads((out / "examples.json").read_text(encoding="utf-8"))
+        for example in examples["examples"]:
+            for shown in example["cells"]:
+                content = base64.b64decode(shown["pixels"].partition(",")[2])
+                with Image.open(io.BytesIO(content)) as image:
+                    pixels_HWC = np.array(image.convert("RGB")).astype(int)
+                # WebP stores colours, and rounds them.
+                assert np.ptp(pixels_HWC, axis=2).max() <= 4
+
     def test_weights_are_on_the_simplex_and_clean_ones_are_shared(self, finished: Finished) -> None:
         results = finished[2]
         for table in ("weights", "gate_weights"):
@@ -92,7 +110,28 @@ class TestResults:
         assert cost["avg"]["params"] == 3 * one["params"]
         assert cost["hardmix"]["params"] == cost["mix"]["params"] == 3 * one["params"] + 98_531
         assert cost["mix"]["macs"] - cost["avg"]["macs"] == cost["hardmix"]["macs"] - one["macs"]
-        assert all(row["latency_ms"] > 0 for row in cost.values())
+        assert all(
+            0 < row["latency_ms_low"] <= row["latency_ms"] <= row["latency_ms_high"]
+            for row in cost.values()
+        )
+
+    def test_recommends_a_model_that_it_has_measured(self, finished: Finished) -> None:
+        results = finished[2]
+        found = results["recommendation"]
+        assert found["ship"] in {*NETWORKS, "mix"}
+        assert found["reason"].startswith("Ship M_")
+        named = "conditional" if found["mode"] == "conditional" else found["ship"]
+        assert named in {row["model"] for row in found["front"] if row["exported"]}
+        for row in found["front"]:
+            conditional = row["model"] == "conditional"
+            area = results["conditional"]["chosen"] if conditional else None
+            area = area or results["auc"][row["model"]]["average"]
+            assert (row["auc"], row["ci95"]) == (area["auc"], area["ci95"])
+            assert (
+                row["params"] == results["cost"]["mix" if conditional else row["model"]]["params"]
+            )
+        costs = [(row["macs"], row["params"]) for row in found["front"]]
+        assert costs == sorted(costs)
 
     def test_thresholds_lead_from_the_mixture_to_its_favourite(self, finished: Finished) -> None:
         """Their ends are models whose areas and costs are computed elsewhere."""
@@ -174,7 +213,7 @@ class TestResults:
             "gate": 1,
             "images": 1,
             "network": 5,
-            "outputs": 10,
+            "outputs": 12,
             "split": 1,
             "weights": 1,
         }
@@ -401,7 +440,7 @@ class TestTrees:
             "gate": 3,
             "images": 1,
             "network": 5,
-            "outputs": 12 + 4 + 2 + 4,  # and of validation images by each tree
+            "outputs": 12 + 2 * (4 + 2),  # of test and validation images by trees and controls
             "split": 1,
             "tree": 2,  # tree-weights
             "weights": 1,

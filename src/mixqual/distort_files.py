@@ -18,7 +18,7 @@ from torchvision.transforms import functional
 from mixqual.artifacts import read_json, refusing_full_disk, write_atomically, write_json
 from mixqual.config import GrayscaleNoise
 from mixqual.data import all_grayscale
-from mixqual.data.folder import SUFFIXES
+from mixqual.data.copies import originals
 from mixqual.distortions import distortion, image_keys
 from mixqual.errors import DataError, DistortionError, StudyError
 from mixqual.imagenet_c import IMAGE_SIZE, NAMES, SEVERITIES, at_size, corruption
@@ -34,16 +34,19 @@ def distort_files(
 ) -> tuple[int, list[tuple[Path, str]]]:
     """Write PNG copies of an image, or of every image below a folder, with distortions applied.
 
-    `steps` are names and levels, applied in order to 8-bit pixels. Folders keep their structure.
-    Returns how many images were written, and the files that were left out, with reasons. Raises
-    `DataError` if the source is missing, holds no image or would be overwritten.
+    `steps` are names and levels, applied in order to 8-bit pixels. Folders keep their structure;
+    hidden files are ignored, links followed. Returns how many images were written, and the files
+    that were left out, with reasons. Raises `DataError` if the source is missing or holds no image,
+    if one of its images would be overwritten, or if the target lies inside of it or around it.
     """
     kinds = [(distortion(name), level) for name, level in steps]
-    written, left_out = 0, []
-    for path, place in _places(source, ".png"):
-        copy = target if source.is_file() and target.suffix.lower() == ".png" else target / place
-        if copy.resolve() == path.resolve():
-            raise DataError(f"{path} would be overwritten; choose another place to write to")
+    found = originals(source)
+    named = source.is_file() and target.suffix.lower() == ".png"
+    copies = [(path, target if named else target / place) for path, place in found.places(".png")]
+    found.check_around(target)
+    found.check_copies(target, (copy for _, copy in copies))
+    written, left_out = 0, list(found.left_out)
+    for path, copy in copies:
         try:
             pixels = np.array(read_image(path))
         except Unreadable as error:
@@ -55,12 +58,8 @@ def distort_files(
         for kind, level in kinds:
             images_BCHW = kind(images_BCHW, torch.tensor([level]), seed=seed)
         plain = images_BCHW[0, 0] if gray else images_BCHW[0].permute(1, 2, 0)
-        with refusing_full_disk(copy):
-            _make_folder(copy.parent)
-            Image.fromarray(plain.contiguous().numpy()).save(copy)
+        _write(copy, plain.contiguous().numpy(), lossless=True)
         written += 1
-    if not written and not left_out:
-        raise DataError(f"{source} holds no image ({', '.join(SUFFIXES)})")
     return written, left_out
 
 
@@ -88,8 +87,8 @@ def write_imagenet_c(
     Files that are there already are kept and not made again, so that a run that was killed goes on;
     `imagenet_c.json` in the target holds what they were made with. Returns how many images have all
     their copies, and the files that were left out, with reasons. Raises `DistortionError` for an
-    unknown name, severity or `grayscale_noise`, and `DataError` if the source is missing or has no
-    image, or if the target lies inside of it, is no folder or was written with other settings.
+    unknown name, severity or `grayscale_noise`, and `DataError` if the source is missing or holds
+    no image, or if the target lies inside of it, is no folder or was written with other settings.
     """
     wanted = list(dict.fromkeys(product(names, severities)))
     if not wanted or size < 1:
@@ -102,15 +101,14 @@ def write_imagenet_c(
     if grayscale_noise not in get_args(GrayscaleNoise):
         known = " or ".join(f'"{value}"' for value in get_args(GrayscaleNoise))
         raise DistortionError(f"grayscale_noise is {known}, not {grayscale_noise!r}")
-    if target.resolve().is_relative_to(source.resolve()):
-        raise DataError(f"{target} lies inside of {source}; choose another place to write to")
-    places = list(_places(source, ".png" if lossless else ".jpg"))
-    if not places:
-        raise DataError(f"{source} holds no image ({', '.join(SUFFIXES)})")
+    found = originals(source)
+    places = found.places(".png" if lossless else ".jpg")
+    folders = [target / name / str(severity) for name, severity in wanted]
+    found.check_copies(target, (folder / place for _, place in places for folder in folders))
     gray = grayscale_noise == "sensor" and all_grayscale([path for path, _ in places])
     settings = {"seed": seed, "size": size, "lossless": lossless, "mixqual": version("mixqual")}
     _claim(target, settings | ({"gray": True} if gray else {}))
-    complete, left_out = 0, []
+    complete, left_out = 0, list(found.left_out)
     with (
         progress("imagenet-c", len(places), "images") as advance,
         ThreadPoolExecutor(thread_name_prefix="imagenet-c") as writers,
@@ -149,30 +147,6 @@ def parse_steps(texts: Sequence[str]) -> list[tuple[str, float]]:
                 f"--distortion {text}: write name=level, such as gaussian_blur=4"
             ) from None
     return steps
-
-
-def _places(source: Path, suffix: str) -> Iterator[tuple[Path, Path]]:
-    """Each image to read, and where below the target its copy goes: a name of its own for each."""
-    if not source.exists():
-        raise DataError(f"{source}: no such file or folder")
-    if source.is_file():
-        yield source, _renamed(Path(source.name), suffix)
-        return
-    taken: set[Path] = set()
-    for path in sorted(source.rglob("*")):
-        if path.suffix.lower() in SUFFIXES and path.is_file():
-            place = _renamed(path.relative_to(source), suffix)
-            name = path.name
-            while place in taken:  # a.jpg and a.png: keep the old suffix in the name of the second
-                name += suffix
-                place = place.with_name(name)
-            taken.add(place)
-            yield path, place
-
-
-def _renamed(path: Path, suffix: str) -> Path:
-    same = suffix == ".jpg" and path.suffix.lower() in (".jpg", ".jpeg")  # ImageNet's are .JPEG
-    return path if same else path.with_suffix(suffix)
 
 
 def _make_folder(folder: Path) -> None:

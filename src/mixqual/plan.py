@@ -181,7 +181,9 @@ class Plan:
         path = Path(weights)
         if weights not in ("default", "random", "packaged") and path.is_file():
             weights = hashlib.sha256(path.read_bytes()).hexdigest()
-        return {"name": self.config.backbone.name, "weights": weights}
+        # Not named where it is new, as it always was.
+        kept = {"head": "keep"} if self.config.backbone.head == "keep" else {}
+        return {"name": self.config.backbone.name, "weights": weights, **kept}
 
     def network_key(self, name: str, seed: int) -> str:
         """Of a trained expert or baseline."""

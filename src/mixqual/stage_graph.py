@@ -152,7 +152,7 @@ def _sweep_title(
 
 def _trees(plan: Plan, seed: int, cells_a_stage: int) -> Iterator[Stage]:
     trees = trees_of(plan)
-    needs: dict[str, list[str]] = {"test": [], "val": []}
+    needs: list[str] = []
     for number, tree in enumerate(trees):
         branches = [f"branch-{tree.branch_key(name, seed)}" for name in tree.branches]
         for name, makes in zip(tree.branches, branches, strict=True):
@@ -161,14 +161,11 @@ def _trees(plan: Plan, seed: int, cells_a_stage: int) -> Iterator[Stage]:
             title = f"train {title} (seed {seed})"
             yield Stage(makes, title, "branch", (number, name, seed), (start,))
         yield from _tree_gate(tree, number, seed, branches)
-        gate = f"gate-{tree.gate_key(seed)}"
-        needs["test"] += [*branches, gate]
-        own = [f"branch-{tree.branch_key(name, seed)}" for name in tree.experts]
-        needs["val"] += [*own, gate]  # where no control is swept
+        needs += [*branches, f"gate-{tree.gate_key(seed)}"]
     if not trees:
         return
     # All trees together, as their first stages run once for all of them.
-    for split, needed in needs.items():
+    for split in ("test", "val"):
         folders = "+".join(tree.outputs_folder(split, seed) for tree in trees)
         for first, last in _blocks(plan.cells(split), cells_a_stage):
             yield Stage(
@@ -176,7 +173,7 @@ def _trees(plan: Plan, seed: int, cells_a_stage: int) -> Iterator[Stage]:
                 f"sweep of {split} by trees, cells {first} to {last} (seed {seed})",
                 "tree sweep",
                 (split, seed, first, last),
-                tuple(dict.fromkeys(needed)),
+                tuple(dict.fromkeys(needs)),
             )
 
 

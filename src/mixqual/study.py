@@ -4,6 +4,7 @@ Start reading here. Each step below finds its artifact made, or makes it: a run 
 goes on where it stopped, and a changed setting repeats only what depends on it.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,9 +26,11 @@ from mixqual.fan_out import fan_out
 from mixqual.fusion import Scores, score
 from mixqual.level_grids import with_gray_noise
 from mixqual.mirror import Mirror
-from mixqual.networks import check_backbone
+from mixqual.networks import check_backbone, settle_head
 from mixqual.object_store import ObjectStore
 from mixqual.plan import Plan
+from mixqual.progress import say
+from mixqual.recommendation import rate, rate_conditional, recommend
 from mixqual.report import write_report
 from mixqual.runtime import set_up_machine
 from mixqual.seeding import derive_seed
@@ -63,13 +66,24 @@ class Study:
     def prepare(self) -> tuple[Plan, ImageIndex]:
         """List the images, and plan what to make of them. Raises `DataError` and `StudyError`."""
         check_backend(self.config.runtime.backend)
-        check_backbone(self.config.backbone, self.config.data.size)
         config = self.config
+        trainings = [config.training_of(name) for name in (*config.experts, *config.baselines)]
+        trainings += [table.training for table in config.sharing if table.training]
+        check_backbone(
+            config.backbone,
+            config.data.size,
+            min(training.batch_size for training in trainings),
+            max(training.stochastic_depth for training in trainings),
+        )
         index = index_images(config.data, config.split.seed)
         gray = config.model_copy(update={"distortions": with_gray_noise(config.distortions)})
         _ = Plan(gray, "").levels  # unknown distortions are found before any work
         if has_gray_noise(config.data, index):
             config = gray
+        backbone, note = settle_head(config.backbone, index.classes)
+        if note and os.environ.get("RANK", "0") == "0":  # the first of several processes
+            say(note)
+        config = config.model_copy(update={"backbone": backbone})
         return Plan(with_canonical_stages(config), index.fingerprint()), index
 
     def run(
@@ -133,11 +147,7 @@ class Study:
             return {}, {}
         fused = {seed: fuse(bench.plan, *tests[seed]) for seed in tests}
         scores = {seed: fused[seed].right | shared[seed].right for seed in tests}
-        bootstrap = Bootstrap.draw(
-            len(sets["test"]),
-            self.config.evaluation.bootstrap,
-            derive_seed(self.config.split.seed, "bootstrap"),
-        )
+        bootstrap = self._bootstrap(sets, "test")
         measured = {seed: found.measured for seed, found in fused.items()}
         answers = {seed: found.answers for seed, found in fused.items()}
         first = self.config.seeds[0]
@@ -147,13 +157,17 @@ class Study:
             seed: sweep_thresholds(bench.plan, validated[seed], cube)
             for seed, (cube, _) in tests.items()
         }
+        conditional = conditional_rows(swept, cost, bootstrap)
+        rated = rate(bench.plan, validated, shared, scores, cost)
+        rated.append(rate_conditional(swept, conditional["chosen"]["tau"], cost))
         results = {
             **summarise(bench, sets, scores, measured, answers, bootstrap),
             "unseen": unseen_rows(bench.plan, unseen, scores, bootstrap),
             **weight_tables(bench.plan, tests),
             "trees": tree_rows(trees, shared),
             "cost": cost,
-            "conditional": conditional_rows(swept, cost, bootstrap),
+            "conditional": conditional,
+            "recommendation": recommend(rated, self._bootstrap(sets, "val"), bootstrap),
             "stages": stage_costs(bench, classes),
             "gate": gates,
             "trust": judge(bench.plan, trees, validated, tests, shared, bootstrap),
@@ -166,6 +180,12 @@ class Study:
             bench.plan, [cube for cube, _ in tests.values()]
         )
         return results, choose_examples(bench.plan, sets["test"], seen)
+
+    def _bootstrap(self, sets: Mapping[str, ImageSet], split: str) -> Bootstrap:
+        """Resamples of the images of a split."""
+        seed, resamples = self.config.split.seed, self.config.evaluation.bootstrap
+        names = ("bootstrap",) if split == "test" else ("bootstrap", split)  # older than the others
+        return Bootstrap.draw(len(sets[split]), resamples, derive_seed(seed, *names))
 
 
 def fine_tune(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> dict[str, Any]:

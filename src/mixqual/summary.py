@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from mixqual.artifacts import key_of
-from mixqual.config import StudyConfig
+from mixqual.config import EvaluationConfig, StudyConfig
 from mixqual.data import ImageSet, find_leaks
-from mixqual.evaluation import METRICS, Bootstrap, Cube, OutputArray
+from mixqual.evaluation import METRICS, Bootstrap, Cube, Keep, OutputArray
 from mixqual.fusion import CEILINGS, ENSEMBLES, Answers, Correct, Measured, level_rows
 from mixqual.level_grids import grid_facts
 from mixqual.made import Maker
@@ -23,6 +23,7 @@ from mixqual.results import (
     comparisons,
     confusion_tables,
     corruption_errors,
+    kept_tables,
     metric_tables,
 )
 from mixqual.stages import OptimalWeights
@@ -30,6 +31,8 @@ from mixqual.tree_plan import trees_of
 from mixqual.workbench import Workbench
 
 
+# What is read off curves is not part of what is studied: results of before it was asked for are of
+# the same study.
 def summarise(
     bench: Workbench,
     sets: Mapping[str, ImageSet],
@@ -53,8 +56,8 @@ def summarise(
         | {
             "processes": bench.accelerator.num_processes,
             "seeds": list(config.seeds),
-            "config_hash": _hash(config, "runtime"),
-            "study_hash": _hash(config, "runtime", "seeds"),
+            "config_hash": _hash(config),
+            "study_hash": _hash(config, "seeds"),
             "images": {name: len(part) for name, part in sets.items()},
             "left_out": len(images.left_out),
             "size": config.data.size,
@@ -83,6 +86,7 @@ def summarise(
             for name, levels in plan.levels.items()
         },
         **accuracy_tables(scored, bootstrap),
+        "kept_levels": kept_tables(scored, _keeps(config.evaluation), bootstrap),
         "metrics": metric_tables(scored, measured),
         "confusion": confusion_tables(
             scored, answers, sets["test"].labels_N.numpy(), len(images.classes)
@@ -99,10 +103,20 @@ def summarise(
 
 
 def _hash(config: StudyConfig, *left_out: str) -> str:
-    """Of the settings but for these, and for one that is in the options of the distortions."""
-    fields = config.model_dump(mode="json", exclude={*left_out})
+    """Of the settings that decide what is measured, but for some that are `left_out`.
+
+    The noise of grayscale images is in the options of the distortions.
+    """
+    fields = config.model_dump(mode="json", exclude={"runtime", *left_out})
     del fields["data"]["grayscale_noise"]
+    for name in ("keep_shares", "keep_accuracies"):
+        del fields["evaluation"][name]
     return key_of(fields)
+
+
+def _keeps(settings: EvaluationConfig) -> list[Keep]:
+    accuracies = [Keep(value, of_clean=False) for value in settings.keep_accuracies]
+    return [*(Keep(value) for value in settings.keep_shares), *accuracies]
 
 
 def makers(bench: Workbench) -> dict[str, Any]:

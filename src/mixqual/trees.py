@@ -77,7 +77,7 @@ def sweep_trees(
     weights: Mapping[str, OptimalWeights],
     seed: int,
 ) -> dict[str, Predicted]:
-    """What each tree says of a split in every cell, and of test images its ceiling and control.
+    """What each tree and its control say of a split in every cell, of test images its ceiling too.
 
     `weights` are the optimal weights by the name of a tree, for the ceilings. The first stages of
     M_clean, with which trees and controls begin, run once for each batch.

@@ -56,6 +56,17 @@ MANIFEST: dict[str, Any] = {
     },
     "auc": {"mix": 0.7},
 }
+ALONE: dict[str, Any] = {
+    "model": "noise",
+    "experts": ("noise",),
+    "clean": "noise",
+    "gate": "none",
+    "distortions": {
+        "gaussian_noise": {**MANIFEST["distortions"]["gaussian_noise"], "weights": ((1.0,),) * 2}
+    },
+}
+"""What the manifest of one network says otherwise."""
+THRESHOLD = {"tau": 0.1, "experts": 1.0, "auc": 0.7}
 
 
 def read(path: Path) -> tuple[Manifest, dict[str, torch.Tensor]]:
@@ -79,6 +90,15 @@ def test_what_is_written_is_read(bundle: Path) -> None:
     assert tensors.keys() == TENSORS.keys()
     for name, tensor in TENSORS.items():
         assert torch.equal(tensors[name], tensor)
+
+
+def test_one_network_is_a_mixture_of_itself(tmp_path: Path) -> None:
+    written = Manifest.model_validate({**MANIFEST, **ALONE})
+    write_bundle(tmp_path / "one", written, TENSORS)
+    manifest, _ = read_bundle(tmp_path / "one")
+    assert manifest == written
+    assert not manifest.is_mixture
+    assert Manifest.model_validate(MANIFEST).is_mixture
 
 
 def test_equal_contents_give_equal_bytes(bundle: Path, tmp_path: Path) -> None:
@@ -183,6 +203,9 @@ class TestRefuses:
             ({"size": 3}, "size: "),
             ({"code": "import os"}, "code: Extra inputs"),
             ({"experts": ("clean", "noise", "blur")}, "each level needs a weight for each expert"),
+            ({"gate": "none"}, "only one whole network alone has no gate"),
+            ({**ALONE, "until": "blocks.2"}, "only one whole network alone has no gate"),
+            ({**ALONE, "threshold": THRESHOLD}, "only one whole network alone has no gate"),
         ],
     )
     def test_manifests_that_do_not_fit(

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from finished_runs import Run, read
+from finished_runs import Run, read, run_study_file
+from small_elpv import with_trees, write_study
 from torch import Tensor
 from trees_by_hand import Opened, distorted, experts_of, mixed, open_run, saved
 
 import mixqual
 from mixqual.deploy import Predictor
-from mixqual.errors import BundleError, RunError
+from mixqual.errors import RunError
 from mixqual.evaluation import with_temperature
 from mixqual.fusion import mix
 from mixqual.networks import Gate, Preprocessing
@@ -69,6 +70,10 @@ def test_trees_answer_like_their_whole_networks(
     tree_run: Run, opened: Opened, tmp_path: Path, model: str
 ) -> None:
     predictor = mixqual.load(mixqual.export(tree_run.out, tmp_path / "tree", model=model).path)
+    check_tree(tree_run, opened, predictor, model)
+
+
+def check_tree(run: Run, opened: Opened, predictor: Predictor, model: str) -> None:
     tree = opened.trees[model]
     gate = untrained_gate(opened.bench, 0)
     gate.load_state_dict(saved(opened, "gate", tree.gate_key(0)))
@@ -77,10 +82,31 @@ def test_trees_answer_like_their_whole_networks(
         with torch.inference_mode():
             weights_BE = gate(images_BCHW)
         expected_BK = mixed(experts_of(opened, tree), TREES[model], images_BCHW, weights_BE)
-        honest_BK = (expected_BK.log() / told_of(tree_run, model)["temperature"]).softmax(1)
+        honest_BK = (expected_BK.log() / told_of(run, model)["temperature"]).softmax(1)
         p_BK, w_BE = answers(predictor, images_BCHW)
         np.testing.assert_allclose(p_BK, honest_BK.numpy(), atol=1e-4)
         np.testing.assert_allclose(w_BE, weights_BE.numpy(), atol=1e-4)
+
+
+def test_the_clean_expert_may_have_any_name_and_place(tmp_path: Path, cells_folder: Path) -> None:
+    """Listed last, under another name, behind one that is called clean."""
+    tree = '\n[[sharing]]\nfrom = "blocks.2"\n'
+    changes = [
+        ("[experts.clean]\n", ""),
+        ("[experts.noise]", "[experts.clean]"),
+        ("[baselines.all]", "[experts.sharp]\n\n[baselines.all]"),
+        with_trees(tree),
+    ]
+    run = run_study_file(write_study(tmp_path / "s.toml", cells_folder, *changes), tmp_path / "out")
+    assert run.results["experts"] == ["clean", "blur", "sharp"]
+    assert run.results["clean"] == "sharp"
+    assert "of M_sharp (95 % interval" in mixqual.report.headline(run.results)
+    opened = open_run(run.study, run.out)
+    for model in ("inverted_blocks.2", "mix"):
+        exported = mixqual.export(run.out, tmp_path / model, model=model)
+        assert exported.manifest.clean == "sharp"
+    predictor = mixqual.load(tmp_path / "inverted_blocks.2.mixqual")
+    check_tree(run, opened, predictor, "inverted_blocks.2")
 
 
 def test_the_manifest_tells_what_the_results_do(tree_run: Run, tmp_path: Path) -> None:
@@ -91,6 +117,7 @@ def test_the_manifest_tells_what_the_results_do(tree_run: Run, tmp_path: Path) -
         manifest.auc["inverted_blocks.2"] == (results["auc"]["inverted_blocks.2"]["average"]["auc"])
     )
     assert manifest.distortions.keys() == results["distortions"].keys()
+    assert manifest.gray_noise  # the cells are grayscale files
     noise = manifest.distortions["gaussian_noise"]
     assert list(noise.levels) == results["distortions"]["gaussian_noise"]["levels"]
     rows = results["weights"]["gaussian_noise"].values()
@@ -138,7 +165,9 @@ def test_verdicts_are_those_of_the_results(
     tree_run: Run, opened: Opened, tmp_path: Path, model: str
 ) -> None:
     """The shares of the verdicts on all test images, counted again with the bundle."""
-    predictor = mixqual.load(mixqual.export(tree_run.out, tmp_path / model, model=model).path)
+    predictor = mixqual.load(
+        mixqual.export(tree_run.out, tmp_path / f"{model}.mixqual", model=model).path
+    )
     told, trust = told_of(tree_run, model), predictor.manifest.trust
     assert trust
     assert (trust.temperature, trust.rule) == (told["temperature"], told["rule"])
@@ -170,10 +199,6 @@ def test_runs_of_before_trees_had_verdicts(tree_run: Run, tmp_path: Path) -> Non
 
 
 class TestRefuses:
-    def test_a_model_that_is_no_mixture(self, tree_run: Run, tmp_path: Path) -> None:
-        with pytest.raises(BundleError, match=r"no mixture 'noise'; its mixtures are mix, tree_"):
-            mixqual.export(tree_run.out, tmp_path / "b", model="noise")
-
     def test_a_run_whose_weights_are_gone(self, plain_run: Run, tmp_path: Path) -> None:
         copy = shutil.copytree(plain_run.out, tmp_path / "run")
         shutil.rmtree(copy / "artifacts" / plain_run.results["gate"][0]["artifact"])

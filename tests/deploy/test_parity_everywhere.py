@@ -20,8 +20,9 @@ MODELS = (
     "tree_blocks.2",
     "inverted_blocks.2",
     "tree_blocks.1_inverted_conv_head_resolved",
+    "all",
 )
-"""One of each kind of sharing."""
+"""One of each kind of sharing, and one network."""
 IMAGES = 20
 
 

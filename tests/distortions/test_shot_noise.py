@@ -146,7 +146,7 @@ def test_clipping_rounds_and_limits_as_an_8_bit_sensor_does() -> None:
     assert torch.equal(clipped_BCHW, free_BCHW.round().clamp(0, 255))
 
 
-@pytest.mark.parametrize("options", [{"clip": 1}, {"gray": True}], ids=str)
+@pytest.mark.parametrize("options", [{"clip": 1}, {"gray": 1}], ids=str)
 def test_other_options_are_refused(options: dict[str, bool]) -> None:
     with pytest.raises(DistortionError, match=r"shot_noise: .*(clip|gray)"):
         distortion("shot_noise", **options)

@@ -62,7 +62,7 @@ def test_writes_all_files_and_nothing_else(tmp_path: Path) -> None:
     assert written["left_out.csv"].decode() == "id,reason\nimages/cell0001.png,no sure label\n"
     page = written["table.md"].decode()
     assert page.startswith(f"# sample\n\n{headline(results)}\n\n## sample: area")
-    assert page.count("\n## ") == 3
+    assert page.count("\n## ") == 4
     drawings = {f"fig{number}": written[f"figures/fig{number}.svg"] for number in (2, 4, 5, 6)}
     assert written["report.html"].decode() == render_page(results, drawings)
     assert written["tables.tex"].decode() == latex_page(report_tables(results))
@@ -79,7 +79,7 @@ def test_trees_have_files_of_their_own(tmp_path: Path) -> None:
     assert {path.relative_to(tmp_path).as_posix() for path in paths} == written.keys()
     assert written["trees.csv"].decode() == trees_csv(results)
     page = written["table.md"].decode()
-    assert page.count("\n## ") == 3 + 3
+    assert page.count("\n## ") == 4 + 3
     for table in tree_tables(results):
         assert to_markdown(table) in page
 

@@ -19,8 +19,9 @@ from small_elpv import cell
 
 import mixqual
 from mixqual.deploy import Predictor, load
-from mixqual.service import Engine, Settings, create_app
+from mixqual.service import Engine, Settings
 from mixqual.service.degrading import degraded
+from mixqual.service.server import configuration
 
 SIZE = 32
 
@@ -76,7 +77,8 @@ def starting(
     settings = Settings(**limits)  # type: ignore[arg-type]
     engine = Engine(lambda: load_with(bundle), settings, degrade=degraded)
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(engine), log_level="critical", server_header=False)
+    config = configuration(engine)
+    config.log_level = "critical"
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
     thread.start()

@@ -34,7 +34,7 @@ def address(said: Path) -> str:
     return said.read_text().split("ready at ")[1].strip()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_answers_what_it_took_and_exits_with_0(
     random_bundle: Path, tmp_path: Path, number: int
 ) -> None:
@@ -54,7 +54,9 @@ def test_it_answers_what_it_took_and_exits_with_0(
         assert process.exitcode == 0
         with pytest.raises(httpx.ConnectError):
             client.get("/health")
-    assert len(said.read_text().splitlines()) == 1
+    ready, ending = said.read_text().splitlines()
+    assert ready.startswith("ready at ")
+    assert ending.startswith("ending: what was taken is answered")
 
 
 class TestCommand:

@@ -22,6 +22,8 @@ from mixqual.service import Settings
         ({"max_images": 200}, "max_images = 200 is more than max_queue = 128"),
         ({"max_bytes": 2**29}, "more than max_held_bytes"),
         ({"api_key": ""}, "the API key is empty"),
+        ({"hosts": ("a b",)}, "'a b' is no name of a host"),
+        ({"idle_s": 0.0}, "idle_s must be positive"),
     ],
 )
 def test_what_is_refused(change: dict[str, Any], message: str) -> None:
@@ -51,10 +53,11 @@ def test_the_key_is_not_shown() -> None:
 
 
 def test_the_command_s_defaults_are_these() -> None:
+    renamed = {"timeout": "timeout_s", "idle_timeout": "idle_s"}
     options = {
-        {"timeout": "timeout_s"}.get(name, name): parameter.default
+        renamed.get(name, name): parameter.default
         for name, parameter in inspect.signature(serve).parameters.items()
     }
     for each in fields(Settings):
-        if each.name not in ("api_key", "decoders"):
+        if each.name not in ("api_key", "decoders", "hosts"):
             assert options[each.name] == each.default

@@ -18,8 +18,10 @@ from test_fit import (
 )
 from torch import Tensor, nn
 
-from mixqual.config import TrainingConfig
+from mixqual.config import BackboneConfig, TrainingConfig
 from mixqual.distortions import Assignment, distort
+from mixqual.errors import BackboneError
+from mixqual.networks import build_classifier, check_backbone
 from mixqual.training import Augmentation, load_tensors, validations
 from mixqual.training.recipe import Schedule, make_optimizer, validates
 from mixqual.training.task import batches
@@ -164,3 +166,40 @@ def test_validations_are_counted(epochs: int) -> None:
     assert validations(config) == len(looks) <= 11
     assert looks[-1] == epochs
     assert validations(TrainingConfig(max_epochs=epochs)) == epochs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "depth"),
+    [
+        ("torchvision/resnet50", 0.0),
+        ("timm/convnext_tiny", 0.1),
+        ("torchvision/convnext_tiny", 0.1),
+        ("timm/vit_small_patch16_224", 0.1),
+        ("timm/mobilenetv3_small_100", 0.1),
+        ("torchvision/mobilenet_v3_small", 0.0),
+    ],
+)
+def test_networks_of_all_kinds_are_trained_by_it(tmp_path: Path, name: str, depth: float) -> None:
+    config = MODERN.model_copy(
+        update={"batch_size": 4, "max_epochs": 2, "stochastic_depth": depth, "crop_scale": 0.5}
+    )
+    side = 224 if "vit" in name else 64
+    images = cell_set(1, side=side)
+    job = replace(task(train=images, val=images), augmentation=Augmentation.of(config))
+    network = build_classifier(BackboneConfig(name=name, weights="random"), 4, 0, depth)
+    before = {key: value.clone() for key, value in network.named_parameters()}
+    trained, fitted = run(tmp_path, job, config, network=network)
+    assert (fitted.steps, math.isfinite(fitted.val_loss)) == (2, True)
+    assert all(not torch.equal(p, before[key]) for key, p in trained.named_parameters())
+
+
+def test_a_network_without_stochastic_depth_is_refused() -> None:
+    for name in ("torchvision/resnet50", "timm/vgg11"):
+        config = BackboneConfig(name=name, weights="random")
+        for build in (
+            lambda config=config: build_classifier(config, 4, 0, 0.1),
+            lambda config=config: check_backbone(config, 64, 2, 0.1),
+        ):
+            with pytest.raises(BackboneError, match=r"stochastic_depth = 0\.1: \w+ has none"):
+                build()

@@ -1,18 +1,21 @@
 """The commands that take a model out of its run, and use it."""
 
 import glob
+import io
 import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
-from rich.console import Console
 
-from mixqual.cli.app import AsJson, app
+from mixqual.cli.app import AsJson, app, tell
+from mixqual.counting import counted
 from mixqual.errors import DataError
+from mixqual.file_names import printable
 
 if TYPE_CHECKING:
     from mixqual.deploy import Prediction
@@ -50,11 +53,9 @@ def export(
     from mixqual.deploy.export import export as write
 
     found = write(run, out, format=form, input=input_, int8=int8, model=model, seed=seed)
-    Console().print(
+    tell(
         f"{found.path}: {found.manifest.model} of {found.manifest.name} ({found.why}), "
-        f"{found.path.stat().st_size / 2**20:.1f} MiB{_likeness(found)}",
-        highlight=False,
-        soft_wrap=True,
+        f"{found.path.stat().st_size / 2**20:.1f} MiB{_likeness(found)}"
     )
 
 
@@ -62,7 +63,10 @@ def export(
 def predict(
     bundle: Annotated[Path, typer.Argument(help="A bundle or an ONNX file of `mixqual export`.")],
     images: Annotated[
-        list[str], typer.Argument(help='Files or patterns; "-" reads names from standard input.')
+        list[str],
+        typer.Argument(
+            help='Files, folders or patterns; "-" reads names from standard input, one a line.'
+        ),
     ],
     as_json: AsJson = False,
     mode: Annotated[
@@ -98,11 +102,11 @@ def predict(
             if as_json:
                 print(json.dumps({"image": names[number], "error": reason}), flush=True)
             else:
-                print(f"{names[number]}: {reason}", file=sys.stderr, flush=True)
+                tell(f"{printable(names[number])}: {reason}", err=True)
         elif as_json:
             print(json.dumps({"image": names[number], **asdict(result)}), flush=True)
         else:
-            print(f"{names[number]}: {_words(result)}", flush=True)
+            tell(f"{printable(names[number])}: {printable(_words(result))}")
     if not names:
         raise DataError(f"no image: {' '.join(images)} names no file")
     if failed:
@@ -129,18 +133,32 @@ def _loss(found: "Exported") -> str:
         )
     return (
         f"; int8: AUC {found.int8.auc_int8:.3f} instead of {found.int8.auc:.3f} on "
-        f"{found.int8.images} validation images at {found.int8.levels} levels"
+        f"{counted(found.int8.images, 'validation image')} at {found.int8.levels} levels"
     )
 
 
 def _names(patterns: list[str]) -> Iterator[str]:
+    from mixqual.images.walking import image_files
+
     for pattern in patterns:
         if pattern == "-":
-            yield from (line.rstrip("\n") for line in sys.stdin if line.strip())
+            yield from _listed(sys.stdin)
+        elif os.path.isdir(pattern):
+            yield from map(str, image_files(Path(pattern)))
         elif glob.has_magic(pattern) and not Path(pattern).exists():
             yield from sorted(glob.glob(pattern, recursive=True))
         else:
             yield pattern
+
+
+def _listed(lines: TextIO) -> Iterator[str]:
+    """Names of files, one a line, from a list that any system may have written."""
+    if isinstance(lines, io.TextIOWrapper):
+        lines.reconfigure(errors="surrogateescape")  # a name may be any bytes
+    for line in lines:
+        name = line.rstrip("\r\n").removeprefix("\ufeff")
+        if name.strip():
+            yield name
 
 
 def _words(found: "Prediction") -> str:

@@ -1,7 +1,6 @@
 """Commands that look at images, or distort them."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mixqual.cli.app import AsJson, app
+from mixqual.cli.app import AsJson, app, tell
+from mixqual.counting import counted
 from mixqual.errors import StudyError
 
 data_app = typer.Typer(no_args_is_help=True)
@@ -90,9 +90,9 @@ def distort(
         )
     else:
         written, left_out = distort_files(source, target, parse_steps(distortion or []), seed=seed)
-    print(f"{written} images written to {target}")
+    tell(f"{counted(written, 'image')} written to {target}")
     for path, reason in left_out:
-        print(f"left out: {path}: {reason}", file=sys.stderr)
+        tell(f"left out: {path}: {reason}", err=True)
     if left_out:
         raise typer.Exit(1)
 

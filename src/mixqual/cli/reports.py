@@ -1,6 +1,5 @@
 """The command that writes reports again, and compares runs."""
 
-import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from mixqual.cli.app import app
+from mixqual.cli.app import app, tell
 from mixqual.errors import RunError
 
 if TYPE_CHECKING:
@@ -104,4 +103,4 @@ def _print(tables: Sequence["Table"], form: Format | None) -> None:
 def _tell(lines: Sequence[object]) -> None:
     """Beside the tables, so that these can be redirected."""
     for line in lines:
-        print(line, file=sys.stderr)
+        tell(str(line), err=True)

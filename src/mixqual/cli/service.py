@@ -35,6 +35,17 @@ def serve(
     max_batch: Annotated[int, typer.Option(help="Images that the network sees at once.")] = 32,
     max_wait_ms: Annotated[float, typer.Option(help="How long a batch waits to fill.")] = 5.0,
     timeout: Annotated[float, typer.Option(help="Seconds that a request may take.")] = 30.0,
+    idle_timeout: Annotated[
+        float, typer.Option(help="Seconds that a connection may send nothing.")
+    ] = 10.0,
+    decode_seconds: Annotated[
+        float, typer.Option(help="Of the processor's time, to decode an image.")
+    ] = 5.0,
+    max_connections: Annotated[int, typer.Option(help="Of all clients.")] = 1024,
+    max_connections_per_address: Annotated[int, typer.Option(help="Of one client.")] = 512,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A name that it answers to, besides loopback's.")
+    ] = None,
     device: Annotated[str, typer.Option(help='"auto", "cpu" or "cuda[:N]".')] = "auto",
 ) -> None:
     """Answer requests over HTTP, with a page to try it; ends by Ctrl+C or SIGTERM."""
@@ -60,6 +71,11 @@ def serve(
         max_batch=max_batch,
         max_wait_ms=max_wait_ms,
         timeout_s=timeout,
+        idle_s=idle_timeout,
+        decode_seconds=decode_seconds,
+        max_connections=max_connections,
+        max_connections_per_address=max_connections_per_address,
+        hosts=tuple(name.lower() for name in allow_host or ()),
     )
     run(lambda: load(bundle, device, mode=mode, tau=tau, expert=expert), settings, _say)
 

@@ -1,8 +1,8 @@
 """The tables of a study's networks: how they start, what they learn, what they share."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from mixqual.config.table import Table
 from mixqual.config.training import Fractions, TrainingConfig
@@ -16,6 +16,16 @@ class BackboneConfig(Table):
     weights: str = "default"
     """"default" (the library's own, from its hub), "packaged" (the EfficientNet-Lite0 weights of
     the demo extra), "random", or the path of a .safetensors or .pth file."""
+    head: Literal["auto", "keep", "new"] = "auto"
+    """The last layer: a "new" one, which learns at `training.lr_new`, or that of the weights, which
+    "keep" leaves in place to learn as all others do. "auto" keeps that of a file where it is for as
+    many classes as the data have."""
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what came later, where it is as it was then: hashes stay the same."""
+        fields: dict[str, Any] = dump(self)
+        return {name: value for name, value in fields.items() if name != "head" or value == "keep"}
 
 
 class ExpertConfig(Table):

@@ -1,6 +1,6 @@
 """A whole study."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -24,6 +24,10 @@ class EvaluationConfig(Table):
     """Draws of each random distortion per validation image, for the optimal weights."""
     bootstrap: int = Field(2000, ge=100)
     """Resamples of the test images for the confidence intervals."""
+    keep_shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.9,)
+    """Levels are stated up to which a model keeps these shares of its accuracy on clean images."""
+    keep_accuracies: tuple[Annotated[float, Field(gt=0, le=1)], ...] = ()
+    """And levels up to which it keeps these accuracies."""
     leave_one_out: bool = False
     """For each distortion also test a mixture that has never seen it: without the experts that were
     trained on it, and under a gate of its own."""

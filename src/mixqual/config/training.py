@@ -100,14 +100,17 @@ class FitConfig(Table):
     @model_validator(mode="before")
     @classmethod
     def _by_recipe(cls, values: Any) -> Any:
-        recipe = values.get("recipe") if isinstance(values, dict) else None
-        preset = cls.recipes.get(recipe) if isinstance(recipe, str) else None
-        return {**preset, **values} if preset else values
+        return cls._filled(values) if isinstance(values, dict) else values
+
+    @classmethod
+    def _filled(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        recipe = values.get("recipe")
+        return {**(cls.recipes.get(recipe, {}) if isinstance(recipe, str) else {}), **values}
 
     @classmethod
     def share_distorted(cls, values: Any) -> float:
         """The `distorted` of a table that is not yet checked."""
-        filled = cls._by_recipe(values) if isinstance(values, dict) else {}
+        filled = cls._filled(values) if isinstance(values, dict) else {}
         share = filled.get("distorted", cls.model_fields["distorted"].default)
         return float(share) if isinstance(share, (int, float)) else 0.5
 

@@ -7,11 +7,13 @@ from mixqual.data.image_set import DecodedImages, ImageSet, undecoded
 from mixqual.data.index import ImageIndex, Item, LeftOut
 from mixqual.data.leakage import Leak, find_leaks, refuse_leaks
 from mixqual.data.sources import index_images
+from mixqual.data.split_choice import GivenSplit, choose_split
 from mixqual.data.splits import Splits, make_splits, read_splits, write_splits
 
 __all__ = [
     "TABLE",
     "DecodedImages",
+    "GivenSplit",
     "ImageIndex",
     "ImageSet",
     "Item",
@@ -20,6 +22,7 @@ __all__ = [
     "Splits",
     "all_grayscale",
     "changed_contents",
+    "choose_split",
     "decode_images",
     "find_leaks",
     "has_gray_noise",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
 from mixqual.artifacts import read_json, refusing_full_disk, write_json
 from mixqual.data.contents import TABLE, hash_or_none, note_files, stamps_of
@@ -16,6 +17,7 @@ from mixqual.data.headers import headers
 from mixqual.data.image_set import DecodedImages, ImageSet
 from mixqual.data.in_order import in_order
 from mixqual.data.index import ImageIndex, Item, LeftOut
+from mixqual.data.unused_bits import unused_bits
 from mixqual.errors import DataError, RunError
 from mixqual.file_names import printable
 from mixqual.images import (
@@ -54,7 +56,8 @@ def decode_images(
     differ a little, and what is hashed of them is not remembered for other uses. With `on_error`
     "skip", unreadable files are listed as left out; with "raise" all files are checked, then
     `DataError` counts the unreadable ones and names the first. Raises `DataError` too if a class is
-    left without an image, and `RunError` if the disk is full.
+    left without an image, and `RunError` if the disk is full. Warns on standard error of images of
+    16 bits that use fewer.
     """
     if interpolation not in INTERPOLATIONS:
         raise DataError(
@@ -75,7 +78,7 @@ def decode_images(
             return crop(plain, size, interpolation, channels), content
 
         shape = (size, size, channels)
-        kept, hashes, damaged = _write_pixels(items, pixels, directory / _PIXELS, shape, workers)
+        kept, contents, damaged = _write_pixels(items, pixels, directory / _PIXELS, shape, workers)
         order = {item.id: position for position, item in enumerate(index.items)}
         places = {item.id: item.path for item in index.items}
         failed = sorted(failed + damaged, key=lambda file: order[file.id])
@@ -83,6 +86,9 @@ def decode_images(
             raise DataError(_explain(index, failed))
         _check_classes(index, kept, failed)
         note_files(directory, stamps, {file.id: hash_or_none(places[file.id]) for file in failed})
+        if unused := unused_bits(content.spare_bits for content in contents):
+            console = Console(stderr=True, soft_wrap=True)
+            console.print(f"warning: {unused}", markup=False, highlight=False)
         write_json(
             directory / TABLE,
             {
@@ -90,8 +96,8 @@ def decode_images(
                 "labels": [item.label for item in kept],
                 "splits": [item.split for item in kept],
                 "groups": [item.group for item in kept],
-                "file_hashes": [file_hash for file_hash, _ in hashes],
-                "pixel_hashes": [pixel_hash for _, pixel_hash in hashes],
+                "file_hashes": [content.file_hash for content in contents],
+                "pixel_hashes": [content.pixel_hash for content in contents],
                 "classes": index.classes,
                 "left_out": [asdict(file) for file in (*index.left_out, *failed)],
                 "credit": index.credit,
@@ -154,12 +160,12 @@ def _write_pixels(
     path: Path,
     shape: tuple[int, int, int],
     workers: int,
-) -> tuple[list[Item], list[tuple[str, str]], list[LeftOut]]:
-    """Write the rows in order; return the items written, their hashes and the items that failed.
+) -> tuple[list[Item], list[Content], list[LeftOut]]:
+    """Write the rows in order; return the items written, what they hold and those that failed.
 
     Plain sequential writes: on a full disk a memory map would kill the process instead of failing.
     """
-    kept, hashes, failed = [], [], []
+    kept, contents, failed = [], [], []
     placeholder = _header(len(items), shape)
     with path.open("wb") as file, progress("decoding images", len(items), "images") as advance:
         file.write(placeholder)
@@ -171,14 +177,14 @@ def _write_pixels(
             pixels_HWC, content = outcome
             file.write(pixels_HWC.tobytes())
             kept.append(item)
-            hashes.append((content.file_hash, content.pixel_hash))
+            contents.append(content)
         # Only now is the number of rows known. NumPy pads headers so that it can grow in place.
         header = _header(len(kept), shape)
         if len(header) != len(placeholder):
             raise AssertionError("the .npy header changed its size")
         file.seek(0)
         file.write(header)
-    return kept, hashes, failed
+    return kept, contents, failed
 
 
 def _header(count: int, shape: tuple[int, int, int]) -> bytes:

@@ -12,12 +12,15 @@ SPLITS = ("train", "val", "test")
 
 SPLIT_OF_NAME = {
     "train": "train",
+    "training": "train",
     "val": "val",
     "valid": "val",
     "validation": "val",
     "test": "test",
+    "testing": "test",
+    "eval": "test",
 }
-"""What the splits of a source may be called."""
+"""What the splits of a source may be called, in either case."""
 
 
 @dataclass(frozen=True)

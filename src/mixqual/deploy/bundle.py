@@ -52,6 +52,7 @@ _DTYPES = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
+_SUFFIX = ".mixqual"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a date of writing would make equal bundles differ
 
 
@@ -107,6 +108,19 @@ def read_bundle(path: Path, check: Fit = check_fit) -> tuple[Manifest, dict[str,
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise BundleError(f"{path}: {name} holds numbers that are NaN or infinite")
     return manifest, tensors
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether a file is one by its name's ending, or by its members; it need not be sound."""
+    if path.suffix.lower() == _SUFFIX:
+        return True
+    if not path.is_file():  # a pipe would be waited for
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return set(_MOST_BYTES) <= set(archive.namelist())
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+        return False
 
 
 def _check_members(path: Path, archive: zipfile.ZipFile) -> None:

@@ -144,6 +144,34 @@ def _read(path: Path, content: memoryview) -> tuple[Manifest, Facts]:
     return manifest, facts
 
 
+def is_exported_onnx(path: Path) -> bool:
+    """Whether an ONNX file carries metadata of `mixqual export`; it need not be sound."""
+    try:
+        if not path.is_file() or path.stat().st_size > MOST_BYTES:
+            return False
+        with (
+            path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held,
+            memoryview(held) as content,
+        ):
+            return any(
+                _begins_as_ours(content[start:stop])
+                for number, _, start, stop in fields(content)
+                if number == _METADATA
+            )
+    except (OSError, ValueError, IndexError):  # a reader of ONNX says why
+        return False
+
+
+def _begins_as_ours(entry: memoryview) -> bool:
+    prefix = _PREFIX.encode()
+    with entry:
+        return any(
+            number == _KEY and bytes(entry[first:last][: len(prefix)]) == prefix
+            for number, _, first, last in fields(entry)
+        )
+
+
 def _parted(content: memoryview) -> tuple[int, dict[str, bytes]]:
     """Where the graph ends, and the metadata behind it.
 

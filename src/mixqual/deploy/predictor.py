@@ -11,7 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from mixqual.confidence import Verdicts
-from mixqual.deploy.inputs import Source, TensorLike, batch_of, pixels_of
+from mixqual.deploy.inputs import (
+    Source,
+    TensorLike,
+    batch_of,
+    is_batch,
+    pixels_of,
+    refuse_fractions,
+)
 from mixqual.deploy.manifest import Manifest
 from mixqual.deploy.quality import Estimate, estimate_distortion
 from mixqual.deploy.runner import EXPERT, Answers, Mode, Runner, choose_mode
@@ -91,10 +98,13 @@ class Predictor:
         """Predict one image, or several.
 
         Each is a path, the bytes of a file, a PIL image, an array (H, W, channels) or a tensor
-        (channels, H, W), of any size. Raises `DataError` for the first that is no image.
+        (channels, H, W), of any size; an array or tensor with one axis more is several of them.
+        Raises `DataError` for the first that is no image.
         """
         sources: Sequence[Source]
-        if isinstance(images, (str, Path, bytes, Image.Image, np.ndarray, TensorLike)):
+        if is_batch(images):
+            sources = list(images)  # type: ignore[arg-type]
+        elif isinstance(images, (str, Path, bytes, Image.Image, np.ndarray, TensorLike)):
             sources = [images]
         else:
             sources = images
@@ -120,8 +130,15 @@ class Predictor:
     def predict_pixels(self, images_BCHW: ArrayLike) -> list[Prediction]:
         """Predict images that have the bundle's size already: uint8, or numbers in 0...255.
 
-        Raises `BundleError` if the networks answer with what is no number.
+        Raises `DataError` for fractions in 0...1, which are on another scale, and `BundleError` if
+        the networks answer with what is no number.
         """
+        images = np.asarray(images_BCHW)
+        refuse_fractions(images)
+        return self.predict_distorted(images)
+
+    def predict_distorted(self, images_BCHW: ArrayLike) -> list[Prediction]:
+        """Predict such images as distortions return them: dark ones may be fractions below 1."""
         answers = self._runner(np.asarray(images_BCHW), self.mode)
         _refuse_nonsense(answers)
         trust = self.manifest.trust
@@ -137,6 +154,10 @@ class Predictor:
             strict=True,
         )
         return [self._prediction(*row) for row in rows]
+
+    def probabilities(self, images_BCHW: ArrayLike) -> NDArray[np.floating]:
+        """The probabilities_BK of such images, calibrated as in a `Prediction`."""
+        return self._runner(np.asarray(images_BCHW), self.mode).p_BK
 
     def predict_experts(self, images_BCHW: ArrayLike) -> list[dict[str, dict[str, float]]] | None:
         """What each expert says alone of such images: for each, expert to class to probability.

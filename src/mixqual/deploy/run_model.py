@@ -12,7 +12,7 @@ from mixqual.deploy.parts import first_fault
 from mixqual.errors import BundleError
 from mixqual.finished_run import FinishedRun
 from mixqual.networks import Sharing, Stages, backbone_preprocessing
-from mixqual.report import original_network, trust_rows
+from mixqual.report import is_gray, original_network, trust_rows
 
 MIX = "mix"
 
@@ -130,6 +130,7 @@ def _manifest(finished: FinishedRun, model: str, seed: int) -> Manifest:
                 for name, rows in table.items()
                 if name not in results["held_out"]
             },
+            "gray_noise": any(map(is_gray, results["distortions"].values())),
             "trust": _trust(finished, model, seed),
             "threshold": _threshold(results) if model == MIX else None,
             "auc": {name: results["auc"][name]["average"]["auc"] for name in compared},

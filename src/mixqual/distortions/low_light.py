@@ -71,7 +71,7 @@ class LowLight(Distortion):
         self.full_well = float(full_well)
         self.read_noise = float(read_noise)
         self.gain = gain
-        self.gray = gray
+        self.gray: bool = gray
 
     def apply(
         self, images_BCHW: Tensor, levels_B: Tensor, *, seed: int, keys_B: Tensor | None

@@ -4,7 +4,8 @@ Turned upright by its EXIF orientation (as it is stored if the EXIF data are dam
 frame of an animation or of several pages; transparency laid over white; 16-bit grayscale scaled,
 not clipped; of 16-bit colour the upper 8 bits, which is all that Pillow reads. Pixels without a
 known range (floating point, 32-bit integers) are refused, and so is a file whose header claims
-more pixels than Pillow's limit, before any memory is taken for them.
+more pixels than Pillow's limit, or whose pixels would cost too much (see `limits.py`), before any
+memory is taken for them.
 
 On request a JPEG file is decoded at a half, a quarter or an eighth of its size, which libjpeg does
 by a smaller inverse DCT: every pixel is then about the mean of a square of them.
@@ -20,8 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
+from mixqual.images.eight_bits import samples_of, spare_bits, to_8_bit
 from mixqual.images.embedded import Embedded
-from mixqual.images.opening import Unreadable, explain, identify, open_file
+from mixqual.images.limits import check_scans
+from mixqual.images.opening import explain, identify, open_file
+from mixqual.images.tiff import prepare
+from mixqual.images.unreadable import TooLarge, Unreadable
 
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -33,8 +38,7 @@ INTERPOLATIONS = tuple(_FILTERS)
 _REDUCED_TO = 2.0
 """A JPEG file that is read at a reduced scale keeps this many times the side it is resized to."""
 
-_HASHED_ROWS = 64  # at once: a copy of all pixels of a large image would not fit into a cache
-_BITS_PER_SAMPLE = 258  # TIFF tag
+_ROWS = 64  # at once: a copy of all pixels of a large image would not fit into a cache
 _ORIENTATION = 274  # TIFF and EXIF tag
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -77,13 +81,15 @@ class Content(NamedTuple):
     """Of the 8-bit pixels at full size, upright, with their mode (L or RGB) and size."""
     turned: bool
     """Whether an EXIF orientation turns or mirrors it."""
+    spare_bits: int | None = None
+    """Of an image of 16 bits, how many of the upper ones no number of it uses; None for others."""
 
 
 def read_header(path: Path | Embedded) -> Header:
     """Read what a file says of its image, without its pixels; raises `Unreadable`."""
     try:
         with open_file(path) as file, identify(file) as image:
-            _white_level(image)
+            samples_of(image)
             return Header(
                 format=image.format or "",
                 mode=image.mode,
@@ -93,13 +99,18 @@ def read_header(path: Path | Embedded) -> Header:
                 transparent=image.has_transparency_data,
                 animated=_is_animated(image),
             )
+    except TooLarge:
+        raise
     except Exception as error:
         raise Unreadable(explain(path, error)) from None
 
 
 def read_image(path: Path | Embedded) -> Image.Image:
-    """Decode at full size to 8 bits, upright: mode "L" or "RGB". Raises `Unreadable`."""
-    return examine(path)[0]
+    """Decode at full size to 8 bits, upright: mode "L" or "RGB". Raises `Unreadable`.
+
+    That is `TooLarge` where a limit of `limits.py` is exceeded.
+    """
+    return _read(path, None)[0]
 
 
 def hash_file(path: Path | Embedded) -> str:
@@ -115,23 +126,56 @@ def examine(path: Path | Embedded, reduced_for: int | None = None) -> tuple[Imag
     and 1/8 of its size that divides both sides and leaves twice what `crop` resizes to, if there is
     one; and so do the pixels that are hashed. Raises `Unreadable`.
     """
+    plain, data, turned, spare = _read(path, reduced_for)
+    return plain, Content(_hash([data]), _hash(_pixels(plain)), turned, spare)
+
+
+def plain_image(image: Image.Image) -> Image.Image:
+    """Return an image that a program has opened or made as `read_image` gives it from its file.
+
+    Upright by the EXIF orientation that it still has, of the frame that it is at; it may be loaded
+    by this, but is not changed. Raises `Unreadable`.
+    """
+    try:
+        prepare(image)
+        plain, _ = _plain(image)
+        return plain
+    except Exception as error:  # it may be closed, or its file damaged
+        raise Unreadable(explain(Path(), error)) from None
+
+
+def _read(
+    path: Path | Embedded, reduced_for: int | None
+) -> tuple[Image.Image, bytes, bool, int | None]:
+    """The image of `examine`, the file's bytes, whether it was turned, and its spare bits of 16."""
     try:
         with open_file(path) as file:
             data = file.read()
         with identify(io.BytesIO(data)) as image:
-            white = _white_level(image)
+            if isinstance(image, JpegImagePlugin.JpegImageFile):
+                check_scans(data, image.width * image.height)
             turned = image.format == "TIFF" and _orientation(image) != 1
+            deep = _bits(image) == 16
             if reduced_for is not None:
                 _reduce(image, reduced_for)
-            image.load()  # and it may have been turned now: Pillow does so for TIFF
-            orientation = _orientation(image)
-            if orientation != 1:
-                plain = _to_8_bit(image.transpose(_UPRIGHT[orientation]), white)
-            else:
-                plain = _to_8_bit(image, white)
-        return plain, Content(_hash([data]), _hash(_pixels(plain)), turned or orientation != 1)
+            plain, turned_here = _plain(image)
+            spare = spare_bits(image, plain) if deep else None
+        return plain, data, turned or turned_here, spare
+    except TooLarge:
+        raise
+    except MemoryError:
+        raise TooLarge("does not fit into memory") from None
     except Exception as error:  # Pillow's decoders raise many kinds over a damaged file
         raise Unreadable(explain(path, error)) from None
+
+
+def _plain(image: Image.Image) -> tuple[Image.Image, bool]:
+    """Return an image with 8 bits and upright, and whether it had to be turned for that."""
+    samples = samples_of(image)
+    image.load()  # and it may have been turned now: Pillow does so for TIFF
+    orientation = _orientation(image)
+    upright = image if orientation == 1 else image.transpose(_UPRIGHT[orientation])
+    return to_8_bit(upright, samples), orientation != 1
 
 
 def decode(
@@ -183,19 +227,6 @@ def _reduce(image: Image.Image, size: int) -> None:
             return
 
 
-def _white_level(image: Image.Image) -> int:
-    """Return the value of white in an image as it was opened; raises `Unreadable` if unknown."""
-    if image.mode.startswith("I;16"):
-        tags = getattr(image, "tag_v2", {})
-        return int(2 ** tags.get(_BITS_PER_SAMPLE, (16,))[0] - 1)  # a TIFF file may hold 12 bits
-    if image.mode == "I" and image.format in ("PNG", "PPM"):
-        return 2**16 - 1
-    if image.mode in ("I", "F"):
-        kind = "floating-point" if image.mode == "F" else "32-bit integer"
-        raise Unreadable(f"{kind} pixels have no known range; save it with 8 or 16 bits instead")
-    return 255
-
-
 def _bits(image: Image.Image) -> int:
     if image.mode == "1":
         return 1
@@ -219,32 +250,12 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _to_8_bit(image: Image.Image, white: int) -> Image.Image:
-    """Return the image in mode L or RGB."""
-    mode = image.mode
-    if mode.startswith("I"):
-        values_HW = np.asarray(image).astype(np.int64)
-        return Image.fromarray(((values_HW * 255 + white // 2) // white).astype(np.uint8))
-    if mode in ("LA", "La") or (mode in ("1", "L") and "transparency" in image.info):
-        return _over_white(image.convert("LA"), "L")
-    if mode in ("PA", "RGBA", "RGBa") or "transparency" in image.info:
-        return _over_white(image.convert("RGBA"), "RGB")
-    wanted = "L" if mode in ("1", "L") else "RGB"
-    return image if mode == wanted else image.convert(wanted)
-
-
-def _over_white(image: Image.Image, mode: str) -> Image.Image:
-    background = Image.new(mode, image.size, "white")
-    background.paste(image.convert(mode), mask=image.getchannel("A"))
-    return background
-
-
 def _pixels(plain: Image.Image) -> Iterator[bytes]:
     """What is hashed of an image, in parts."""
     width, height = plain.size
     yield f"{plain.mode} {width} {height} ".encode()
-    for top in range(0, height, _HASHED_ROWS):
-        yield plain.crop((0, top, width, min(top + _HASHED_ROWS, height))).tobytes()
+    for top in range(0, height, _ROWS):
+        yield plain.crop((0, top, width, min(top + _ROWS, height))).tobytes()
 
 
 def _hash(parts: Iterable[bytes]) -> str:

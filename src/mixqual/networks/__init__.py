@@ -7,8 +7,8 @@ from mixqual.networks.backbones import (
     build_classifier,
     check_backbone,
     find_backbone,
-    last_linear,
     load_backbone,
+    settle_head,
 )
 from mixqual.networks.conditional import conditional_forward, passing_weights, weighted_forward
 from mixqual.networks.first_stages import FirstStages
@@ -36,9 +36,9 @@ __all__ = [
     "conditional_forward",
     "find_backbone",
     "fold_batch_norms",
-    "last_linear",
     "load_backbone",
     "passing_weights",
+    "settle_head",
     "stages_of",
     "weighted_forward",
 ]

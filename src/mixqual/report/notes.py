@@ -102,7 +102,20 @@ def _seeds(results: Results) -> str:
     each = ", ".join(f"{value:.3f}" for value in values)
     return (
         f"Numbers are means over {len(seeds)} trainings, with {_seed_words(seeds)}. Average of "
-        f"{model_label(model)} by seed: {each} (standard deviation {statistics.stdev(values):.3f})."
+        f"{model_label(model)} by seed: {each} (standard deviation {statistics.stdev(values):.3f}"
+        f"{_over_trainings(results, model)})."
+    )
+
+
+def _over_trainings(results: Results, model: str) -> str:
+    area = results["auc"][model][AVERAGE]
+    if "ci95_trainings" not in area:  # of an older version
+        return ""
+    low, high = area["ci95_trainings"]
+    images = results["provenance"]["images"]["test"]
+    return (
+        f"; its 95 % interval over the {len(area['seeds'])} trainings and the {images} test images "
+        f"is {low:.3f} to {high:.3f}"
     )
 
 

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import Message
 
 from mixqual.service import answers
 from mixqual.service.access import key_check
@@ -20,11 +21,12 @@ from mixqual.service.envelope import Envelope
 from mixqual.service.form import FIELD
 from mixqual.service.refusals import Refusal
 from mixqual.service.room import NoRoomError
+from mixqual.service.rules import Rules
 from mixqual.service.site import add_site
 
 Result = TypeVar("Result")
 
-_UPLOAD = (400, 408, 413, 415, 422, 429, 500, 503, 504)
+_UPLOAD = (400, 403, 408, 413, 415, 422, 429, 431, 500, 503, 504)
 _FILE = {"type": "string", "format": "binary"}
 
 
@@ -45,6 +47,7 @@ def create_app(engine: Engine) -> FastAPI:
         docs_url=None,  # these load scripts from elsewhere
         redoc_url=None,
     )
+    app.add_middleware(Rules, settings=engine.settings, routes=app.routes)
     app.add_middleware(Envelope, metrics=engine.metrics)
     _add_handlers(app)
     _add_states(app, engine)
@@ -65,7 +68,7 @@ def _add_states(app: FastAPI, engine: Engine) -> None:
 
     @app.get("/ready", response_model=answers.State, responses=answers.refusals(503))
     async def ready() -> Any:
-        """Whether the model is loaded and warm, and requests are taken."""
+        """Whether requests are taken, and answered in time."""
         engine.check_ready()
         return {"status": "ready"}
 
@@ -139,15 +142,14 @@ def _add_facts(app: FastAPI, engine: Engine, guards: list[Any], locked: tuple[in
 
 async def _served(request: Request, engine: Engine, work: Any) -> Any:
     """Read the images of a request and have them worked on, within room and time."""
-    engine.check_ready()
+    engine.check_open()
     limits = engine.settings
     until = asyncio.get_running_loop().time() + limits.timeout_s
     try:
         with engine.room.ticket() as ticket:
-            ticket.hold(images=1)
             try:
                 async with asyncio.timeout_at(until):
-                    contents = await read_images(request, limits, ticket)
+                    contents = await read_images(_unstalled(request, limits.idle_s), limits, ticket)
             except TimeoutError:
                 raise Refusal(408, "the body did not arrive in time") from None
             try:
@@ -157,6 +159,16 @@ async def _served(request: Request, engine: Engine, work: Any) -> Any:
                 raise Refusal(504, f"no answer within {limits.timeout_s:g} seconds") from None
     except NoRoomError:
         raise engine.no_room() from None
+
+
+def _unstalled(request: Request, seconds: float) -> Request:
+    """The request, with a `TimeoutError` if nothing of its body comes for so long."""
+
+    async def receive() -> Message:
+        async with asyncio.timeout(seconds):
+            return await request.receive()
+
+    return Request(request.scope, receive)
 
 
 async def _while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:

@@ -46,6 +46,12 @@ class Batcher(Generic[Item, Answer]):
         """Items that no batch has taken yet."""
         return len(self._waiting)
 
+    @property
+    def longest_wait(self) -> float:
+        """Seconds since the oldest item that no batch has taken yet came."""
+        oldest = next(iter(self._waiting.values()), None)
+        return time.monotonic() - oldest.since if oldest else 0.0
+
     async def submit(self, item: Item) -> Answer:
         """Answer one item, or raise what `run` raised; if cancelled, the item leaves the queue."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()

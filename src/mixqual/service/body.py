@@ -17,10 +17,15 @@ async def read_images(request: Request, limits: Settings, ticket: Ticket) -> lis
     Nothing beyond a limit is kept. Raises `Refusal`, `NoRoomError`, and Starlette's
     `ClientDisconnect`.
     """
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise Refusal(
+            415, f"the body is encoded as {coding[:40]!r}, which is not read; send it as it is"
+        )
     media, options = parse_options_header(request.headers.get("content-type"))
     form = None
     if media == b"multipart/form-data":
-        form = ImageForm(options.get(b"boundary", b""), lambda count: _count(count, limits, ticket))
+        form = ImageForm(options.get(b"boundary", b""), lambda count: _count(count, limits))
     elif not media.startswith(b"image/") and media != b"application/octet-stream":
         raise Refusal(
             415, "send images as multipart/form-data, or one as image/* or application/octet-stream"
@@ -28,7 +33,8 @@ async def read_images(request: Request, limits: Settings, ticket: Ticket) -> lis
     declared = declared_bytes(request) or 0
     if declared > limits.max_bytes:
         raise _too_long(limits)
-    ticket.hold(held_bytes=declared)
+    # Only what has come takes room: else bodies that never come would keep the others out.
+    ticket.check(images=1, held_bytes=declared)
     received, whole = 0, bytearray()
     async for chunk in request.stream():
         received += len(chunk)
@@ -42,6 +48,7 @@ async def read_images(request: Request, limits: Settings, ticket: Ticket) -> lis
     images = form.images() if form else [bytes(whole)]
     if not images:
         raise Refusal(422, "the form holds no image")
+    ticket.hold(images=len(images))
     return images
 
 
@@ -59,10 +66,9 @@ def is_worth_draining(request: Request) -> bool:
     return declared <= _DRAINED
 
 
-def _count(count: int, limits: Settings, ticket: Ticket) -> None:
+def _count(count: int, limits: Settings) -> None:
     if count > limits.max_images:
         raise Refusal(413, f"more than {limits.max_images} images in one request")
-    ticket.hold(images=count)
 
 
 def _too_long(limits: Settings) -> Refusal:

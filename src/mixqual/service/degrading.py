@@ -25,6 +25,6 @@ def degraded(
     )
     for kind, level in steps:
         levels_B = torch.tensor([level * scale(kind, images_BCHW.shape[-1])], dtype=torch.float64)
-        images_BCHW = kind(images_BCHW, levels_B, seed=seed)
+        images_BCHW = kind.chained(images_BCHW, levels_B, seed=seed)
     image_CHW: NDArray[np.float32] = images_BCHW[0].numpy()
     return image_CHW

@@ -5,23 +5,22 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
-from typing import NamedTuple, TypeVar, final
+from typing import NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mixqual.deploy import Manifest, Prediction, Predictor
 from mixqual.deploy.inputs import batch_of
 from mixqual.errors import DataError
 from mixqual.service.batching import Batcher
-from mixqual.service.images import Pixels, check_sizes, read_pixels
+from mixqual.service.decoders import Decoders
+from mixqual.service.images import Pixels
 from mixqual.service.metrics import Metrics
 from mixqual.service.refusals import Refusal
 from mixqual.service.room import Room
 from mixqual.service.settings import Settings
 
-Result = TypeVar("Result")
 Floats = NDArray[np.float32]
 
 Degrade = Callable[[Pixels, float, float, int, bool], Floats]
@@ -83,7 +82,13 @@ class Engine:
         self._degrade = degrade
         self._predictor: Predictor | None = None
         self._worker = ThreadPoolExecutor(1, "predictor")
-        self._decoders = ThreadPoolExecutor(settings.decoders, "decoder")
+        self._degrader = ThreadPoolExecutor(1, "degrader")
+        self._decoders = Decoders(
+            settings.decoders,
+            settings.max_pixels,
+            settings.decode_seconds,
+            max(1, int(settings.timeout_s / settings.decode_seconds / 2)),
+        )
         wait_s = settings.max_wait_ms / 1000
         self._plain: Batcher[Pixels, Prediction] = Batcher(
             self._predict, self._worker, max_batch=settings.max_batch, max_wait_s=wait_s
@@ -96,7 +101,6 @@ class Engine:
 
     def start(self) -> None:
         """Begin to load the predictor, and to work when it is there."""
-        Image.init()  # threads that register Pillow's formats at once can miss some
         self._tasks = [asyncio.create_task(self._prepare())]
 
     def close_doors(self) -> None:
@@ -109,18 +113,29 @@ class Engine:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._worker.shutdown(wait=False, cancel_futures=True)
-        self._decoders.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._worker, self._degrader):
+            threads.shutdown(wait=False, cancel_futures=True)
+        await self._decoders.stop()
 
     @property
     def manifest(self) -> Manifest:
         """Of the bundle; raises `Refusal` before it is loaded."""
         return self._ready().manifest
 
-    def check_ready(self) -> None:
+    def check_open(self) -> None:
         """Raise `Refusal` if requests are not taken now."""
         if self.phase is not Phase.READY:
-            raise Refusal(503, f"the service is {self.phase.value}", {"Retry-After": "1"})
+            raise _unavailable(f"the service is {self.phase.value}")
+
+    def check_ready(self) -> None:
+        """Raise `Refusal` unless a request that came now would be answered in time."""
+        self.check_open()
+        if self._decoders.failing:
+            raise _unavailable("no process that decodes images can be started")
+        waiting = (self._decoders, self._plain, self._explained)
+        longest = max(each.longest_wait for each in waiting)
+        if longest > self.settings.timeout_s / 2:
+            raise _unavailable(f"an image has waited for {longest:.0f} seconds")
 
     def no_room(self) -> Refusal:
         """What a request is told that finds no room: when the queue should be shorter."""
@@ -143,13 +158,16 @@ class Engine:
         (pixels,) = await self._read([content])
         if isinstance(pixels, DataError):
             raise Refusal(422, str(pixels))
-        how = *degradation, self.manifest.gray_noise
-        return await self._explained.submit(await self._decode(self._degrade, pixels, *how))
+        degraded = await asyncio.get_running_loop().run_in_executor(
+            self._degrader, self._degrade, pixels, *degradation, self.manifest.gray_noise
+        )
+        return await self._explained.submit(degraded)
 
     async def _prepare(self) -> None:
         try:
             loop = asyncio.get_running_loop()
-            self._predictor = await loop.run_in_executor(self._worker, self._load_and_warm)
+            loading = loop.run_in_executor(self._worker, self._load_and_warm)
+            self._predictor, _ = await asyncio.gather(loading, self._decoders.start())
         except Exception as error:
             self.failure = error
             self._on_failure()
@@ -169,16 +187,21 @@ class Engine:
         return predictor
 
     async def _read(self, contents: Sequence[bytes]) -> list[Pixels | DataError]:
+        """The images of one request, a few at a time, so that many of them do not block others."""
         manifest = self._ready().manifest
-        await self._decode(check_sizes, contents, self.settings.max_pixels)
-        form = manifest.size, manifest.interpolation
-        return await asyncio.gather(
-            *(self._decode(read_pixels, content, *form) for content in contents)
-        )
+        few = asyncio.Semaphore(self.settings.decoders)
 
-    async def _decode(self, function: Callable[..., Result], *arguments: object) -> Result:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._decoders, function, *arguments)
+        async def read(content: bytes) -> Pixels | DataError | Refusal:
+            async with few:
+                return await self._decoders.decode(content, manifest.size, manifest.interpolation)
+
+        found: list[Pixels | DataError] = []
+        for number, each in enumerate(await asyncio.gather(*map(read, contents)), 1):
+            if isinstance(each, Refusal):
+                # Not itself: with its traceback it would be in a circle with this frame's list.
+                raise Refusal(each.status, f"image {number}: {each.text}", each.headers)
+            found.append(each)
+        return found
 
     async def _answer(self, pixels: Pixels | DataError) -> Prediction | DataError:
         return pixels if isinstance(pixels, DataError) else await self._plain.submit(pixels)
@@ -190,12 +213,16 @@ class Engine:
     def _explain(self, images: Sequence[Floats]) -> list[Explained]:
         images_BCHW = np.stack(images)
         predictor = self._ready()
-        predictions = predictor.predict_pixels(images_BCHW)
+        predictions = predictor.predict_distorted(images_BCHW)
         asked = predictor.predict_experts(images_BCHW)
         experts = asked if asked is not None else [None for _ in images]
         return list(map(Explained, images, predictions, experts))
 
     def _ready(self) -> Predictor:
         if self._predictor is None:
-            raise Refusal(503, f"the service is {self.phase.value}", {"Retry-After": "1"})
+            raise _unavailable(f"the service is {self.phase.value}")
         return self._predictor
+
+
+def _unavailable(text: str) -> Refusal:
+    return Refusal(503, text, {"Retry-After": "1"})

@@ -1,4 +1,4 @@
-"""How much the service takes on at once: images and bytes, from the first byte to the answer."""
+"""How much the service takes on at once: bytes as they come, images when all of a body is there."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,13 +29,17 @@ class Room:
             self.images -= ticket.images
             self.held_bytes -= ticket.held_bytes
 
-    def take(self, images: int, held_bytes: int) -> None:
-        """Take more; raises `NoRoomError`, and takes nothing then."""
+    def check(self, images: int, held_bytes: int) -> None:
+        """Raise `NoRoomError` if so much more cannot be taken now."""
         if (
             self.images + images > self._most_images
             or self.held_bytes + held_bytes > self._most_bytes
         ):
             raise NoRoomError
+
+    def take(self, images: int, held_bytes: int) -> None:
+        """Take more; raises `NoRoomError`, and takes nothing then."""
+        self.check(images, held_bytes)
         self.images += images
         self.held_bytes += held_bytes
 
@@ -48,6 +52,10 @@ class Ticket:
         self._room = room
         self.images = 0
         self.held_bytes = 0
+
+    def check(self, *, images: int = 0, held_bytes: int = 0) -> None:
+        """Raise `NoRoomError` if so much more would find no room now; takes nothing."""
+        self._room.check(images, held_bytes)
 
     def hold(self, *, images: int = 0, held_bytes: int = 0) -> None:
         """Have at least so much room; raises `NoRoomError`."""

@@ -6,6 +6,8 @@ from typing import final
 
 from mixqual.errors import ServiceError
 
+_NAME = set("abcdefghijklmnopqrstuvwxyz0123456789.-_:")
+
 
 @final
 @dataclass(frozen=True)
@@ -33,8 +35,17 @@ class Settings:
     """How long an image waits for others to share its batch."""
     timeout_s: float = 30.0
     """How long a request may take, its upload included."""
+    idle_s: float = 10.0
+    """How long a connection may wait for a request's head, and a body for its next bytes."""
+    max_connections: int = 1024
+    """Of all clients; fewer where fewer files may be open."""
+    max_connections_per_address: int = 512
+    hosts: tuple[str, ...] = ()
+    """Names that it answers to besides those of loopback; with none, past loopback, to all."""
     decoders: int = 2
-    """Images that are decoded at once."""
+    """Images that are decoded at once; one of them at a time is not a costly one."""
+    decode_seconds: float = 5.0
+    """Of the processor's time, for decoding one image."""
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -51,6 +62,9 @@ class Settings:
                     f"{part} = {one} is more than {whole} = {all_together}: "
                     "such a request would never find room"
                 )
+        for name in self.hosts:
+            if not name or not set(name.lower()) <= _NAME:
+                raise ServiceError(f"{name!a} is no name of a host; give it without a port")
         if self.api_key is not None and not self.api_key:
             raise ServiceError("the API key is empty")
 

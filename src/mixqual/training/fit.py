@@ -140,8 +140,8 @@ def fit(
             look = validates(config, at.epoch + 1, last)
             val_loss = _validate(measured, task, accelerator) if look else None
             better = _end_epoch(task, at, steps_per_epoch, val_loss, log)
-            if better or (look and not config.early_stopping):
-                at.best_loss, at.best_epoch = float(val_loss), at.epoch
+            if val_loss is not None and (better or not config.early_stopping):
+                at.best_loss, at.best_epoch = val_loss, at.epoch
                 best = {
                     name: tensor.detach().to("cpu", copy=True)
                     for name, tensor in measured.state_dict().items()
