@@ -71,6 +71,7 @@ def check(folder: Path, name: str) -> dict[str, Any] | None:
 def write_signed(path: Path, table: Mapping[str, Any]) -> None:
     """Write a table as JSON, atomically, with a checksum of it."""
     plain = json.loads(json.dumps(table, allow_nan=False))  # keys as they will be read
+    plain.pop(_CHECKSUM, None)
     write_json(path, {**plain, _CHECKSUM: checksum(path.name, plain)})
 
 

@@ -346,7 +346,7 @@ def noting(
     [
         (lambda t: t.to(torch.float64), "float64"),
         (lambda t: t.to(torch.float16), "float16"),
-        (lambda t: t[..., :1], "is torch.float32 of"),
+        (lambda t: t[..., :1].contiguous(), "is torch.float32 of"),
         (lambda t: torch.full_like(t, math.nan), "NaN or infinite"),
         (lambda t: torch.full_like(t, math.inf), "NaN or infinite"),
         (lambda t: torch.full_like(t, 3e38), "not finite"),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from finished_runs import Run, run_study_file
+from finished_runs import Run, read, run_study_file
 from small_elpv import with_trees, write_study
 from torch import Tensor
 from trees_by_hand import Opened, distorted, experts_of, mixed, open_run, saved
@@ -136,7 +136,7 @@ def test_the_threshold_is_the_one_of_the_study(tree_run: Run, tmp_path: Path) ->
 
 def test_runs_of_before_there_was_a_threshold_have_none(plain_run: Run, tmp_path: Path) -> None:
     copy = shutil.copytree(plain_run.out, tmp_path / "run")
-    results = json.loads((copy / "results.json").read_text())
+    results = read(copy)
     del results["conditional"], results["provenance"]["gate"]
     (copy / "results.json").write_text(json.dumps(results))
     manifest = mixqual.export(copy, tmp_path / "mix").manifest
@@ -147,7 +147,7 @@ def test_a_patch_gate_is_built_as_one(plain_run: Run, tmp_path: Path) -> None:
     """In a copy of the run, in which the paper's gate was exchanged for one."""
     gate = Gate(3, Preprocessing((0.5,) * 3, (0.5,) * 3, "bicubic"), seed=3, kind="patch").eval()
     copy = shutil.copytree(plain_run.out, tmp_path / "run")
-    results = json.loads((copy / "results.json").read_text())
+    results = read(copy)
     results["provenance"]["gate"] = "patch"
     (copy / "results.json").write_text(json.dumps(results))
     saved_as = copy / "artifacts" / results["gate"][0]["artifact"] / "weights.safetensors"
@@ -207,7 +207,7 @@ class TestRefuses:
 
     def test_results_that_do_not_name_the_gate(self, plain_run: Run, tmp_path: Path) -> None:
         copy = shutil.copytree(plain_run.out, tmp_path / "run")
-        results = json.loads((copy / "results.json").read_text())
+        results = read(copy)
         del results["gate"][0]["artifact"]
         (copy / "results.json").write_text(json.dumps(results))
         with pytest.raises(RunError, match="does not say where the gate is"):

@@ -3,6 +3,7 @@ from pathlib import Path
 
 from report_samples import sample_results
 
+from mixqual.made import read_signed
 from mixqual.report import (
     accuracy_csv,
     auc_table,
@@ -55,7 +56,7 @@ def test_writes_all_files_and_nothing_else(tmp_path: Path) -> None:
     written = contents(tmp_path / "new" / "run")
     assert written.keys() == FILES
     assert {path.relative_to(tmp_path / "new" / "run").as_posix() for path in paths} == FILES
-    assert json.loads(written["results.json"]) == results
+    assert read_signed(tmp_path / "new" / "run" / "results.json") == results
     assert written["auc.csv"].decode() == to_csv(auc_table(results))
     assert written["accuracy.csv"].decode() == accuracy_csv(results)
     assert written["left_out.csv"].decode() == "id,reason\nimages/cell0001.png,no sure label\n"
