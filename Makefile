@@ -9,7 +9,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c const
 INSTALLED := $(VENV)/.installed
 INSTALLED_BENCH := $(VENV)/.installed-bench
 INSTALLED_BROWSER := $(VENV)/.installed-browser
-BENCHMARKS := cluster decode device distortions epoch executor forward memory mixture recipe scaling \
+BENCHMARKS := artifacts cluster decode device distortions epoch executor forward memory mixture recipe scaling \
     service startup sweep training tree_sweep trees
 
 .DEFAULT_GOAL := help

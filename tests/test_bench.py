@@ -33,7 +33,17 @@ TINY = "timm/test_efficientnet"
 
 
 MEASURED_ELSEWHERE = {
-    *("backbones", "decode", "device", "epoch", "indexing", "memory", "mixture", "scaling"),
+    *(
+        "artifacts",
+        "backbones",
+        "decode",
+        "device",
+        "epoch",
+        "indexing",
+        "memory",
+        "mixture",
+        "scaling",
+    ),
     *("startup", "tree_sweep"),
 }
 """Benchmarks that run in tests of their own, in the folder `bench`."""
@@ -195,6 +205,7 @@ def test_one_of_them_is_printed_in_lines(command: Command) -> None:
 
 def test_an_unknown_one_is_refused() -> None:
     assert benchmarks() == (
+        "artifacts",
         "backbones",
         "cluster",
         "decode",
