@@ -73,10 +73,10 @@ def test_images_that_are_not_read_are_a_problem_and_all_that_are_count(tmp_path:
     report = check(tmp_path)
     assert [row["images"] for row in report["classes"]] == [6, 6]
     assert report["problems"][0] == (
-        "2 images are in formats that are not read (see the files left out); save them as PNG, "
-        "JPEG or WebP"
+        "2 images are in a format that is not read (see the files left out); save as PNG, JPEG or "
+        "WebP"
     )
-    assert report["warnings"][0] == "1 other files are left out"
+    assert report["warnings"][0] == "1 other file is left out"
     assert report["wrong_suffixes"] == []
 
 

@@ -31,7 +31,9 @@ from mixqual.errors import DataError
 
 @pytest.fixture(scope="module")
 def bundle(plain_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return mixqual.export(plain_run.out, tmp_path_factory.mktemp("bundle") / "tiny").path
+    """M_mix, whatever the run recommends."""
+    path = tmp_path_factory.mktemp("bundle") / "tiny"
+    return mixqual.export(plain_run.out, path, model="mix").path
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +188,7 @@ class TestCommand:
         assert "0.png is no whole bundle" in ended.err
 
     def test_export(self, command: Command, plain_run: Run, tmp_path: Path, bundle: Path) -> None:
-        ended = command("export", plain_run.out, tmp_path / "new" / "tiny")
+        ended = command("export", plain_run.out, tmp_path / "new" / "tiny", "--model", "mix")
         assert ended.code == 0
         assert "mix of tiny" in ended.out
         assert (tmp_path / "new" / "tiny").read_bytes() == bundle.read_bytes()
@@ -205,20 +207,24 @@ def test_an_interrupt_at_a_terminal_is_answered(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*line, "-m", "mixqual", "predict", tmp_path / "b.onnx", "-"], start_new_session=True
     )
-    os.close(slave)
-    os.write(master, b"gone.png\n" * 32)  # a batch, whose answers say that it has begun
-    shown = read_until(master, "the file is missing")
-    os.write(master, b"\x03")
-    shown += read_until(master, None)
-    assert process.wait(30) == 130
+    try:
+        os.write(master, b"gone.png\n" * 32)  # a batch, whose answers say that it has begun
+        shown = read_until(master, "the file is missing")
+        os.close(slave)  # open until the command has it: a terminal that nobody has ends
+        os.write(master, b"\x03")
+        shown += read_until(master, None)
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
     assert "stopped; run the same command again" in shown
     assert "Traceback" not in shown
-    os.close(master)
 
 
 def read_until(terminal: int, text: str | None) -> str:
-    """What a terminal shows up to a text, or to its end, within a minute."""
-    shown, end = b"", time.monotonic() + 60
+    """What a terminal shows up to a text, or to its end, within some minutes."""
+    shown, end = b"", time.monotonic() + 240
     while text is None or text.encode() not in shown:
         ready, _, _ = select.select([terminal], [], [], max(end - time.monotonic(), 0))
         assert ready, shown

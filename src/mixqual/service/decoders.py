@@ -25,8 +25,6 @@ _SOON_DONE = 2**24
 """Pixels of an ordinary file, some tenths of a second."""
 _NO_LIMIT = 2**62
 _NICE = 10  # of processes that take costly images, for the sake of all else
-_WAITS = 2
-"""Seconds that an image may take for each of the processor's, on a busy machine."""
 _START_S = 60.0
 _AGAIN_S = 1.0
 # Nothing else: what decodes files from anywhere must not know the service's secrets.
@@ -44,9 +42,13 @@ class _Waiting(NamedTuple):
 class Decoders:
     """Processes that decode images, the oldest first; for the thread of the event loop."""
 
-    def __init__(self, count: int, max_pixels: int, seconds: float, most_costly: int = 3) -> None:
-        """`most_costly` images that are costly may wait at once; more are refused."""
-        self._most_costly = most_costly
+    def __init__(self, count: int, max_pixels: int, seconds: float, *, timeout_s: float) -> None:
+        """An image has `seconds` of the processor's time, and `timeout_s` on a busy machine.
+
+        Of costly images as many may wait as would be done in half of that; more are refused.
+        """
+        self._timeout_s = timeout_s
+        self._most_costly = max(1, int(timeout_s / seconds / 2))
         self._count, self._max_pixels, self._seconds = count, max_pixels, seconds
         self._waiting: dict[asyncio.Future[tuple[Outcome, bytes]], _Waiting] = {}
         self._arrived = asyncio.Condition()
@@ -64,7 +66,9 @@ class Decoders:
     async def start(self) -> None:
         """Start all processes; returns when there is one, or raises `ServiceError`."""
         self._tasks = [
-            asyncio.create_task(self._work(costly=number > 0 or self._count == 1))
+            asyncio.create_task(
+                self._work(costly=number > 0 or self._count == 1, niceness=_NICE * (number > 0))
+            )
             for number in range(self._count)
         ]
         await self._tried.wait()
@@ -117,17 +121,17 @@ class Decoders:
         finally:
             self._waiting.pop(future, None)
 
-    async def _work(self, *, costly: bool) -> None:
+    async def _work(self, *, costly: bool, niceness: int) -> None:
         """Have a process decode one image after the other, and another one if it ends."""
         while True:
-            process = await self._started(_NICE if costly else 0)
+            process = await self._started(niceness)
             try:
                 while True:
                     future, waiting = await self._next(costly=costly)
                     if not process.alive:  # which is not this image's fault
                         self._waiting = {future: waiting, **self._waiting}
                         break
-                    answer = await process.ask(waiting.content, waiting.order)
+                    answer = await process.ask(waiting.content, waiting.order, self._timeout_s)
                     if not future.done():
                         future.set_result(answer)
                     del future, waiting, answer  # not kept until the next one comes
@@ -206,10 +210,10 @@ class _Process:
             raise
         return process
 
-    async def ask(self, content: bytes, order: Order) -> tuple[Outcome, bytes]:
+    async def ask(self, content: bytes, order: Order, timeout_s: float) -> tuple[Outcome, bytes]:
         """Have an image decoded; if the process ends over it, what was too much."""
         try:
-            async with asyncio.timeout(_WAITS * order.seconds):
+            async with asyncio.timeout(timeout_s):
                 self._in.write(order.packed(len(content)))
                 self._in.write(content)
                 await self._in.drain()

@@ -87,7 +87,7 @@ class Engine:
             settings.decoders,
             settings.max_pixels,
             settings.decode_seconds,
-            max(1, int(settings.timeout_s / settings.decode_seconds / 2)),
+            timeout_s=settings.timeout_s,
         )
         wait_s = settings.max_wait_ms / 1000
         self._plain: Batcher[Pixels, Prediction] = Batcher(
