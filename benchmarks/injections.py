@@ -77,7 +77,9 @@ def read(root: Path) -> Found:
     """What the commands that use a finished run take from its folder."""
     results = read_results(root)
     finished = FinishedRun.open(root)
-    found = {"results": _hash(results), "examples": _hash(read_examples(root))}
+    found = {"results": _hash(results)}
+    if (root / "examples.json").exists():  # without, a report has no images, and says so
+        found["examples"] = _hash(read_examples(root))
     for name in finished.experts:
         tensors = finished.tensors(name, finished.seeds[0])
         found[f"expert {name}"] = _hash(*(tensors[key].numpy() for key in sorted(tensors)))
@@ -131,6 +133,7 @@ def main() -> None:
     parser.add_argument("study", type=Path)
     parser.add_argument("--count", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="what the names of files begin with")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     study = Study.load(asked.study).prepare()
@@ -139,6 +142,7 @@ def main() -> None:
     random = np.random.default_rng(asked.seed)
     # First what is computed with, then what is there to be looked at.
     files = [path for path in files_of(asked.run) if ".lock" not in path.parts[-2] + path.name]
+    files = [path for path in files if str(path.relative_to(asked.run)).startswith(asked.only)]
     files.sort(key=lambda path: "artifacts" not in path.parts)
     rows = []
     for number in range(asked.count):  # each file in each way, as often as it takes

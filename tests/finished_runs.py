@@ -59,7 +59,7 @@ Finished = tuple[Path, Path, dict[str, Any]]
 def read(out: Path) -> dict[str, Any]:
     """The results that a run has written."""
     results: dict[str, Any] = json.loads((out / "results.json").read_text(encoding="utf-8"))
-    del results["checksum"]
+    del results["signed"], results["checksum"]
     return results
 
 

@@ -19,7 +19,7 @@ _LOGS = "tensorboard"  # for people: no step reads them
 NOTES = ".notes"
 """Ending of files that may be lost or written again at any time."""
 
-_CHECKSUM = "checksum"
+_CHECKSUM, _SIGNED = "checksum", "signed"
 
 Maker = Mapping[str, Any]
 """Versions, commit and device, as JSON holds them."""
@@ -71,8 +71,9 @@ def check(folder: Path, name: str) -> dict[str, Any] | None:
 def write_signed(path: Path, table: Mapping[str, Any]) -> None:
     """Write a table as JSON, atomically, with a checksum of it."""
     plain = json.loads(json.dumps(table, allow_nan=False))  # keys as they will be read
-    plain.pop(_CHECKSUM, None)
-    write_json(path, {**plain, _CHECKSUM: checksum(path.name, plain)})
+    for key in (_SIGNED, _CHECKSUM):
+        plain.pop(key, None)
+    write_json(path, {_SIGNED: True, **plain, _CHECKSUM: checksum(path.name, plain)})
 
 
 def read_signed(path: Path) -> Any:
@@ -81,12 +82,15 @@ def read_signed(path: Path) -> Any:
     Raises `RunError` if it is missing, unreadable, or not what was written.
     """
     table = read_json(path)
-    if not isinstance(table, dict) or _CHECKSUM not in table:
+    if not isinstance(table, dict) or not {_SIGNED, _CHECKSUM} & table.keys():
         return table
-    if table.pop(_CHECKSUM) != checksum(path.name, table):
+    # Two keys, so that neither can be lost alone.
+    signed, told = table.pop(_SIGNED, None), table.pop(_CHECKSUM, None)
+    if signed is not True or told != checksum(path.name, table):
         raise RunError(
             f"{path} is not what was written (its checksum differs); run the study again to write "
-            f"it anew, which trains nothing, or take {_CHECKSUM!r} out of it if you changed it"
+            f"it anew, which trains nothing, or take {_SIGNED!r} and {_CHECKSUM!r} out of it if "
+            "you changed it"
         )
     return table
 

@@ -95,7 +95,7 @@ def test_what_is_written_is_read(bundle: Path) -> None:
 def test_one_network_is_a_mixture_of_itself(tmp_path: Path) -> None:
     written = Manifest.model_validate({**MANIFEST, **ALONE})
     write_bundle(tmp_path / "one", written, TENSORS)
-    manifest, _ = read_bundle(tmp_path / "one")
+    manifest, _ = read(tmp_path / "one")
     assert manifest == written
     assert not manifest.is_mixture
     assert Manifest.model_validate(MANIFEST).is_mixture

@@ -11,6 +11,7 @@ from trees_by_hand import open_run
 
 import mixqual
 from mixqual.deploy.validation import Validation, find_validation
+from mixqual.errors import RunError
 from mixqual.finished_run import FinishedRun
 
 
@@ -52,8 +53,10 @@ def test_none_are_taken_that_are_gone_or_not_told_apart(
     copy = shutil.copytree(plain_run.out, tmp_path / "run")
     (folder,) = (copy / "artifacts").glob("images-*")
     shutil.copytree(folder, folder.with_name("images-0"))
+    (folder.with_name("images-0") / "made.json").unlink()  # it names another
     assert find_validation(FinishedRun.open(copy), manifest) is None
     shutil.rmtree(copy / "artifacts" / "images-0")
     assert find_validation(FinishedRun.open(copy), manifest) is not None
     (folder / "images.npy").write_bytes(b"")
-    assert find_validation(FinishedRun.open(copy), manifest) is None
+    with pytest.raises(RunError, match=r"is damaged: its images\.npy is not what was written"):
+        find_validation(FinishedRun.open(copy), manifest)

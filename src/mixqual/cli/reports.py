@@ -65,6 +65,8 @@ def report(
     [(run, results)] = found
     folder = run.parent if run.is_file() else run
     examples = read_examples(run)
+    if examples is None and (folder / "figures" / "fig1.svg").exists():
+        _tell([f"{folder} has lost its examples.json: Figure 1 and images are left out"])
     if only:
         _one(make(results, only, examples), only, folder, out, format_)
         return
