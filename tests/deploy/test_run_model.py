@@ -192,6 +192,11 @@ class TestWhich:
         ended = command("export", run, tmp_path / "a.mixqual")
         assert "a.mixqual: all of tiny (the run recommends it), " in ended.out
         assert mixqual.load(tmp_path / "a.mixqual").manifest.model == "all"
+        half = {"recommendation": {"ship": "mix", "mode": "conditional"}}
+        ended = command(
+            "export", copied(plain_run, tmp_path / "half", half), tmp_path / "c.mixqual"
+        )
+        assert "mix of tiny (the run recommends it in the mode conditional), " in ended.out
         ended = command("export", run, tmp_path / "b.mixqual", "--model", "noise")
         assert "b.mixqual: noise of tiny (asked for), " in ended.out
 

@@ -26,7 +26,7 @@ from mixqual.deploy.parity import Answer, check_parity, parity, probe_batches
 from mixqual.deploy.parts import check_target
 from mixqual.deploy.predictor import Predictor
 from mixqual.deploy.run_model import MIX, exportable, recommended, run_model
-from mixqual.deploy.runner import Mode, Runner
+from mixqual.deploy.runner import FULL, Mode, Runner
 from mixqual.deploy.torch_program import load_program, torch_program
 from mixqual.deploy.torch_runner import TorchRunner
 from mixqual.deploy.validation import find_validation
@@ -151,15 +151,16 @@ def _format_of(path: Path, asked: str | None) -> str:
 
 def _default(finished: FinishedRun) -> tuple[str, str]:
     """The model to export where none is asked for, and why it is that one."""
-    ship = recommended(finished)
-    if ship is None:
+    told = recommended(finished)
+    if told is None:
         return MIX, "the run recommends nothing"
+    ship, mode = told
     if ship not in exportable(finished):
         known = ", ".join(exportable(finished))
         raise BundleError(
             f"{finished.root} recommends {ship!r}, which no file can hold; choose a model: {known}"
         )
-    return ship, "the run recommends it"
+    return ship, "the run recommends it" + (f" in the mode {mode}" if mode != FULL else "")
 
 
 def _in_int8(

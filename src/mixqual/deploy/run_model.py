@@ -9,6 +9,7 @@ from torch import Tensor
 from mixqual.deploy.assembly import mixture_tensors
 from mixqual.deploy.manifest import NO_GATE, Grid, Manifest, Threshold, Trust
 from mixqual.deploy.parts import first_fault
+from mixqual.deploy.runner import FULL
 from mixqual.errors import BundleError
 from mixqual.finished_run import FinishedRun
 from mixqual.networks import Sharing, Stages, backbone_preprocessing
@@ -45,10 +46,10 @@ def exportable(finished: FinishedRun) -> list[str]:
     return [MIX, *_trees(finished), *singles]
 
 
-def recommended(finished: FinishedRun) -> str | None:
-    """The model that the run says to ship; None of runs of before they said so."""
-    ship: str | None = finished.results.get("recommendation", {}).get("ship")
-    return ship
+def recommended(finished: FinishedRun) -> tuple[str, str] | None:
+    """The model that the run says to ship, and the mode; None of runs of before they said so."""
+    told = finished.results.get("recommendation", {})
+    return (told["ship"], told.get("mode", FULL)) if "ship" in told else None
 
 
 def _trees(finished: FinishedRun) -> dict[str, dict[str, Any]]:
