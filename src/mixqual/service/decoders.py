@@ -24,7 +24,7 @@ _MODULE = "mixqual.images.decoder_process"
 _SOON_DONE = 2**24
 """Pixels of an ordinary file, some tenths of a second."""
 _NO_LIMIT = 2**62
-_NICE = 10  # of processes that take costly images, for the sake of all else
+_NICE = 3  # of processes that take costly images, for the sake of all else
 _START_S = 60.0
 _AGAIN_S = 1.0
 # Nothing else: what decodes files from anywhere must not know the service's secrets.
@@ -59,9 +59,9 @@ class Decoders:
 
     @property
     def longest_wait(self) -> float:
-        """Seconds since the oldest image that waits for a process came."""
-        oldest = next(iter(self._waiting.values()), None)
-        return time.monotonic() - oldest.since if oldest else 0.0
+        """Seconds since the oldest image came that waits for a process, costly ones aside."""
+        since = (each.since for each in self._waiting.values() if not each.costly)
+        return time.monotonic() - next(since, time.monotonic())
 
     async def start(self) -> None:
         """Start all processes; returns when there is one, or raises `ServiceError`."""
