@@ -30,6 +30,7 @@ TESTED_ELSEWHERE = {
     "images/decoder_process.py": "tests/images/test_limits.py and tests/service/test_decoders.py",
     "images/refusals.py": "tests/images/test_opening.py",
     "images/unreadable.py": "every test of what is refused",
+    "service/rules.py": "tests/service/test_rules_of_service.py; another test_rules.py is there",
     "networks/heads.py": "tests/networks/test_backbones.py",
     "data/classes.py": "tests/data/test_folder.py and the tests of every source",
     "data/files.py": "tests/data/test_folder.py and test_dirty_folder.py",
