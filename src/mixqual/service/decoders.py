@@ -60,8 +60,8 @@ class Decoders:
     @property
     def longest_wait(self) -> float:
         """Seconds since the oldest image came that waits for a process, costly ones aside."""
-        since = (each.since for each in self._waiting.values() if not each.costly)
-        return time.monotonic() - next(since, time.monotonic())
+        now = time.monotonic()
+        return now - next((each.since for each in self._waiting.values() if not each.costly), now)
 
     async def start(self) -> None:
         """Start all processes; returns when there is one, or raises `ServiceError`."""
@@ -229,8 +229,10 @@ class _Process:
 
     async def end(self) -> int:
         """Kill the process if it is still there; the status that it ended with."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        # Not `kill` of the process: it would take the status that is waited for.
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
         self._in.close()
         return await self._process.wait()
 
