@@ -195,12 +195,20 @@ def test_another_name_of_an_original_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"out/c/a.png would be overwritten"):
         mixqual.distort(source, target, [BLUR])
     assert contents(source) == before
-    # A link to what is none of the originals gives way to the copy.
+    # Nor may it take the place of what is no copy, by a link or not.
     (tmp_path / "other.png").write_bytes(b"kept")
     (target / "c" / "a.png").unlink()
     (target / "c" / "a.png").symlink_to(tmp_path / "other.png")
-    assert mixqual.distort(source, target, [BLUR]) == (2, [])
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"a.png is there already, and is no copy"):
+            mixqual.distort(source, target, [BLUR])
+        (target / "c" / "a.png").unlink()
+        (target / "c" / "a.png").write_bytes(b"kept")
     assert (tmp_path / "other.png").read_bytes() == b"kept"
+    # A copy gives way to another.
+    (target / "c" / "a.png").unlink()
+    assert mixqual.distort(source, target, [BLUR]) == (2, [])
+    assert mixqual.distort(source, target, [BLUR]) == (2, [])
 
 
 def test_the_neighbours_of_a_single_original_are_kept(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Distorted copies of image files: of one distortion or several, or in the layout of ImageNet-C."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.metadata import version
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 from torchvision.transforms import functional
 
@@ -26,6 +28,8 @@ from mixqual.images import Unreadable, read_image
 from mixqual.progress import progress
 
 _SETTINGS = "imagenet_c.json"
+_MADE_BY = ("Software", "mixqual distort")
+"""What a copy says of itself, so that it can be told from the images of a person."""
 _QUALITY = 85  # of ImageNet-C's own files
 
 
@@ -37,7 +41,8 @@ def distort_files(
     `steps` are names and levels, applied in order to 8-bit pixels. Folders keep their structure;
     hidden files are ignored, links followed. Returns how many images were written, and the files
     that were left out, with reasons. Raises `DataError` if the source is missing or holds no image,
-    if one of its images would be overwritten, or if the target lies inside of it or around it.
+    if a file would be overwritten that is no earlier copy, or if the target lies inside of the
+    source or around it.
     """
     kinds = [(distortion(name), level) for name, level in steps]
     found = originals(source)
@@ -45,6 +50,12 @@ def distort_files(
     copies = [(path, target if named else target / place) for path, place in found.places(".png")]
     found.check_around(target)
     found.check_copies(target, (copy for _, copy in copies))
+    for _, copy in copies:
+        if os.path.lexists(copy) and not _is_copy(copy):
+            raise DataError(
+                f"{copy} is there already, and is no copy that mixqual has made; choose another "
+                "place to write to"
+            )
     written, left_out = 0, list(found.left_out)
     for path, copy in copies:
         try:
@@ -61,6 +72,14 @@ def distort_files(
         _write(copy, plain.contiguous().numpy(), lossless=True)
         written += 1
     return written, left_out
+
+
+def _is_copy(path: Path) -> bool:
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            return not path.is_symlink() and image.info.get(_MADE_BY[0]) == _MADE_BY[1]
+    except Exception:  # a file of another kind, or a damaged one
+        return False
 
 
 def write_imagenet_c(
@@ -203,7 +222,9 @@ def _write(copy: Path, pixels_HWC: NDArray[np.uint8], lossless: bool) -> None:
     file = BytesIO()
     image = Image.fromarray(pixels_HWC)
     if lossless:
-        image.save(file, "PNG")
+        facts = PngInfo()
+        facts.add_text(*_MADE_BY)
+        image.save(file, "PNG", pnginfo=facts)
     else:
         image.save(file, "JPEG", quality=_QUALITY, optimize=True)
     with refusing_full_disk(copy):

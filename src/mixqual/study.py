@@ -254,10 +254,11 @@ def judge(
         for seed, (cube, _) in tests.items():
             val, test = of_network(validated[seed], name), of_network(cube, name)
             rows.append(trust(plan, name, seed, val, test, bootstrap))
-    for tree in trees:
+    controls = [tree.control for tree in trees if tree.control]
+    for name in dict.fromkeys([*(tree.name for tree in trees), *controls]):
         for seed, of_seed in shared.items():
-            val, test = of_seed.validated[tree.name], of_seed.tested[tree.name]
-            rows.append(trust(plan, tree.name, seed, val, test, bootstrap))
+            val, test = of_seed.validated[name], of_seed.tested[name]
+            rows.append(trust(plan, name, seed, val, test, bootstrap))
     return rows
 
 

@@ -59,7 +59,6 @@ TESTED_ELSEWHERE = {
     "cli/speed.py": "tests/test_cli.py",
     "cli/studies.py": "tests/test_cli.py",
     "deploy/loading.py": "tests/deploy/test_predictor.py and test_torch_runner.py",
-    "deploy/parts.py": "tests/deploy/test_bundle.py and test_onnx_file.py",
     "deploy/manifest.py": "tests/deploy/test_bundle.py",
     "distortions/keyed.py": "tests/distortions, by every random distortion",
     "report/data_check.py": "tests/report/test_data_check_tables.py",

@@ -53,7 +53,7 @@ def answers(predictor: Predictor, images_BCHW: Tensor) -> tuple[np.ndarray, np.n
 def test_it_answers_like_the_sweep_of_the_run(
     tree_run: Run, opened: Opened, tmp_path: Path
 ) -> None:
-    predictor = mixqual.load(mixqual.export(tree_run.out, tmp_path / "mix").path)
+    predictor = mixqual.load(mixqual.export(tree_run.out, tmp_path / "mix", model="mix").path)
     experts, told = ["clean", "noise", "blur"], told_of(tree_run, "mix")
     cube = sweep_split(opened.bench, opened.sets, "test", [*experts, "gate"], 0)
     for cell in (cube.cells[0], cube.cells[2], cube.cells[-1]):
@@ -126,7 +126,7 @@ def test_the_manifest_tells_what_the_results_do(tree_run: Run, tmp_path: Path) -
 
 def test_the_threshold_is_the_one_of_the_study(tree_run: Run, tmp_path: Path) -> None:
     chosen = tree_run.results["conditional"]["chosen"]
-    found = mixqual.export(tree_run.out, tmp_path / "mix").manifest.threshold
+    found = mixqual.export(tree_run.out, tmp_path / "mix", model="mix").manifest.threshold
     assert found is not None
     told = (found.tau, found.experts, found.auc)
     assert told == (chosen["tau"], chosen["experts"], chosen["auc"])
@@ -139,7 +139,7 @@ def test_runs_of_before_there_was_a_threshold_have_none(plain_run: Run, tmp_path
     results = read(copy)
     del results["conditional"], results["provenance"]["gate"]
     (copy / "results.json").write_text(json.dumps(results))
-    manifest = mixqual.export(copy, tmp_path / "mix").manifest
+    manifest = mixqual.export(copy, tmp_path / "mix", model="mix").manifest
     assert (manifest.threshold, manifest.gate) == (None, "paper")
 
 
@@ -152,7 +152,7 @@ def test_a_patch_gate_is_built_as_one(plain_run: Run, tmp_path: Path) -> None:
     (copy / "results.json").write_text(json.dumps(results))
     saved_as = copy / "artifacts" / results["gate"][0]["artifact"] / "weights.safetensors"
     save_tensors(saved_as, gate.state_dict(), {})
-    predictor = mixqual.load(mixqual.export(copy, tmp_path / "mix").path)
+    predictor = mixqual.load(mixqual.export(copy, tmp_path / "mix", model="mix").path)
     gate.mean = 255 * torch.tensor(predictor.manifest.mean)[None, :, None, None]
     gate.std = 255 * torch.tensor(predictor.manifest.std)[None, :, None, None]
     images_BCHW = 255 * torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -188,7 +188,7 @@ def test_runs_of_before_trees_had_verdicts(tree_run: Run, tmp_path: Path) -> Non
     (copy / "artifacts").symlink_to(tree_run.out / "artifacts")
     row = {key: value for key, value in told_of(tree_run, "mix").items() if key != "model"}
     (copy / "results.json").write_text(json.dumps(tree_run.results | {"trust": [row]}))
-    mix = mixqual.export(copy, tmp_path / "mix").manifest
+    mix = mixqual.export(copy, tmp_path / "mix", model="mix").manifest
     assert mix.trust
     assert mix.trust.temperature == row["temperature"]
     old = mixqual.export(copy, tmp_path / "tree", model="tree_blocks.2")
@@ -203,7 +203,7 @@ class TestRefuses:
         copy = shutil.copytree(plain_run.out, tmp_path / "run")
         shutil.rmtree(copy / "artifacts" / plain_run.results["gate"][0]["artifact"])
         with pytest.raises(RunError, match="the gate of seed 0 is not trained"):
-            mixqual.export(copy, tmp_path / "b")
+            mixqual.export(copy, tmp_path / "b", model="mix")
 
     def test_results_that_do_not_name_the_gate(self, plain_run: Run, tmp_path: Path) -> None:
         copy = shutil.copytree(plain_run.out, tmp_path / "run")
@@ -211,4 +211,4 @@ class TestRefuses:
         del results["gate"][0]["artifact"]
         (copy / "results.json").write_text(json.dumps(results))
         with pytest.raises(RunError, match="does not say where the gate is"):
-            mixqual.export(copy, tmp_path / "b")
+            mixqual.export(copy, tmp_path / "b", model="mix")

@@ -86,9 +86,11 @@ def test_onnx_answers_as_the_bundle_does(
 def test_a_graph_may_take_numbers(
     command: Command, tree_run: Run, opened: Opened, tmp_path: Path
 ) -> None:
-    bundle = mixqual.load(mixqual.export(tree_run.out, tmp_path / "b").path)
+    bundle = mixqual.load(mixqual.export(tree_run.out, tmp_path / "b", model="mix").path)
     path = tmp_path / "f"
-    ended = command("export", tree_run.out, path, "--format", "onnx", "--input", "float32")
+    ended = command(
+        "export", tree_run.out, path, "--format", "onnx", "--input", "float32", "--model", "mix"
+    )
     assert ended.code == 0
     assert "(onnx); its probabilities differ by at most " in ended.out
     assert "of its networks on 40 clean and distorted images" in ended.out
@@ -141,7 +143,7 @@ def test_what_answers_differently_is_not_written(
     model = helper.make_model(graph, opset_imports=opset, ir_version=9)
     monkeypatch.setattr(exporting, "onnx_graph", lambda *_: model.SerializeToString())
     with pytest.raises(BundleError, match=r"b\.onnx would not answer as its networks do"):
-        mixqual.export(tree_run.out, tmp_path / "b.onnx")
+        mixqual.export(tree_run.out, tmp_path / "b.onnx", model="mix")
     assert not list(tmp_path.iterdir())
 
 
@@ -175,5 +177,6 @@ class TestCommand:
             ended.refusal()
         )
         assert not list(tmp_path.iterdir())
-        assert command("export", tree_run.out, tmp_path / name, "--format", "bundle").code == 0
+        options = ("--format", "bundle", "--model", "mix")
+        assert command("export", tree_run.out, tmp_path / name, *options).code == 0
         assert mixqual.load(tmp_path / name).manifest.model == "mix"

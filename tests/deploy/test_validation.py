@@ -17,7 +17,9 @@ from mixqual.finished_run import FinishedRun
 
 @pytest.fixture(scope="module")
 def found(plain_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Validation:
-    manifest = mixqual.export(plain_run.out, tmp_path_factory.mktemp("b") / "b").manifest
+    manifest = mixqual.export(
+        plain_run.out, tmp_path_factory.mktemp("b") / "b", model="mix"
+    ).manifest
     found = find_validation(FinishedRun.open(plain_run.out), manifest)
     assert found is not None
     return found
@@ -49,7 +51,7 @@ def test_the_auc_is_that_of_the_definition(found: Validation) -> None:
 def test_none_are_taken_that_are_gone_or_not_told_apart(
     plain_run: Run, found: Validation, tmp_path: Path
 ) -> None:
-    manifest = mixqual.export(plain_run.out, tmp_path / "b").manifest
+    manifest = mixqual.export(plain_run.out, tmp_path / "b", model="mix").manifest
     copy = shutil.copytree(plain_run.out, tmp_path / "run")
     (folder,) = (copy / "artifacts").glob("images-*")
     shutil.copytree(folder, folder.with_name("images-0"))

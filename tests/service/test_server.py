@@ -114,7 +114,7 @@ def test_without_the_extra_it_says_what_to_install(
 
 def test_the_conditional_mode_is_that_of_the_predictor(plain_run: Run, tmp_path: Path) -> None:
     """Over HTTP, by the threshold of the study and by another; and what ran is counted."""
-    bundle = mixqual.export(plain_run.out, tmp_path / "mine.mixqual").path
+    bundle = mixqual.export(plain_run.out, tmp_path / "mine.mixqual", model="mix").path
     contents = [png(n % 4, n) for n in range(12)]
     whole = mixqual.load(bundle)
     weights_NE = np.array([list(each.weights.values()) for each in whole.predict(contents)])

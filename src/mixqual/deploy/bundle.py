@@ -77,6 +77,13 @@ def write_bundle(path: Path, manifest: Manifest, tensors: Mapping[str, Tensor]) 
             temporary.unlink(missing_ok=True)
 
 
+def _check_fit(path: Path, check: Fit, manifest: Manifest, kinds: Mapping[str, Kind]) -> None:
+    try:
+        check(manifest, kinds)
+    except BundleError as error:
+        raise BundleError(f"{path}: {error}") from None
+
+
 def read_bundle(path: Path, check: Fit = check_fit) -> tuple[Manifest, dict[str, Tensor]]:
     """Read what `write_bundle` wrote; `check` looks at what its tensors are like before they are.
 
@@ -94,7 +101,7 @@ def read_bundle(path: Path, check: Fit = check_fit) -> tuple[Manifest, dict[str,
             manifest = from_json(path, _MANIFEST, Manifest, content)
             with archive.open(_WEIGHTS) as weights:
                 kinds = _weights_header(path, weights, archive.getinfo(_WEIGHTS).file_size)
-            check(manifest, kinds)
+            _check_fit(path, check, manifest, kinds)
             content = archive.read(_WEIGHTS)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, OverflowError) as error:
         raise BundleError(

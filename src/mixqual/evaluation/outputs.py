@@ -166,8 +166,8 @@ class OutputArray:
         """Write a block; raises `RunError` if its numbers are not finite."""
         if not np.isfinite(values_NK).all():
             raise RunError(
-                f"{self.path}: the network gives answers that are NaN or infinite ({cell}); its "
-                "training diverged, or its weights are damaged"
+                f"{self.path}: the network gives answers that are NaN or infinite under "
+                f"{_words(cell)}; its training diverged, or its weights are damaged"
             )
         values_NK = np.asarray(values_NK, dtype=np.float32)
         with refusing_full_disk(self.path):
@@ -235,6 +235,10 @@ def _open(path: Path) -> Any:
         return zarr.open_array(path, mode="r+")
     except Exception as error:  # of many kinds, as its file is text that anything may have become
         raise DamagedArray(f"its {_META} cannot be read ({type(error).__name__})") from None
+
+
+def _words(cell: Cell) -> str:
+    return f"{cell.distortion} at level {cell.level:g}"
 
 
 def _make(path: Path, images: int, outputs: int) -> Any:

@@ -1,6 +1,7 @@
 """What a file is that Pillow does not open, by its first bytes, and why it is not read."""
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from PIL import Image
@@ -50,6 +51,13 @@ _NO_IMAGES = (
 )
 
 
+def _accepted(accepts: Callable[[bytes], object], start: bytes) -> bool:
+    try:
+        return bool(accepts(start))
+    except (IndexError, struct.error):  # there are fewer bytes than it looks at
+        return False
+
+
 def why_unknown(file: BinaryIO, formats: Sequence[str]) -> str:
     """Return why a file that is none of Pillow's `formats`, or a damaged one, is not read."""
     file.seek(0)
@@ -62,7 +70,7 @@ def why_unknown(file: BinaryIO, formats: Sequence[str]) -> str:
             return f"{_UNKNOWN}, but {name}; {SAVE}"
     for name in formats:
         factory, accepts = Image.OPEN[name]
-        if accepts is None or not accepts(start):
+        if accepts is None or not _accepted(accepts, start):
             continue
         kind = tiff.describe(file) if name == "TIFF" else ""
         if kind:
