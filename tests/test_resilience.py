@@ -397,7 +397,7 @@ def test_metrics_follow_the_level(bars: Path, module: str) -> None:
 
 
 def test_scores_that_are_no_numbers_are_refused(bars: Path, module: str) -> None:
-    with pytest.raises(MixqualError, match="answers that are NaN or infinite under clean"):
+    with pytest.raises(MixqualError, match="not_a_number gives scores that are NaN or infinite"):
         evaluate(f"{module}:not_a_number", bars, size=32, distortions=GRID)
 
 

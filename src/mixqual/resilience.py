@@ -25,7 +25,7 @@ from mixqual.data import (
 from mixqual.deploy.exported_classifier import load_any
 from mixqual.distortions import Distortion, distortion
 from mixqual.doubts import doubts
-from mixqual.errors import StudyError
+from mixqual.errors import BackboneError, StudyError
 from mixqual.evaluation import Bootstrap, Cube, Keep, OutputArray, grid_cells, sweep
 from mixqual.evaluation.baselines import (
     ALEXNET_NAME,
@@ -156,7 +156,7 @@ def evaluate(
             rates = results_baseline(Path(str(baseline)), earlier, results)
         array = OutputArray(Path(scratch) / "outputs.zarr", len(labels_N), outputs)
         sweep(
-            {model: lambda images_BCHW, _: network.forward(images_BCHW)},
+            {model: lambda images_BCHW, _: _finite(network.forward(images_BCHW), model)},
             {model: array},
             ImageSet(images, np.arange(len(labels_N))),
             cells,
@@ -262,6 +262,15 @@ def _decode(
         on_error=data.on_error,
     )
     return open_images(cache, data.memory_budget_mb)
+
+
+def _finite(scores_BK: torch.Tensor, model: str) -> torch.Tensor:
+    """The scores of a batch; raises `BackboneError` unless they are numbers."""
+    if not bool(torch.isfinite(scores_BK).all()):
+        raise BackboneError(
+            f"{model} gives scores that are NaN or infinite; check its weights and preprocessing"
+        )
+    return scores_BK
 
 
 def _accelerated(
