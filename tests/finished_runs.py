@@ -25,11 +25,11 @@ def run_study_file(study: Path, out: Path, *earlier: Path) -> Run:
 
 
 def times(root: Path) -> dict[str, int]:
-    """When each file below a folder was written."""
+    """When each file below a folder was written, but for notes that any run may renew."""
     return {
         str(path.relative_to(root)): path.stat().st_mtime_ns
         for path in sorted(root.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.suffix != ".notes"
     }
 
 
