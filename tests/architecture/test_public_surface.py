@@ -90,6 +90,7 @@ TESTED_ELSEWHERE = {
     "bench/hostile.py": "tests/images/test_limits.py, as what is refused",
     "bench/noise_images.py": "tests/test_bench.py",
     "bench/plain.py": "tests/test_bench.py",
+    "bench/artifacts.py": "tests/bench/test_bench_artifacts.py; another test_artifacts.py is there",
     "bench/backbones.py": "tests/bench/test_bench_backbones.py; another test_backbones.py is there",
     "bench/recipe.py": "tests/bench/test_bench_recipe.py; another test_recipe.py is there",
     "bench/mixture.py": "tests/bench/test_bench_mixture.py; another test_mixture.py is there",
