@@ -92,22 +92,23 @@ class _Connection(H11Protocol):
     def handle_events(self) -> None:
         before = self.cycle
         super().handle_events()
-        if self.cycle is not before:
-            self.since = self.loop.time()
+        if not self.idle and not self.cycle.more_body:
+            self.places.works(self)
+        elif self.cycle is not before:
+            self._waits()
 
     def on_response_complete(self) -> None:
-        self.since = self.loop.time()
+        self._waits()
         super().on_response_complete()
+
+    def _waits(self) -> None:
+        self.since = self.loop.time()
+        self.places.waits(self)
 
     @property
     def idle(self) -> bool:
         """Whether it waits for a request, or for its answer to be fetched."""
         return self.cycle is None or self.cycle.response_complete
-
-    @property
-    def at_work(self) -> bool:
-        """Whether it has sent a whole request that is not answered yet."""
-        return not self.idle and not self.cycle.more_body
 
     def end(self) -> None:
         """Close it at once."""
@@ -127,6 +128,8 @@ class _Places:
         self._held: dict[_Connection, None] = {}
         self._spare: dict[_Connection, None] = {}
         self._by_address: Counter[str] = Counter()
+        self._waiting: dict[str, dict[_Connection, None]] = {}
+        """By address: all but those whose whole request is at work; the oldest comes first."""
         self._looks = False
 
     def admit(self, connection: _Connection) -> bool:
@@ -134,36 +137,51 @@ class _Places:
         self._look_later(connection.loop)
         crowded = self._by_address[connection.address] >= self._per_address
         if crowded or len(self._held) >= self._most:
-            weakest = max(
-                (
-                    each
-                    for each in self._held
-                    if not each.at_work and (not crowded or each.address == connection.address)
-                ),
-                key=lambda each: (self._by_address[each.address], -each.since),
-                default=None,
-            )
+            weakest = self._weakest(connection.address if crowded else None)
             if weakest is None:
-                if len(self._spare) >= _SPARE:
-                    oldest = next(iter(self._spare))
-                    self.forget(oldest)
-                    oldest.end()
                 self._spare[connection] = None
+                if len(self._spare) > _SPARE:
+                    self._end(next(iter(self._spare)))
                 return False
-            self.forget(weakest)
-            weakest.end()
+            self._end(weakest)
         self._held[connection] = None
         self._by_address[connection.address] += 1
+        self.waits(connection)
         return True
+
+    def waits(self, connection: _Connection) -> None:
+        """Say that a connection waits from now on for a request, or for the rest of one."""
+        if connection in self._held:
+            waiting = self._waiting.setdefault(connection.address, {})
+            waiting.pop(connection, None)
+            waiting[connection] = None
+
+    def works(self, connection: _Connection) -> None:
+        """Say that its whole request is there: until the answer nobody takes its place."""
+        waiting = self._waiting.get(connection.address, {})
+        waiting.pop(connection, None)
+        if not waiting:
+            self._waiting.pop(connection.address, None)
 
     def forget(self, connection: _Connection) -> None:
         """Take the place of a connection back, if it has one."""
         self._spare.pop(connection, None)
+        self.works(connection)
         if connection in self._held:
             del self._held[connection]
             self._by_address[connection.address] -= 1
             if not self._by_address[connection.address]:
                 del self._by_address[connection.address]
+
+    def _weakest(self, address: str | None) -> _Connection | None:
+        """The oldest that waits, of an address or of the one that holds most; None if all work."""
+        if address is None and self._waiting:
+            address = max(self._waiting, key=self._by_address.__getitem__)
+        return next(iter(self._waiting.get(address or "", {})), None)
+
+    def _end(self, connection: _Connection) -> None:
+        self.forget(connection)
+        connection.end()
 
     def _look_later(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._looks:
@@ -175,8 +193,7 @@ class _Places:
         now = loop.time()
         for held, most_s in ((self._held, self._idle_s), (self._spare, _SPARE_IDLE_S)):
             for each in [each for each in held if each.idle and now - each.since > most_s]:
-                self.forget(each)
-                each.end()
+                self._end(each)
         self._looks = False
         if self._held or self._spare:
             self._look_later(loop)
