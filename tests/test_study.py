@@ -313,7 +313,7 @@ class TestAgain:
         Study.load(finished[0], [change]).run(copied)
         new = times(copied / "artifacts").keys() - before.keys()
         # The expert and the fair baseline, which is as long as all experts.
-        assert stages_of(new) == {"gate": 1, "network": 2, "outputs": 5, "weights": 1}
+        assert stages_of(new) == {"gate": 1, "network": 2, "outputs": 6, "weights": 1}
 
 
 def test_without_a_clean_expert_each_starts_from_the_backbone_itself(
@@ -534,7 +534,7 @@ class TestEarlierRuns:
             assert copy.stat().st_ino != original.stat().st_ino
             assert not copy.is_symlink()
         others = {file for file in times(new) if file not in files}
-        assert stages_of(others) == {"branch": 8, "gate": 2, "outputs": 10, "tree": 2}
+        assert stages_of(others) == {"branch": 8, "gate": 2, "outputs": 12, "tree": 2}
 
     def test_are_not_touched(self, tree_run: Run, plain_run: Run) -> None:
         assert times(plain_run.out) == plain_run.times
