@@ -42,6 +42,7 @@ MEASURED_ELSEWHERE = {
         "indexing",
         "memory",
         "mixture",
+        "recipe",
         "scaling",
     ),
     *("startup", "tree_sweep"),

@@ -102,7 +102,9 @@ def kill_node_with(title: str) -> bool:
 def results_of(out: Path) -> dict[str, Any]:
     """The numbers of a run; the command that makes it again names no executor but its settings."""
     results: dict[str, Any] = json.loads((out / "results.json").read_text(encoding="utf-8"))
-    return {key: value for key, value in numbers(results).items() if key != "command"}
+    return {
+        key: value for key, value in numbers(results).items() if key not in ("command", "checksum")
+    }
 
 
 def done(out: Path) -> int:

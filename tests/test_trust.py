@@ -137,7 +137,9 @@ def test_m_mix_is_told_of_first_then_networks_and_every_tree(tree_run: Run, plai
     rows = tree_run.results["trust"]
     trees = [tree["model"] for tree in tree_run.results["trees"]]
     assert len(trees) == 4
-    models = ["mix", *NETWORKS, *trees]
+    controls = tree_run.results["controls"]
+    assert len(controls) == 2
+    models = ["mix", *NETWORKS, *trees, *controls]
     assert [(row["model"], row["seed"]) for row in rows] == [(model, 0) for model in models]
     assert rows[:6] == plain_run.results["trust"]  # the same networks, whatever is beside them
     one_less = 1  # the longer training of the tiny study ends where the shorter one did
