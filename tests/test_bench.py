@@ -218,6 +218,7 @@ def test_an_unknown_one_is_refused() -> None:
         "indexing",
         "memory",
         "mixture",
+        "recipe",
         "scaling",
         "service",
         "startup",
@@ -227,5 +228,5 @@ def test_an_unknown_one_is_refused() -> None:
         "trees",
     )
     assert {*benchmarks()} > MEASURED_ELSEWHERE
-    with pytest.raises(StudyError, match="unknown benchmark 'timing'; there are clu"):
+    with pytest.raises(StudyError, match="unknown benchmark 'timing'; there are art"):
         run_benchmarks("timing")

@@ -50,7 +50,7 @@ def test_it_answers_what_it_took_and_exits_with_0(
         assert process.pid
         os.kill(process.pid, number)
         assert len(taken.result().json()["predictions"]) == 2
-        process.join(20)
+        process.join(60)
         assert process.exitcode == 0
         with pytest.raises(httpx.ConnectError):
             client.get("/health")
@@ -99,7 +99,7 @@ class TestCommand:
             found = httpx.get(f"{url}model", headers=headers)
             assert found.status_code == 200
             process.terminate()
-            process.join(20)
+            process.join(60)
             assert process.exitcode == 0
 
 
