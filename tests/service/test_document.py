@@ -77,7 +77,7 @@ def test_the_document_names_every_route_and_every_refusal(random_bundle: Path) -
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
     }
-    uploads = {200, 400, 401, 408, 413, 415, 422, 429, 500, 503, 504}
+    uploads = {200, 400, 401, 403, 408, 413, 415, 422, 429, 431, 500, 503, 504}
     assert found == {
         ("/health", "get"): {200},
         ("/ready", "get"): {200, 503},
