@@ -9,7 +9,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c const
 INSTALLED := $(VENV)/.installed
 INSTALLED_BENCH := $(VENV)/.installed-bench
 INSTALLED_BROWSER := $(VENV)/.installed-browser
-BENCHMARKS := cluster decode device distortions epoch executor forward memory mixture scaling \
+BENCHMARKS := artifacts cluster decode device distortions epoch executor forward memory mixture recipe scaling \
     service startup sweep training tree_sweep trees
 
 .DEFAULT_GOAL := help
@@ -34,7 +34,7 @@ check: $(INSTALLED) ## Lint, check the format, the types and the direction of th
 	$(BIN)/lint-imports
 
 bench: $(INSTALLED_BENCH) ## Measure the speed against other libraries (an hour), and write it down
-	@# Each in a process of its own. Not indexing, which writes 100,000 files.
+	@# Each in a process of its own. Not indexing, which writes 100,000 files, nor backbones.
 	@for name in $(BENCHMARKS); do echo $$name && \
 	    $(BIN)/mixqual bench $$name --json >benchmarks/$$name.new && \
 	    mv benchmarks/$$name.new benchmarks/$$name.json || exit 1; done

@@ -128,7 +128,8 @@ def _after(parts: Mapping[str, bytes], name: str, content: bytes) -> bytes:
 def _bundle(folder: Path, content: bytes) -> object:
     path = _written(folder / "changed.mixqual", content)
     try:
-        manifest, tensors = read_bundle(path)
+        # What is made up is of no network.
+        manifest, tensors = read_bundle(path, lambda manifest, kinds: None)
     except BundleError as error:
         raise _refused(error, path) from None
     values = {name: (each.shape, str(each.tolist())) for name, each in tensors.items()}

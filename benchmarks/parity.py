@@ -35,8 +35,8 @@ from mixqual.errors import MixqualError, RunError
 from mixqual.evaluation import CLEAN_CELL, Cell, distort_cell, grid_cells
 from mixqual.finished_run import FinishedRun
 from mixqual.level_grids import distortion_of
-from mixqual.networks import Gate, Mixture, Sharing, Stages, backbone_preprocessing
-from mixqual.report import trust_rows
+from mixqual.networks import Gate, Mixture, Sharing, SoleGate, Stages, backbone_preprocessing
+from mixqual.report import original_network, trust_rows
 
 MOST = 1e-4
 MIX = "mix"
@@ -127,7 +127,12 @@ def eager(finished: FinishedRun, model: str, seed: int, images_BCHW: NDArray[np.
 
 
 def run_mixture(finished: FinishedRun, model: str, seed: int) -> Mixture:
-    """M_mix or a tree, put together from the networks and branches in the run's folder."""
+    """M_mix or a tree, put together from the networks and branches in the run's folder.
+
+    One network is mixed with no other.
+    """
+    if model in _networks(finished):
+        return Mixture.independent([finished.network(model, seed)], SoleGate())
     rows = {row["model"]: row for row in finished.results.get("trees", [])}
     solved = model != MIX and rows[model]["weights"] == "resolve"
     kind = finished.results["provenance"].get("gate") or "paper"
@@ -135,7 +140,7 @@ def run_mixture(finished: FinishedRun, model: str, seed: int) -> Mixture:
     gate.load_state_dict(finished.gate_tensors(seed, model if solved else None))
     if model == MIX:
         return Mixture.independent([finished.network(n, seed) for n in finished.experts], gate)
-    clean = "clean" if "clean" in finished.experts else finished.experts[0]
+    clean = original_network(finished.results)
     stages = Stages(finished.network(clean, seed), finished.backbone.name)
     parts = stages.divide(Sharing(rows[model]["until"], rows[model]["from"]))
     stem = model.removesuffix("_resolved") if solved else model
@@ -147,8 +152,13 @@ def run_mixture(finished: FinishedRun, model: str, seed: int) -> Mixture:
 
 
 def models_of(finished: FinishedRun) -> list[str]:
-    """M_mix, and every tree."""
-    return [MIX, *(row["model"] for row in finished.results.get("trees", []))]
+    """M_mix, every tree, every expert and baseline."""
+    trees = [row["model"] for row in finished.results.get("trees", [])]
+    return [MIX, *trees, *_networks(finished)]
+
+
+def _networks(finished: FinishedRun) -> list[str]:
+    return [*finished.experts, *finished.results["baselines"]]
 
 
 def _branch(finished: FinishedRun, name: str, seed: int) -> dict[str, Tensor]:
@@ -211,8 +221,11 @@ def _numbers(found: Sequence[Prediction]) -> Answers:
     return _table(rows, "probabilities"), _table(rows, "weights")
 
 
-def _table(rows: Sequence[Mapping[str, Mapping[str, float]]], name: str) -> NDArray[np.float64]:
-    return np.array([list(row[name].values()) for row in rows])
+def _table(
+    rows: Sequence[Mapping[str, Mapping[str, float] | None]], name: str
+) -> NDArray[np.float64]:
+    """A row for each answer; one network alone, which has no weights, has that of one."""
+    return np.array([list((row[name] or {"alone": 1.0}).values()) for row in rows])
 
 
 def difference(found: Answers, expected: Answers, shown: Shown) -> Difference:
@@ -246,7 +259,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("--images", type=int, default=200)
-    parser.add_argument("--models", nargs="+", help="by default mix and every tree")
+    parser.add_argument("--models", nargs="+", help="by default all")
     asked = parser.parse_args()
     try:
         worst = compared(FinishedRun.open(asked.run), asked.images, asked.models)

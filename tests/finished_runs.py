@@ -25,21 +25,23 @@ def run_study_file(study: Path, out: Path, *earlier: Path) -> Run:
 
 
 def times(root: Path) -> dict[str, int]:
-    """When each file below a folder was written."""
+    """When each file below a folder was written, but for notes that any run may renew."""
     return {
         str(path.relative_to(root)): path.stat().st_mtime_ns
         for path in sorted(root.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.suffix != ".notes"
     }
 
 
 def numbers(results: dict[str, Any]) -> dict[str, Any]:
     """Results without what is measured anew in every run: the date and the latencies."""
     kept = copy.deepcopy(results)
-    for name in ("date", "commit"):
+    for name in ("date", "commit", "made_by"):
         kept["provenance"].pop(name)
     for model, row in results["cost"].items():
-        kept["cost"][model] = {key: value for key, value in row.items() if key != "latency_ms"}
+        kept["cost"][model] = {
+            key: value for key, value in row.items() if not key.startswith("latency_ms")
+        }
     return kept
 
 
@@ -57,6 +59,7 @@ Finished = tuple[Path, Path, dict[str, Any]]
 def read(out: Path) -> dict[str, Any]:
     """The results that a run has written."""
     results: dict[str, Any] = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    del results["signed"], results["checksum"]
     return results
 
 

@@ -76,6 +76,13 @@ backend = "eager"
 """
 """A study that has everything but trees, on 80 cells of 32 pixels: about 3 seconds."""
 
+MODERN = (
+    'continues = "all"\npatience = 2',
+    'distort = ["gaussian_noise", "gaussian_blur"]\n'
+    'training = { recipe = "modern", batch_size = 8, max_epochs = 6, vertical_flip = true }',
+)
+"""What to replace in it, and by what, so that one network is trained by the modern recipe."""
+
 TREES = """
 [[sharing]]
 until = "blocks.2"

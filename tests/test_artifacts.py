@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mixqual.artifacts import (
-    ArtifactStore,
     exclusive,
     holding,
     key_of,
     read_json,
     refusing_full_disk,
+    replace_durably,
     write_atomically,
     write_json,
 )
@@ -192,6 +192,49 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
         read_json(path)
 
 
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    unreadable = tmp_path / "results.json"
+    unreadable.symlink_to("/proc/self/mem")  # which nobody can read from its beginning
+    with pytest.raises(RunError, match=r"results\.json cannot be read \(Input/output error\)"):
+        read_json(unreadable)
+
+
+def test_a_file_of_too_many_brackets_is_named(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(RunError, match=r"deep\.json is damaged"):
+        read_json(tmp_path / "deep.json")
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_name_comes_after_what_it_names_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A power cut loses what was not synced: nothing may have its name before it was."""
+    order: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def noted_fsync(number: int) -> None:
+        order.append(Path(os.readlink(f"/proc/self/fd/{number}")).name)
+        fsync(number)
+
+    def noted_replace(old: Path, new: Path) -> None:
+        order.append(f"-> {new.name}")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    half = tmp_path / "half"
+    if kind == "folder":
+        (half / "inner").mkdir(parents=True)
+        (half / "inner" / "file").write_text("content")
+    else:
+        half.write_text("content")
+    replace_durably(half, tmp_path / "whole")
+    before, after = order[: order.index("-> whole")], order[order.index("-> whole") + 1 :]
+    assert set(before) == ({"half", "inner", "file"} if kind == "folder" else {"half"})
+    assert after == [tmp_path.name]
+
+
 # Disks that refuse
 
 
@@ -216,6 +259,11 @@ def test_a_full_disk_is_told_from_other_errors(tmp_path: Path) -> None:
         (errno.EROFS, "choose another folder with --out"),
         (errno.EACCES, "choose another folder with --out"),
         (errno.EPERM, "choose another folder with --out"),
+        (errno.ENAMETOOLONG, "choose another folder with --out"),
+        (errno.ENOTDIR, "choose another folder with --out"),
+        (errno.EISDIR, "choose another folder with --out"),
+        (errno.EEXIST, "choose another folder with --out"),
+        (errno.ELOOP, "choose another folder with --out"),
     ],
     ids=lambda code: errno.errorcode.get(code, ""),
 )
@@ -229,195 +277,11 @@ def test_every_refusal_names_the_place_and_the_cure(code: int, message: str) -> 
 
 def test_a_folder_that_cannot_be_made_is_named() -> None:
     # In /sys nobody can make a folder, not even root.
-    store = ArtifactStore(Path("/sys/run"))
-    with pytest.raises(RunError, match=r"^/sys/run/.*: cannot be written"):
-        store.build("network", "0" * 16, lambda directory: None)
     with (
         pytest.raises(RunError, match=r"^/sys/run: cannot be written"),
         exclusive(Path("/sys/run")),
     ):
         pass
-
-
-# The store
-
-
-def test_a_stage_is_made_once(tmp_path: Path) -> None:
-    store = ArtifactStore(tmp_path / "artifacts")
-    made: list[Path] = []
-
-    def make(directory: Path) -> None:
-        made.append(directory)
-        (directory / "result").write_text("done")
-
-    assert not store.is_done("split", "ab")
-    folder = store.build("split", "ab", make)
-    assert folder == store.path("split", "ab") == tmp_path / "artifacts" / "split-ab"
-    assert store.is_done("split", "ab")
-    assert (folder / "result").read_text() == "done"
-    assert ArtifactStore(tmp_path / "artifacts").build("split", "ab", make) == folder
-    assert made == [tmp_path / "artifacts" / "split-ab.partial"]
-    assert not made[0].exists()
-
-
-def test_stages_and_keys_are_apart(tmp_path: Path) -> None:
-    store = ArtifactStore(tmp_path)
-    for stage, key in (("a", "1"), ("a", "2"), ("b", "1")):
-        store.build(stage, key, lambda directory: (directory / stage).touch())  # noqa: B023
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a-1", "a-2", "b-1"]
-    assert not store.is_done("b", "2")
-
-
-def test_a_stage_goes_on_from_what_an_interrupted_one_left(tmp_path: Path) -> None:
-    store = ArtifactStore(tmp_path)
-
-    def count_to_three(directory: Path) -> None:
-        for step in range(len(list(directory.iterdir())), 3):
-            (directory / str(step)).touch()
-            if step == 1:
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        store.build("count", "1", count_to_three)
-    assert not store.is_done("count", "1")
-    assert sorted(path.name for path in (tmp_path / "count-1.partial").iterdir()) == ["0", "1"]
-    folder = store.build("count", "1", count_to_three)
-    assert sorted(path.name for path in folder.iterdir()) == ["0", "1", "2"]
-    assert [path.name for path in tmp_path.iterdir()] == ["count-1"]
-
-
-def test_a_full_disk_leaves_a_stage_unfinished(tmp_path: Path) -> None:
-    store = ArtifactStore(tmp_path)
-
-    def fill(directory: Path) -> None:
-        (directory / "kept").touch()
-        with Path("/dev/full").open("wb", buffering=0) as file:
-            file.write(b"x")
-
-    with pytest.raises(RunError, match=r"sweep-1\.partial: the disk is full"):
-        store.build("sweep", "1", fill)
-    assert not store.is_done("sweep", "1")
-    assert (tmp_path / "sweep-1.partial" / "kept").exists()
-
-
-# What earlier runs have
-
-
-def artifact(run: Path, name: str, content: str) -> Path:
-    """A finished artifact of a run."""
-    (run / name / "inner").mkdir(parents=True)
-    (run / name / "inner" / "file").write_text(content)
-    return run / name
-
-
-def content_of(folder: Path) -> str:
-    return (folder / "inner" / "file").read_text()
-
-
-def test_files_that_a_kill_left_half_written_go_and_unfinished_stages_stay(tmp_path: Path) -> None:
-    half = tmp_path / "outputs-1.zarr" / "c" / "0" / "0.6f1e.partial"
-    whole = half.with_name("0")
-    unfinished = tmp_path / "network-2.partial" / "state.safetensors"
-    for path in (half, whole, unfinished):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"some")
-    ArtifactStore(tmp_path).discard_half_written()
-    assert {path for path in tmp_path.rglob("*") if path.is_file()} == {whole, unfinished}
-
-
-def test_an_artifact_is_found_here_then_in_the_earlier_runs_in_order(tmp_path: Path) -> None:
-    here, first, second = (tmp_path / name for name in ("here", "first", "second"))
-    store = ArtifactStore(here, [first, second])
-    assert store.find("split-1") == here / "split-1"  # where it would be made
-    for run in (second, first, here):
-        folder = artifact(run, "split-1", run.name)
-        assert store.find("split-1") == folder
-    assert ArtifactStore(here).find("split-2") == here / "split-2"
-
-
-def test_what_is_adopted_is_a_copy(tmp_path: Path) -> None:
-    """A change of either is none of the other."""
-    earlier = artifact(tmp_path / "earlier", "network-1", "weights")
-    store = ArtifactStore(tmp_path / "new" / "artifacts", [tmp_path / "gone", tmp_path / "earlier"])
-    store.adopt("network-1")
-    copy = tmp_path / "new" / "artifacts" / "network-1"
-    assert content_of(copy) == "weights"
-    assert [path.name for path in copy.parent.iterdir()] == ["network-1"]
-    assert not any(path.is_symlink() for path in copy.rglob("*"))
-    (copy / "inner" / "file").write_text("changed")
-    assert content_of(earlier) == "weights"
-    shutil.rmtree(earlier)
-    assert store.is_done("network", "1")
-
-
-def test_what_is_adopted_is_not_made(tmp_path: Path) -> None:
-    artifact(tmp_path / "earlier", "network-1", "weights")
-    store = ArtifactStore(tmp_path / "new", [tmp_path / "earlier"])
-    store.adopt("network-1")
-    made: list[Path] = []
-    assert content_of(store.build("network", "1", made.append)) == "weights"
-    assert made == []
-
-
-@pytest.mark.parametrize("kind", ["finished", "a file"])
-def test_what_is_here_wins(tmp_path: Path, kind: str) -> None:
-    artifact(tmp_path / "earlier", "network-1", "theirs")
-    store = ArtifactStore(tmp_path, [tmp_path / "earlier"])
-    if kind == "finished":
-        ours = artifact(tmp_path, "network-1", "ours")
-        store.adopt("network-1")
-        assert content_of(ours) == "ours"
-    else:
-        (tmp_path / "network-1").write_text("ours")
-        store.adopt("network-1")
-        assert (tmp_path / "network-1").read_text() == "ours"
-
-
-def test_the_first_earlier_run_that_has_it_is_copied(tmp_path: Path) -> None:
-    runs = [tmp_path / name for name in ("none", "first", "second")]
-    for run in runs[1:]:
-        artifact(run, "network-1", run.name)
-    ArtifactStore(tmp_path / "new", runs).adopt("network-1")
-    assert content_of(tmp_path / "new" / "network-1") == "first"
-
-
-def test_nothing_to_adopt_is_no_error(tmp_path: Path) -> None:
-    artifact(tmp_path / "earlier", "network-2", "another")
-    for earlier in ([], [tmp_path / "gone"], [tmp_path / "earlier"], [tmp_path / "new"]):
-        ArtifactStore(tmp_path / "new", earlier).adopt("network-1")
-    assert not (tmp_path / "new").exists()
-
-
-def test_what_an_earlier_run_left_unfinished_is_not_adopted(tmp_path: Path) -> None:
-    artifact(tmp_path / "earlier", "network-1.partial", "half")
-    artifact(tmp_path / "earlier", "network-1.copy", "half")
-    store = ArtifactStore(tmp_path / "new", [tmp_path / "earlier"])
-    store.adopt("network-1")
-    assert not store.is_done("network", "1")
-    assert not (tmp_path / "new").exists()
-
-
-def test_an_interrupted_copy_leaves_nothing_half(tmp_path: Path) -> None:
-    """The copy ends at a file that cannot be read; what it had copied is not taken for whole."""
-    earlier = artifact(tmp_path / "earlier", "network-1", "weights")
-    (earlier / "state").symlink_to(tmp_path / "nowhere")
-    store = ArtifactStore(tmp_path / "new", [tmp_path / "earlier"])
-    with pytest.raises(shutil.Error, match="No such file"):
-        store.adopt("network-1")
-    assert not store.is_done("network", "1")
-    assert content_of(tmp_path / "new" / "network-1.copy") == "weights"
-    (tmp_path / "new" / "network-1.copy" / "more").touch()  # of another version of it
-    (earlier / "state").unlink()
-    store.adopt("network-1")
-    assert content_of(tmp_path / "new" / "network-1") == "weights"
-    assert [path.name for path in (tmp_path / "new").rglob("*")] == ["network-1", "inner", "file"]
-
-
-def test_a_copy_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    artifact(tmp_path / "earlier", "network-1", "weights")
-    store = ArtifactStore(Path("/sys/run"), [tmp_path / "earlier"])
-    with pytest.raises(RunError, match=r"^/sys/run/network-1: cannot be written"):
-        store.adopt("network-1")
 
 
 def test_a_full_disk_is_named_where_a_folder_is_copied() -> None:

@@ -33,8 +33,19 @@ TINY = "timm/test_efficientnet"
 
 
 MEASURED_ELSEWHERE = {
-    *("decode", "device", "epoch", "indexing", "memory", "mixture", "scaling", "startup"),
-    "tree_sweep",
+    *(
+        "artifacts",
+        "backbones",
+        "decode",
+        "device",
+        "epoch",
+        "indexing",
+        "memory",
+        "mixture",
+        "recipe",
+        "scaling",
+    ),
+    *("startup", "tree_sweep"),
 }
 """Benchmarks that run in tests of their own, in the folder `bench`."""
 
@@ -195,6 +206,8 @@ def test_one_of_them_is_printed_in_lines(command: Command) -> None:
 
 def test_an_unknown_one_is_refused() -> None:
     assert benchmarks() == (
+        "artifacts",
+        "backbones",
         "cluster",
         "decode",
         "device",
@@ -205,6 +218,7 @@ def test_an_unknown_one_is_refused() -> None:
         "indexing",
         "memory",
         "mixture",
+        "recipe",
         "scaling",
         "service",
         "startup",
@@ -214,5 +228,5 @@ def test_an_unknown_one_is_refused() -> None:
         "trees",
     )
     assert {*benchmarks()} > MEASURED_ELSEWHERE
-    with pytest.raises(StudyError, match="unknown benchmark 'timing'; there are clu"):
+    with pytest.raises(StudyError, match="unknown benchmark 'timing'; there are art"):
         run_benchmarks("timing")

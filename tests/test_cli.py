@@ -108,13 +108,14 @@ class TestRun:
         assert list(steps) == [
             "decode images",
             *(f"train {name}" for name in NETWORKS),
-            *("sweep of val", "train gate", "sweep of test", "sweep of val by the gate"),
+            *("sweep of val", "train gate", "sweep of test", "sweep of val by the others"),
         ]
         assert {state for state, _ in steps.values()} == {"to do"}
         images = [count for _, count in steps.values()]
         # Two epochs of 40 training and 16 validation images; twice as many for the longer one.
-        # Three experts on 16 images in 1 + 2 * 2 + 2 cells; five networks and the gate on 24 in 5.
-        sweeps = (3 * 16 * 7, 6 * 24 * 5, 16 * 7)
+        # Three experts on 16 images in 1 + 2 * 2 + 2 cells; five networks and the gate on 24 in 5;
+        # two baselines and the gate on the 16, too.
+        sweeps = (3 * 16 * 7, 6 * 24 * 5, 3 * 16 * 7)
         assert images == [0, 112, 112, 112, 112, 224, sweeps[0], 112, *sweeps[1:]]
         assert f"{sum(images):,}" in ended.out
 
@@ -161,12 +162,12 @@ class TestRun:
             "sweep of val": ("done", 3 * 16 * 7),
             "train gate": ("done", 112),
             "sweep of test": ("done", 6 * 24 * 5),
-            "sweep of val by the gate": ("done", 16 * 7),
+            "sweep of val by the others": ("done", 3 * 16 * 7),
             "train noise of tree_classifier": ("to do", 112),
             "train blur of tree_classifier": ("to do", 112),
             "train all_tree_classifier": ("to do", 112),
             "sweep of test by trees": ("to do", 2 * 24 * 5),
-            "sweep of val by trees": ("to do", 16 * 7),
+            "sweep of val by trees": ("to do", 2 * 16 * 7),
         }
         ended = command("run", study, "--out", out, "--reuse", plain_run.out)
         assert ended.code == 0, ended.err
@@ -193,11 +194,11 @@ class TestRun:
         assert steps["train noise of tree_blocks.2"][0] == "done"
         assert steps["train noise of tree_blocks.3"][0] == "to do"
         assert steps["sweep of test by trees"] == ("begun", 4 * 24 * 5)
-        assert steps["sweep of val by trees"] == ("begun", 2 * 16 * 7)
+        assert steps["sweep of val by trees"] == ("begun", 4 * 16 * 7)
         more = ("--set", "evaluation.noise_draws=3")
         steps = dry_run(command("run", tree_run.study, *options, tree_run.out, *more).out)
         assert {title: state for title, (state, _) in steps.items() if state != "done"} == {
-            **dict.fromkeys(("sweep of val", "train gate", "sweep of val by the gate"), "to do"),
+            **dict.fromkeys(("sweep of val", "train gate", "sweep of val by the others"), "to do"),
             "sweep of test": "begun",
             "weights of tree_blocks.1_inverted_conv_head_resolved": "to do",
             "train gate of tree_blocks.1_inverted_conv_head_resolved": "to do",
@@ -389,7 +390,6 @@ class TestRefusedPlaces:
         (tmp_path / "file").write_text("in the way")
         ended = command("run", study_file(), "--out", tmp_path / place)
         assert "choose another" in ended.refusal()
-        assert "--out" in ended.err
 
     @pytest.mark.parametrize(
         "full",
@@ -582,6 +582,34 @@ class TestEvaluate:
         assert "set backbone.weights to a local" in ended.err
 
 
+class TestInterrupted:
+    """Ctrl+C ends a command in words, and with the code that shells expect."""
+
+    def test_in_a_model(
+        self, command: Command, cells_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.syspath_prepend(tmp_path)
+        (tmp_path / "stopping.py").write_text("def now(images):\n    raise KeyboardInterrupt\n")
+        ended = command("evaluate", "stopping:now", "--data", cells_folder, "--size", 32)
+        assert ended.code == 130
+        assert ended.err.endswith("\nstopped; run the same command again\n")
+
+    def test_of_a_run_says_that_it_goes_on(
+        self,
+        command: Command,
+        study_file: StudyFile,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("mixqual.study.Study.run", interrupted)
+        ended = command("run", study_file(), "--out", tmp_path / "out")
+        assert ended.code == 130
+        assert ended.err.endswith("run the same command again to go on where it stopped\n")
+
+
 class TestCluster:
     """What needs no cluster; studies on one are in test_ray_executor.py."""
 
@@ -669,7 +697,7 @@ class TestCluster:
 def test_bench_refuses_an_unknown_name(command: Command) -> None:
     refused = command("bench", "speed").refusal()
     assert refused == (
-        "unknown benchmark 'speed'; there are cluster, decode, device, distortions, epoch, "
-        "executor, forward, indexing, memory, mixture, scaling, service, startup, sweep, training, "
-        "tree_sweep, trees"
+        "unknown benchmark 'speed'; there are artifacts, backbones, cluster, decode, device, "
+        "distortions, epoch, executor, forward, indexing, memory, mixture, recipe, scaling, "
+        "service, startup, sweep, training, tree_sweep, trees"
     )

@@ -60,6 +60,26 @@ def test_a_sound_folder_is_counted(tmp_path: Path) -> None:
     }
 
 
+def test_images_that_are_not_read_are_a_problem_and_all_that_are_count(tmp_path: Path) -> None:
+    for number, suffix in enumerate((".png", ".jfif", ".jpe", ".apng", ".dib", ".pbm")):
+        kind = {"jfif": "jpg", "jpe": "jpg", "apng": "png"}.get(suffix[1:], suffix[1:])
+        for name in ("cat", "dog"):
+            shade = 30 * number + 3 * len(name) + (name == "dog")
+            put(tmp_path, f"{name}/x.{kind}", shade, mode="1" if kind == "pbm" else "L")
+            (tmp_path / name / f"x.{kind}").rename(tmp_path / name / f"{number}{suffix}")
+    (tmp_path / "cat" / "photo.HEIC").write_bytes(b"x")
+    (tmp_path / "cat" / "photo.nef").write_bytes(b"x")
+    (tmp_path / "cat" / "notes.txt").write_bytes(b"x")
+    report = check(tmp_path)
+    assert [row["images"] for row in report["classes"]] == [6, 6]
+    assert report["problems"][0] == (
+        "2 images are in a format that is not read (see the files left out); save as PNG, JPEG or "
+        "WebP"
+    )
+    assert report["warnings"][0] == "1 other file is left out"
+    assert report["wrong_suffixes"] == []
+
+
 def test_what_is_wrong_is_told_with_the_files(tmp_path: Path) -> None:
     root = tmp_path / "pets"
     for number in range(11):
@@ -97,18 +117,17 @@ def test_what_is_wrong_is_told_with_the_files(tmp_path: Path) -> None:
     assert report["unreadable"] == [{"id": "train/cat/broken.png", "reason": "the file is empty"}]
     assert report["wrong_suffixes"] == [{"id": "train/cat/copy.gif", "reason": "holds PNG"}]
     assert report["problems"] == [
-        "1 images cannot be read",
-        "2 images of val and test are in an earlier split as well, or their group is",
-        "1 images are in another class as well",
+        "1 image cannot be read",
+        "2 images are of val or test and in an earlier split, or of a group that is",
+        "1 image is in another class as well",
     ]
     assert report["warnings"] == [
-        "1 other files are left out",
-        "1 images are named for another format than they hold",
+        "1 other file is left out",
+        "1 image is in another format than that of the name",
         "3 images are the same as an earlier one",
-        "1 images are over 2 times longer than wide or wider than long, and will be squeezed into "
-        "squares",
-        "1 images are smaller than the crop of 16 pixels",
-        "27 images are gray among others in colour: the classes may differ by that alone",
+        "1 image is over 2 times longer than wide or wider than long, to be squeezed into squares",
+        "1 image is below the crop of 16 pixels",
+        "27 images are gray among others in colour: classes may differ by that alone",
     ]
 
 
@@ -146,7 +165,7 @@ def test_a_class_without_a_readable_image_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "0.png").write_bytes(b"x")
     report = check(tmp_path)
-    assert report["problems"][1] == "1 classes have no image that can be read: b"
+    assert report["problems"][1] == "1 class has no image that can be read: b"
     assert report["balance"] == {"smallest": "b", "largest": "a", "ratio": None}
     (tmp_path / "a" / "0.png").write_bytes(b"x")
     assert check(tmp_path)["images"] == 0

@@ -1,15 +1,22 @@
+import contextlib
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 from small_elpv import cell
 from torchvision.datasets import ImageFolder
 
 import mixqual
+from mixqual.config import DataConfig
+from mixqual.data import index_images
 from mixqual.distort_files import parse_steps, write_imagenet_c
 from mixqual.errors import DataError, DistortionError, StudyError
 from mixqual.imagenet_c import NAMES, SEVERITIES, corruption
@@ -75,10 +82,12 @@ def test_the_noise_of_a_file_depends_on_its_seed_and_pixels_alone(tmp_path: Path
 
 
 def test_every_image_gets_a_copy_of_its_own(tmp_path: Path) -> None:
-    for name in ("x.png", "x.bmp"):
-        Image.fromarray(cell(0, 0, 20)).save(tmp_path / name)
-    assert mixqual.distort(tmp_path, tmp_path / "out", [BLUR])[0] == 2
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"x.png", "x.png.png"}
+    (tmp_path / "in").mkdir()
+    for name in ("x.png", "x.bmp", "X.png"):
+        Image.fromarray(cell(0, 0, 20)).save(tmp_path / "in" / name)
+    assert mixqual.distort(tmp_path / "in", tmp_path / "out", [BLUR])[0] == 3
+    names = {path.name.lower() for path in (tmp_path / "out").iterdir()}
+    assert names == {"x.png", "x.bmp.png", "x.png.png"}  # one file each, whatever the case
 
 
 def test_unreadable_files_are_left_out_with_a_reason(tmp_path: Path) -> None:
@@ -106,6 +115,157 @@ def test_refuses_what_would_destroy_or_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="is no folder"):
         mixqual.distort(source, tmp_path / "file", [BLUR])
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def pair(root: Path) -> Path:
+    """A red JPEG and a blue PNG of one name, in a class's folder."""
+    (root / "c").mkdir(parents=True)
+    Image.new("RGB", (8, 8), "red").save(root / "c" / "a.jpg")
+    Image.new("RGB", (8, 8), "blue").save(root / "c" / "a.png")
+    return root
+
+
+Form = Callable[[Path, Path], Any]
+FORMS: dict[str, Form] = {
+    "plain": lambda source, target: mixqual.distort(source, target, [BLUR]),
+    "imagenet-c": lambda source, target: write_imagenet_c(
+        source, target, names=["contrast"], severities=[1], size=16, lossless=True
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize(
+    "target",
+    [
+        ".",
+        "c",
+        "below",
+        "below/deeper",
+        "c/../below",
+        "../link",  # to the source
+        "../link/c/below",
+        "../../out/of/../../photos/photos/c",
+    ],
+)
+def test_a_target_inside_of_its_source_is_refused(tmp_path: Path, form: Form, target: str) -> None:
+    source = pair(tmp_path / "photos" / "photos")
+    (tmp_path / "photos" / "link").symlink_to(source)
+    (tmp_path / "out" / "of").mkdir(parents=True)
+    before = contents(tmp_path)
+    with pytest.raises(DataError, match="choose another place to write to"):
+        form(source, source / target)
+    assert contents(tmp_path) == before
+
+
+def test_a_source_inside_of_its_target_is_refused(tmp_path: Path) -> None:
+    source = pair(tmp_path / "photos")
+    before = contents(tmp_path)
+    for folder, target in ((source / "c", source), (source / "c", tmp_path)):
+        with pytest.raises(DataError, match=r"lies inside of .*would be overwritten; choose"):
+            mixqual.distort(folder, target, [BLUR])
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_links_do_not_lead_copies_to_originals(tmp_path: Path, form: Form) -> None:
+    source, target = pair(tmp_path / "photos"), tmp_path / "out"
+    target.mkdir()
+    (target / "c").symlink_to(source / "c")
+    (target / "contrast").symlink_to(source)
+    before = contents(source)
+    with pytest.raises(DataError, match=r"would lie among the images of .*, by a link; choose"):
+        form(source, target)
+    assert contents(source) == before
+
+
+def test_another_name_of_an_original_is_not_overwritten(tmp_path: Path) -> None:
+    source, target = pair(tmp_path / "photos"), tmp_path / "out"
+    (target / "c").mkdir(parents=True)
+    os.link(source / "c" / "a.png", target / "c" / "a.png")
+    before = contents(source)
+    with pytest.raises(DataError, match=r"out/c/a.png would be overwritten"):
+        mixqual.distort(source, target, [BLUR])
+    (target / "c" / "a.png").unlink()
+    (target / "c" / "a.png").symlink_to(source / "c" / "a.jpg")
+    with pytest.raises(DataError, match=r"out/c/a.png would be overwritten"):
+        mixqual.distort(source, target, [BLUR])
+    assert contents(source) == before
+    # Nor may it take the place of what is no copy, by a link or not.
+    (tmp_path / "other.png").write_bytes(b"kept")
+    (target / "c" / "a.png").unlink()
+    (target / "c" / "a.png").symlink_to(tmp_path / "other.png")
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"a.png is there already, and is no copy"):
+            mixqual.distort(source, target, [BLUR])
+        (target / "c" / "a.png").unlink()
+        (target / "c" / "a.png").write_bytes(b"kept")
+    assert (tmp_path / "other.png").read_bytes() == b"kept"
+    # A copy gives way to another.
+    (target / "c" / "a.png").unlink()
+    assert mixqual.distort(source, target, [BLUR]) == (2, [])
+    assert mixqual.distort(source, target, [BLUR]) == (2, [])
+
+
+def test_the_neighbours_of_a_single_original_are_kept(tmp_path: Path) -> None:
+    folder = pair(tmp_path) / "c"
+    before = contents(tmp_path)
+    for name, target in (("a.jpg", folder), ("a.png", folder), ("a.png", folder / "a.png")):
+        with pytest.raises(DataError, match=r"a.png would be overwritten"):
+            mixqual.distort(folder / name, target, [BLUR])
+    assert contents(tmp_path) == before
+    assert mixqual.distort(folder / "a.jpg", folder / "b.png", [BLUR]) == (1, [])
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["", "c", "d", "out"]),
+            st.sampled_from(["", "c", "out", "out/c", "one.png"]),
+        ),
+        max_size=3,
+    )
+)
+def test_no_sequence_of_copies_changes_a_photograph(
+    steps: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Folders may overlap in any way, also by links: what is no copy stays as it was."""
+    root = tmp_path_factory.mktemp("any")
+    pair(root / "photos")
+    (root / "photos" / "d").symlink_to(root / "photos" / "c")
+    (root / "photos" / "out").symlink_to(root / "out")
+    before = contents(root)
+    for source, target in steps:
+        with contextlib.suppress(DataError):
+            mixqual.distort(root / "photos" / source, root / "photos" / target, [BLUR])
+        with contextlib.suppress(DataError):
+            mixqual.distort(root / "photos" / source, root / target, [BLUR])
+    after = contents(root)
+    assert {path: after.get(path) for path in before} == before
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_the_images_are_those_of_a_study(tmp_path: Path, form: Form) -> None:
+    source = pair(tmp_path / "photos")
+    (source / "d").symlink_to(pair(tmp_path / "elsewhere") / "c")
+    (source / "c" / "deep").mkdir()
+    for name in ("a", "b"):
+        (source / "c" / "deep" / f"{name}.jfif").write_bytes((source / "c" / "a.jpg").read_bytes())
+    (source / "c" / ".thumbnails").mkdir()
+    for name in (".thumbnails/a.png", "._a.png"):
+        (source / "c" / name).write_bytes((source / "c" / "a.png").read_bytes())
+    (source / "c" / "gone.png").symlink_to(tmp_path / "nowhere")
+    (source / "c" / "back").symlink_to(source)
+    indexed = index_images(DataConfig(source="folder", path=str(source))).items
+    assert len(indexed) == 6
+    result = form(source, tmp_path / "out")
+    assert result == (6, [(source / "c" / "gone.png", "a broken link")])
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 6
 
 
 def test_steps_are_parsed() -> None:
@@ -267,3 +427,31 @@ def test_imagenet_c_refuses_what_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="is no folder"):
         write_imagenet_c(source, tmp_path / "file")
+
+
+def chroma(path: Path) -> int:
+    pixels_HWC = pixels(path).astype(int)
+    return int((pixels_HWC.max(2) - pixels_HWC.min(2)).max())
+
+
+def test_imagenet_c_of_grayscale_files_alone_is_gray(tmp_path: Path) -> None:
+    source = classes(tmp_path / "in")
+    noises = {"gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise"}
+    wanted: dict[str, Any] = {"names": [*noises, "contrast"], "severities": [1, 4], "size": 32}
+    wanted["lossless"] = True
+
+    def coloured(target: Path) -> set[str]:
+        """The corruptions that give the gray image colours."""
+        return {p.parts[-4] for p in target.rglob("x.png") if chroma(p)}
+
+    write_imagenet_c(source, tmp_path / "mixed", **wanted)
+    assert coloured(tmp_path / "mixed") == noises
+    (source / "dog" / "y.JPEG").unlink()
+    write_imagenet_c(source, tmp_path / "gray", **wanted)
+    assert coloured(tmp_path / "gray") == set()
+    write_imagenet_c(source, tmp_path / "both", grayscale_noise="independent", **wanted)
+    assert coloured(tmp_path / "both") == noises
+    with pytest.raises(DataError, match=r"'gray': True.* choose another folder"):
+        write_imagenet_c(source, tmp_path / "gray", grayscale_noise="independent", **wanted)
+    with pytest.raises(DistortionError, match='"sensor" or "independent", not \'pink\''):
+        write_imagenet_c(source, tmp_path / "pink", grayscale_noise="pink", **wanted)

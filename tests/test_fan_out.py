@@ -1,5 +1,6 @@
 """What an executor is given, and what is said of stages that fail."""
 
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,8 +55,8 @@ def test_a_failed_expert_stops_what_needs_it_and_nothing_else(
         fan_out(Failing("train blur"), bench, SETS)
     # The fair baseline needs all experts; weights and gate need them, too, and the sweeps those.
     assert str(raised.value) == (
-        f"{tmp_path}: 9 of 17 stages are missing (missing.md lists them). train blur (seed 0): "
-        "OSError: for good. 8 others need what failed. All else is done and kept; run the same "
+        f"{tmp_path}: 10 of 19 stages are missing (missing.md lists them). train blur (seed 0): "
+        "OSError: for good. 9 others need what failed. All else is done and kept; run the same "
         "command again to go on"
     )
     states = {stage.title: stage for stage in read_status(tmp_path).stages}
@@ -66,7 +67,7 @@ def test_a_failed_expert_stops_what_needs_it_and_nothing_else(
     for name in ("train all_long", "solve weights", "train gate"):
         assert states[f"{name} (seed 0)"].state == "blocked"
     lines = (tmp_path / "missing.md").read_text(encoding="utf-8").splitlines()
-    assert lines[0] == f"## What {tmp_path.name} lacks: 9 of 17 stages"
+    assert lines[0] == f"## What {tmp_path.name} lacks: 10 of 19 stages"
     rows = [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in lines[4:] if line]
     told = [(s.title, s.state, s.reason) for s in states.values() if s.state != "done"]
     assert rows == told
@@ -75,11 +76,15 @@ def test_a_failed_expert_stops_what_needs_it_and_nothing_else(
     assert not (tmp_path / "missing.md").exists()
 
 
+def link_artifacts(run: Run, out: Path, pattern: str) -> None:
+    """Take artifacts of a run over into another folder."""
+    (out / "artifacts").mkdir(exist_ok=True)
+    for folder in run.out.glob(f"artifacts/{pattern}"):
+        (out / "artifacts" / folder.name).symlink_to(folder)
+
+
 def test_what_is_made_is_not_given_again(plain_run: Run, tmp_path: Path) -> None:
-    """Sweeps are: only a worker looks for their cells."""
-    (tmp_path / "artifacts").mkdir()
-    for folder in plain_run.out.glob("artifacts/network-*"):
-        (tmp_path / "artifacts" / folder.name).symlink_to(folder)
+    link_artifacts(plain_run, tmp_path, "network-*")
     executor = Failing("nothing")
     bench = open_bench(plain_run.study, tmp_path)
     fan_out(executor, bench, SETS)
@@ -88,6 +93,27 @@ def test_what_is_made_is_not_given_again(plain_run: Run, tmp_path: Path) -> None
     states = read_status(tmp_path).stages
     assert {stage.state for stage in states} == {"done"}
     assert {stage.kind for stage in states if stage.seconds is None} == {"network"}
+
+
+def test_nothing_of_a_finished_run_is_given_again(plain_run: Run, tmp_path: Path) -> None:
+    link_artifacts(plain_run, tmp_path, "*")
+    executor = Failing("nothing")
+    fan_out(executor, open_bench(plain_run.study, tmp_path), SETS)
+    assert executor.given == []
+
+
+def test_what_is_damaged_is_given_again_and_nothing_else(plain_run: Run, tmp_path: Path) -> None:
+    link_artifacts(plain_run, tmp_path, "*")
+    bench = open_bench(plain_run.study, tmp_path)
+    gate = f"gate-{bench.plan.gate_key(0)}"
+    outputs = bench.plan.outputs_folder("noise", "test", 0)
+    for name, part in ((gate, "weights.safetensors"), (outputs, "c/2/0/0")):
+        (tmp_path / "artifacts" / name).unlink()
+        shutil.copytree(plain_run.out / "artifacts" / name, tmp_path / "artifacts" / name)
+        (tmp_path / "artifacts" / name / part).write_bytes(b"damaged")
+    executor = Failing("nothing")
+    fan_out(executor, bench, SETS)
+    assert [stage.makes.partition(":")[0] for stage in executor.given] == [gate, outputs]
 
 
 def test_what_runs_when_the_leader_ends_is_left(tmp_path: Path) -> None:

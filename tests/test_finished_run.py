@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from finished_runs import Run
+from finished_runs import Run, read
 from trees_by_hand import open_run
 
 from mixqual.errors import RunError
@@ -68,7 +68,7 @@ class TestRefuses:
             finished.network("blur", 0)
 
     def test_results_of_an_earlier_version(self, copied: Path) -> None:
-        results = json.loads((copied / "results.json").read_text())
+        results = read(copied)
         del results["training"]["0"]["clean"]["artifact"]
         (copied / "results.json").write_text(json.dumps(results))
         with pytest.raises(RunError, match="an earlier version wrote it; run the study again"):

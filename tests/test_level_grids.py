@@ -8,7 +8,14 @@ import torch
 from mixqual.config import DistortionConfig
 from mixqual.distortions import Composition
 from mixqual.errors import StudyError
-from mixqual.level_grids import checked_distortion, distortion_of, grid_facts, level_grid
+from mixqual.level_grids import (
+    checked_distortion,
+    distortion_of,
+    grid_facts,
+    identity,
+    level_grid,
+    with_gray_noise,
+)
 from mixqual.study_file import make_table
 
 
@@ -123,3 +130,75 @@ def test_a_distortion_is_made_again_from_what_results_tell_of_it() -> None:
         again = distortion_of(json.loads(json.dumps(grid_facts(name, settings, kind, levels))), 112)
         levels_B = torch.full((2,), levels[-1], dtype=torch.float64)
         assert torch.equal(again(images_BCHW, levels_B), kind(images_BCHW, levels_B)), name
+
+
+def test_gray_noise_is_an_option_of_tables_and_parts_that_do_not_say() -> None:
+    parts = (
+        {"kind": "gaussian_blur", "max": 4.0},
+        {"kind": "shot_noise", "max": 20.0, "options": {"clip": True}},
+        {"kind": "speckle_noise", "max": 0.2, "options": {"gray": False}},
+    )
+    tables = {
+        "gaussian_noise": table(max=50.0, options={"clip": True}),
+        "grain": table(kind="impulse_noise", max=0.2),
+        "low_light": table(max=3.0, options={"gray": False}),
+        "jpeg": table(min=10.0),
+        "camera": table(parts=parts),
+    }
+    gray = with_gray_noise(tables)
+    assert {name: settings.options for name, settings in gray.items()} == {
+        "gaussian_noise": {"clip": True, "gray": True},
+        "grain": {"gray": True},
+        "low_light": {"gray": False},
+        "jpeg": {},
+        "camera": {},
+    }
+    assert [part.options for part in gray["camera"].parts] == [
+        {},
+        {"clip": True, "gray": True},
+        {"gray": False},
+    ]
+    for name in ("low_light", "jpeg"):
+        assert gray[name] == tables[name]
+    for name, settings in gray.items():
+        kind, before = checked_distortion(name, settings, 112), tables[name]
+        told = identity(settings, kind)
+        changed = name in ("gaussian_noise", "grain", "camera")
+        assert (told != identity(before, checked_distortion(name, before, 112))) == changed
+
+
+def test_gray_noise_of_what_is_unknown_is_refused() -> None:
+    for name, settings, message in (
+        ("fogg", table(max=1.0), r"distortions\.fogg: unknown distortion"),
+        (
+            "camera",
+            table(parts=({"kind": "fogg", "max": 1.0},)),
+            r"distortions\.camera\.parts: unknown distortion",
+        ),
+    ):
+        with pytest.raises(StudyError, match=message):
+            with_gray_noise({name: settings})
+
+
+def test_a_composition_of_gray_noises_leaves_a_gray_image_gray() -> None:
+    parts = tuple(
+        {"kind": name, "max": level}
+        for name, level in (
+            ("low_light", 2.0),
+            ("gaussian_blur", 20.0),
+            ("gaussian_noise", 20.0),
+            ("speckle_noise", 0.2),
+            ("shot_noise", 20.0),
+            ("impulse_noise", 0.1),
+        )
+    )
+    generator = torch.Generator().manual_seed(0)
+    images_BCHW = (255 * torch.rand(2, 1, 33, 29, generator=generator)).repeat(1, 3, 1, 1)
+    images_BCHW = images_BCHW.contiguous(memory_format=torch.channels_last)
+    # The second leaves rounding in the channels, which counting must not magnify.
+    for first in ((), ({"kind": "oversaturation", "max": 30.0},)):
+        tables = with_gray_noise({"camera": table(parts=(*first, *parts))})
+        kind = checked_distortion("camera", tables["camera"], 112)
+        found_BCHW = kind(images_BCHW, torch.tensor([0.4, 1.0], dtype=torch.float64))
+        expected_BCHW = found_BCHW[:, :1].expand_as(found_BCHW)
+        torch.testing.assert_close(found_BCHW, expected_BCHW, rtol=0, atol=1e-3)

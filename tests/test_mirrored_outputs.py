@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mixqual.evaluation import Cell, OutputArray
-from mixqual.evaluation.cube import BLOCK
+from mixqual.evaluation.outputs import BLOCK
 from mixqual.mirror import Mirror
 from mixqual.mirrored_outputs import fetch_cells, publish_cells
 from mixqual.object_store import ObjectStore

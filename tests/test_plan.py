@@ -67,6 +67,17 @@ CHANGES = {
     "gate.kind=paper": set(),  # as it is by default
     "training.precision=float32": set(),
     "training.precision=bfloat16": ALL - {"images", "split"},
+    # The paper's recipe said in full is what it was; each setting of another one counts.
+    "training.recipe=paper": set(),
+    "training.optimizer=sgd": set(),
+    "training.start=clean": set(),
+    "training.distorted=0.75": set(),  # no network here has a list of distortions
+    "training.average=0.9": ALL - {"images", "split"},
+    "training.horizontal_flip=true": ALL - {"images", "split"},
+    "training.start=backbone": ALL - {"images", "split", "clean"},
+    "experts.noise.start=all": {"noise", "all_long", "val", "test", "weights", "gate"},
+    "experts.blur.training={max_epochs=2}": set(),  # as of the others
+    "experts.blur.training={max_epochs=3}": {"blur", "all_long", "weights", "gate"},
     "gate.distort={gaussian_noise=0.5}": {"gate"},
     "gate.distort={gaussian_noise=0.25, gaussian_blur=0.25}": set(),  # as it is by default
     "seeds=[0, 1]": set(),
@@ -118,6 +129,19 @@ def test_weights_in_a_file_are_known_by_their_content(tmp_path: Path) -> None:
     assert {name for name in first if first[name] != other[name]} == ALL - {"images", "split"}
 
 
+def test_a_kept_head_is_another_start_and_a_new_one_is_as_ever(tmp_path: Path) -> None:
+    """The key of a network is that of version 0.1.0 before `backbone.head` was a setting."""
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(b"one")
+    first, new, kept = (
+        keys(plan(tmp_path, f"backbone.weights={path}", f"backbone.head={head}"))
+        for head in ("auto", "new", "keep")
+    )
+    assert first == new
+    assert first["clean"] == "51e6b477b5b473fc"
+    assert {name for name in first if first[name] != kept[name]} == ALL - {"images", "split"}
+
+
 def test_levels_in_pixels_scale_with_the_crop(tmp_path: Path) -> None:
     found = plan(tmp_path, "data.size=112", "distortions.gaussian_blur.steps=4").levels
     assert found["gaussian_noise"] == (0, 50, 100)
@@ -154,9 +178,9 @@ def test_the_gate_sees_half_of_a_batch_distorted_in_equal_shares(tmp_path: Path)
 
 def test_a_continued_baseline_has_its_own_patience(tmp_path: Path) -> None:
     made = plan(tmp_path)
-    assert made.training_of("all")[1] == 1
-    assert made.training_of("all_long")[1] == 2
-    assert made.training_of("clean")[1] == 1
+    assert made.config.training_of("all").patience == 1
+    assert made.config.training_of("all_long").patience == 2
+    assert made.config.training_of("clean").patience == 1
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ def test_a_log_gets_the_last_line(capsys: pytest.CaptureFixture[str]) -> None:
     ended = capsys.readouterr()
     assert ended.out == ""
     (line,) = ended.err.splitlines()
-    assert re.fullmatch(r"work: 10/10 images, \d+/s, 0 s left; loss 0\.5", line)
+    assert re.fullmatch(r"work: 10/10 images, \d+/s, in \d+ s; loss 0\.5", line)
 
 
 def test_a_log_gets_a_line_now_and_then(
@@ -25,8 +25,18 @@ def test_a_log_gets_a_line_now_and_then(
     with progress("work", 10, "images", done=4) as advance:
         for _ in range(3):
             advance(2)
-    counts = re.findall(r"work: (\d+)/10 images", capsys.readouterr().err)
-    assert counts == ["6", "8", "10"]
+    lines = capsys.readouterr().err.splitlines()
+    for line, count in zip(lines[:2], (6, 8), strict=True):
+        assert re.fullmatch(rf"work: {count}/10 images, \d+/s, \d+ s left", line)
+    assert re.fullmatch(r"work: 10/10 images, \d+/s, in \d+ s", lines[2])
+    assert len(lines) == 3
+
+
+def test_a_title_is_one_line_whatever_it_names(capsys: pytest.CaptureFixture[str]) -> None:
+    """Titles hold names of models and files."""
+    with progress("\x1b[2J[red]a\nb", 1, "images") as advance:
+        advance(1)
+    assert capsys.readouterr().err.startswith(r"\x1b[2J[red]a\nb: 1/1 images, ")
 
 
 def test_a_terminal_gets_a_bar_with_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ import ray
 from finished_runs import Run, numbers, run_study_file, times
 from object_servers import BUCKET, FaultyServer, s3_server
 from ray.cluster_utils import Cluster
-from small_elpv import write_study
+from small_elpv import MODERN, write_study
 
 from mixqual.config import ClusterConfig
 from mixqual.errors import DataError, RunError
@@ -102,7 +102,9 @@ def kill_node_with(title: str) -> bool:
 def results_of(out: Path) -> dict[str, Any]:
     """The numbers of a run; the command that makes it again names no executor but its settings."""
     results: dict[str, Any] = json.loads((out / "results.json").read_text(encoding="utf-8"))
-    return {key: value for key, value in numbers(results).items() if key != "command"}
+    return {
+        key: value for key, value in numbers(results).items() if key not in ("command", "checksum")
+    }
 
 
 def done(out: Path) -> int:
@@ -114,7 +116,7 @@ def test_nodes_that_die_in_training_and_in_the_sweep_change_no_number(
 ) -> None:
     longer = ("max_epochs = 2\n\n[gate]", "max_epochs = 20\n\n[gate]")
     patient = ("patience = 1\nmax_epochs = 20", "patience = 20\nmax_epochs = 20")
-    study = write_study(tmp_path / "tiny.toml", cells_folder, longer, patient)
+    study = write_study(tmp_path / "tiny.toml", cells_folder, longer, patient, MODERN)
     out = tmp_path / "out"
     process = start(cluster, study, out, "--set", "runtime.cluster.cells=4")
     wait_for(lambda: list(out.glob("artifacts/network-*.partial/state.safetensors")), process)

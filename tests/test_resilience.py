@@ -44,6 +44,11 @@ def by_contrast(images_BCHW):
     deviation_B = images_BCHW.std((1, 2, 3))
     return torch.stack([30 - deviation_B, deviation_B - 30], dim=1)
 
+def by_colour(images_BCHW):
+    """Class 0 for images without colour."""
+    colour_B = images_BCHW.std(1).mean((1, 2))
+    return torch.stack([0.5 - colour_B, colour_B - 0.5], dim=1)
+
 def sure(images_BCHW):
     """Probabilities of 0.8 and 0.2, whatever the image."""
     return torch.tensor([[0.8, 0.2]]).expand(len(images_BCHW), 2)
@@ -121,6 +126,10 @@ def test_accuracies_and_areas_of_a_hand_made_classifier(bars: Path, module: str)
     assert areas["gaussian_noise"]["auc"] == pytest.approx((1.0 + 2 * 0.4 + 0.4) / 4)
     assert areas["gaussian_blur"]["auc_without_clean"] == pytest.approx(0.6)
     assert areas["average"]["auc"] == pytest.approx((0.7 + 0.55) / 2)
+    # 0.9 is a quarter of the way from 1.0 to 0.6, and a sixth of that to 0.4.
+    kept = results["kept_levels"][model]
+    assert kept["gaussian_blur"]["90%"]["level"] == pytest.approx(5 / 4)
+    assert kept["gaussian_noise"]["90%"]["level"] == pytest.approx(50 / 6)
     assert results["provenance"]["images"] == {"test": 5}
     assert results["provenance"]["classes"] == ["0-plain", "1-bars"]
 
@@ -139,6 +148,26 @@ def test_the_command_prints_the_same(bars: Path, module: str, command: Command) 
     assert ended.code == 0
     for number in ("0.600", "0.400", "0.700", "0.550", "0.625"):
         assert number in ended.out
+
+
+def test_the_command_says_and_checks_up_to_which_level_accuracy_is_kept(
+    bars: Path, module: str, command: Command
+) -> None:
+    """As above, accuracy falls from 1.0 to 0.6 at a blur of 5 pixels: it is 0.9 at 1.25."""
+    blur = ("evaluate", f"{module}:by_contrast", "--data", bars, "--size", 32, "--steps", 2)
+    blur = (*blur, "--distortion", "gaussian_blur=70")
+    ended = command(*blur, "--keep", "0.6", "--keep", "80%", "--fail-under", "gaussian_blur@90%=1")
+    assert ended.code == 0, ended.err
+    for text in ("> 10", "80 % of clean", "2.5", "90 % of clean", "1.25", "accuracy 0.6"):
+        assert text in ended.out
+    assert "Up to level" in ended.out
+    ended = command(*blur, "--fail-under", "gaussian_blur@90%=1.3", "--json")
+    assert ended.code == 3
+    assert "keeps 90 % of clean up to 1.25 pixels at 32 px, not up to the floor of 1.3" in ended.err
+    assert list(json.loads(ended.out)["kept_levels"][f"{module}:by_contrast"]) == ["gaussian_blur"]
+    beyond = command(*blur, "--fail-under", "gaussian_blur@90%=70").refusal()
+    assert "none of the levels that were tested, 0 to 10 pixels at 32 px" in beyond
+    assert "write a share" in command(*blur, "--keep", "most").refusal()
 
 
 def test_a_named_network_equals_its_own_predictions(cells_folder: Path, tmp_path: Path) -> None:
@@ -256,6 +285,81 @@ def test_a_classifier_may_be_any_callable_and_sees_gray_levels(bars: Path, modul
     assert images_BCHW.max() > 199
 
 
+@pytest.fixture
+def gray_and_colour(workplace: Path) -> Path:
+    """Folders `gray`, of five grayscale files, and `mixed`, where one of them is in colour."""
+    generator = np.random.default_rng(0)
+    for root in ("gray", "mixed"):
+        for number in range(5):
+            plain = Image.fromarray(generator.integers(60, 180, (37, 37), np.uint8))
+            folder = workplace / root / ("0-first" if number < 3 else "1-second")
+            folder.mkdir(parents=True, exist_ok=True)
+            in_colour = root == "mixed" and number == 4
+            (plain.convert("RGB") if in_colour else plain).save(folder / f"{number}.png")
+    return workplace
+
+
+NOISES = ("gaussian_noise", "shot_noise", "speckle_noise", "impulse_noise", "low_light")
+
+
+@pytest.mark.parametrize(
+    ("folder", "setting", "accuracy"),
+    [("gray", "sensor", 0.6), ("gray", "independent", 0.4), ("mixed", "sensor", 0.4)],
+)
+def test_noise_of_grayscale_files_has_colour_if_asked_for_or_one_is_in_colour(
+    gray_and_colour: Path, module: str, folder: str, setting: str, accuracy: float
+) -> None:
+    """A classifier that looks at colour: class 0, which three of five are, as long as none is."""
+    model = f"{module}:by_colour"
+    settings = {
+        name: levels_up_to(name, level, 1)
+        for name, level in zip(NOISES, (50.0, 50.0, 0.5, 0.3, 5.0), strict=True)
+    }
+    results = evaluate(
+        model, gray_and_colour / folder, size=32, distortions=settings, grayscale_noise=setting
+    )
+    for name in NOISES:
+        clean, noisy = results["accuracy"][model][name].values()
+        assert (clean, noisy) == (0.6, accuracy), name
+        said = {"gray": True} if accuracy == 0.6 else {}
+        assert results["distortions"][name]["options"] == said
+
+
+def test_noise_of_imagenet_c_is_that_of_the_files(
+    gray_and_colour: Path, module: str, command: Command
+) -> None:
+    model = f"{module}:by_colour"
+    answers = {}
+    for setting in ("sensor", "independent"):
+        ended = command(
+            *("evaluate", model, "--data", gray_and_colour / "gray", "--size", 16, "--imagenet-c"),
+            *("--grayscale-noise", setting, "--json"),
+        )
+        assert ended.code == 0, ended.err
+        answers[setting] = json.loads(ended.out)
+    for name in ("gaussian_noise", "shot_noise", "impulse_noise"):
+        assert set(answers["sensor"]["accuracy"][model][name].values()) == {0.6}
+        assert set(answers["independent"]["accuracy"][model][name].values()) == {0.6, 0.4}
+        said = answers["sensor"]["distortions"][name]["steps"]
+        assert all(step["options"]["gray"] is True for step in said)
+    for name in ("defocus_blur", "contrast", "jpeg_compression"):
+        assert answers["sensor"]["distortions"][name] == answers["independent"]["distortions"][name]
+    (gray_and_colour / "other.json").write_text(json.dumps(answers["independent"]))
+    with pytest.raises(StudyError, match=r"other\.json has gaussian_noise with steps"):
+        evaluate(
+            model,
+            gray_and_colour / "gray",
+            size=16,
+            imagenet_c=True,
+            baseline=gray_and_colour / "other.json",
+        )
+
+
+def test_an_unknown_noise_is_refused(bars: Path, module: str) -> None:
+    with pytest.raises(StudyError, match=r"grayscale_noise: .*'sensor' or 'independent'"):
+        evaluate(f"{module}:sure", bars, size=32, distortions=GRID, grayscale_noise="pink")
+
+
 # Metrics
 
 
@@ -293,7 +397,7 @@ def test_metrics_follow_the_level(bars: Path, module: str) -> None:
 
 
 def test_scores_that_are_no_numbers_are_refused(bars: Path, module: str) -> None:
-    with pytest.raises(MixqualError, match="returned NaN for an image under clean"):
+    with pytest.raises(MixqualError, match="not_a_number gives scores that are NaN or infinite"):
         evaluate(f"{module}:not_a_number", bars, size=32, distortions=GRID)
 
 
@@ -345,6 +449,87 @@ def test_a_baseline_of_something_else_is_refused(bars: Path, module: str, tmp_pa
         evaluate(model, bars, size=32, distortions=GRID, baseline="alexnet")
     with pytest.raises(StudyError, match=r"gone\.json cannot be read"):
         evaluate(model, bars, size=32, distortions=GRID, baseline=tmp_path / "gone.json")
+
+
+# What is measured at all
+
+
+def test_the_order_of_folders_is_said_and_can_be_said_otherwise(
+    bars: Path, module: str, command: Command
+) -> None:
+    """In the other order of classes each answer is wrong, which is near chance, and is said."""
+    options = ("--data", bars, "--size", 32, "--steps", 1, "--distortion", "gaussian_blur=1")
+    model = f"{module}:by_contrast"
+    ended = command("evaluate", model, *options)
+    text = " ".join(ended.out.split())
+    assert "in the order of plain text (0-plain, 1-bars); the model has no names" in text
+    assert "near that of guesses" not in text
+    ended = command("evaluate", model, *options, "--classes", "1-bars,0-plain", "--json")
+    results = json.loads(ended.out)
+    assert results["accuracy"][model]["gaussian_blur"]["0"] == 0
+    (doubt,) = results["doubts"]
+    assert f"warning: {doubt}" in ended.err
+    assert "near that of guesses: 0.000 as a mean over the classes, where guesses have 0.5" in doubt
+    refused = command("evaluate", model, *options, "--classes", "bars,plain").refusal()
+    assert "no classes of the model: 0-plain, 1-bars; its classes are bars, plain" in refused
+
+
+def test_what_was_taken_for_granted_is_named_where_accuracy_is_near_chance(
+    bars: Path, module: str
+) -> None:
+    blur = {"gaussian_blur": GRID["gaussian_blur"]}
+    results = evaluate(f"{module}:always_first", bars, distortions=blur)
+    assert results["doubts"][0].endswith(
+        "was it taken for granted wrongly: images of 224 pixels (--size); the order of the classes "
+        "(--classes)?"
+    )
+    assert results["doubts"][0] in resilience_table(results).warnings
+
+
+def test_numbered_folders_need_an_order(workplace: Path) -> None:
+    """A model of 0...11 in the order of numbers, by the brightness of plain images."""
+    (workplace / "shades.py").write_text(
+        "import torch\n"
+        "def predict(images_BCHW):\n"
+        "    shades_K = 20 * torch.arange(12)\n"
+        "    return -(images_BCHW.mean((1, 2, 3))[:, None] - shades_K).abs()\n"
+    )
+    for number in range(12):
+        (workplace / "n" / str(number)).mkdir(parents=True)
+        plain = Image.new("L", (32, 32), 20 * number)
+        plain.save(workplace / "n" / str(number) / "0.png")
+    blur = {"gaussian_blur": GRID["gaussian_blur"]}
+    with pytest.raises(DataError, match="class folders are numbered"):
+        evaluate("shades:predict", workplace / "n", size=32, distortions=blur)
+    for order, right in (("numeric", 1), ("text", 2 / 12)):
+        results = evaluate(
+            "shades:predict", workplace / "n", size=32, distortions=blur, classes=order
+        )
+        accuracy = results["accuracy"]["shades:predict"]["gaussian_blur"]["0"]
+        assert accuracy == pytest.approx(right, abs=1e-6)
+        assert bool(results["doubts"]) == (order == "text")
+
+
+def test_of_given_splits_the_test_images_are_measured(bars: Path, module: str) -> None:
+    """The bars of the training images are plain, and so all wrong."""
+    root = bars.parent / "split"
+    root.mkdir()
+    bars.rename(root / "test")
+    for name in ("0-plain", "1-bars"):
+        (root / "train" / name).mkdir(parents=True)
+        Image.new("L", (32, 32), 9).save(root / "train" / name / "0.png")
+    model, blur = f"{module}:by_contrast", {"gaussian_blur": GRID["gaussian_blur"]}
+    for split, count, accuracy, said in (
+        (None, 5, 1, "(the folder's test split; left aside: train (2))"),
+        ("train", 2, 0.5, "(the folder's train split; left aside: test (5))"),
+        ("all", 7, 6 / 7, "(of all splits, what was trained on included)"),
+    ):
+        results = evaluate(model, root, size=32, distortions=blur, split=split)
+        clean = results["metrics"][model]["gaussian_blur"]["0"]
+        assert (clean["n"], clean["accuracy"]) == (count, pytest.approx(accuracy, abs=1e-6))
+        assert f"{count} images of 2 classes {said}" in to_markdown(resilience_table(results))
+    with pytest.raises(DataError, match="no split 'val': split has the splits train, test"):
+        evaluate(model, root, size=32, distortions=blur, split="val")
 
 
 # Distortions

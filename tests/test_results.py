@@ -1,14 +1,16 @@
 """The tables of results.json, from right and wrong answers made up at random."""
 
+import json
 from itertools import combinations
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
-from mixqual.evaluation import AccuracyCurve, Bootstrap, auc, grid_cells
-from mixqual.results import AVERAGE, Scored, accuracy_tables, comparisons
+from mixqual.evaluation import AccuracyCurve, Bootstrap, Keep, auc, grid_cells
+from mixqual.results import AVERAGE, Scored, accuracy_tables, comparisons, kept_tables
 
 LEVELS = {"gaussian_noise": (0.0, 50.0, 100.0), "gaussian_blur": (0.0, 1.0, 2.0, 3.0)}
 CELLS = grid_cells(LEVELS, {})
@@ -88,6 +90,30 @@ def test_seeds_are_averaged() -> None:
             assert together[model][name]["auc"] == pytest.approx(np.mean(each), abs=1e-6)
 
 
+def test_kept_levels_by_hand() -> None:
+    """10 images; the noise takes 0, 2 and 8 of them, the blur none, and never one on average."""
+    right = np.ones((2, len(CELLS), 10), dtype=bool)
+    for row, cell in enumerate(CELLS):
+        if cell.distortion == "gaussian_noise":
+            right[:, row, : 2 if cell.level == 50 else 8] = False
+    right[1, :, 9] = False  # the second training is wrong on the last image everywhere
+    two = Scored(CELLS, LEVELS, {n: {"m": right[n]} for n in range(2)})
+    keeps = [Keep(0.5), Keep(0.97, of_clean=False)]
+    found = kept_tables(two, keeps, bootstrap(10))["m"]
+    assert list(found) == list(LEVELS)
+    # Accuracy 0.95, 0.75, 0.15 of both: 0.475 lies 0.275 / 0.6 of the way from 50 to 100.
+    noise = found["gaussian_noise"]["50%"]
+    assert noise["level"] == pytest.approx(50 + 50 * 0.275 / 0.6, abs=1e-6)
+    # 1.0, 0.8, 0.2 and 0.9, 0.7, 0.1.
+    assert noise["seeds"] == pytest.approx([75.0, 50 + 50 * 0.25 / 0.6], abs=1e-6)
+    assert noise["ci95"][0] < noise["level"] < noise["ci95"][1]
+    assert found["gaussian_blur"]["50%"]["level"] == "beyond"
+    assert found["gaussian_blur"]["50%"]["ci95"] == ["beyond", "beyond"]
+    blur = found["gaussian_blur"]["0.97"]
+    assert (blur["level"], blur["seeds"]) == ("never", ["beyond", "never"])
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_comparisons_are_differences_of_areas_and_add_up(seed: int) -> None:
@@ -105,6 +131,40 @@ def test_comparisons_are_differences_of_areas_and_add_up(seed: int) -> None:
             assert deltas[high, low, name] == pytest.approx(whole, abs=3e-6)
     for row in found:
         assert row["ci95"][0] <= row["delta"] <= row["ci95"][1]
+
+
+def area_of_image(correct: dict[str, np.ndarray], model: str, image: int) -> float:
+    """The average AUC over one image."""
+    each = []
+    for name, levels in LEVELS.items():
+        rows = [0, *(row for row, cell in enumerate(CELLS) if cell.distortion == name)]
+        accuracy = tuple(float(correct[model][row, image]) for row in rows)
+        each.append(auc(AccuracyCurve(levels, accuracy, 1)))
+    return float(np.mean(each))
+
+
+def test_several_trainings_have_an_interval_over_them_too() -> None:
+    """With one image alike: Student's interval over the trainings' own areas."""
+    one = scored(19, models=2, images=1, seeds=4)
+    alike = Scored(
+        CELLS,
+        LEVELS,
+        {n: {m: np.repeat(r, 30, axis=1) for m, r in c.items()} for n, c in one.by_seed.items()},
+    )
+    own = {m: [area_of_image(c, m, 0) for c in one.by_seed.values()] for m in one.models}
+    areas = accuracy_tables(alike, bootstrap(30))["auc"]
+    for model, values in own.items():
+        expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+        assert areas[model][AVERAGE]["ci95_trainings"] == pytest.approx(expected, abs=1e-6)
+    (row,) = (r for r in comparisons(alike, bootstrap(30)) if r["distortion"] == AVERAGE)
+    expected = stats.ttest_rel(own["m1"], own["m0"]).confidence_interval(0.95)
+    assert row["ci95_trainings"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_one_training_has_no_interval_over_trainings() -> None:
+    one = scored(19, seeds=1)
+    assert "ci95_trainings" not in accuracy_tables(one, bootstrap())["auc"]["m0"][AVERAGE]
+    assert "ci95_trainings" not in comparisons(one, bootstrap())[0]
 
 
 def test_comparisons_are_antisymmetric() -> None:

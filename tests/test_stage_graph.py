@@ -46,8 +46,8 @@ def test_makes_what_trees_need(tree_run: Run) -> None:
     controls = made - folders(stages) - of_trees
     assert of_trees < made
     assert folders(stages) < made
-    # Two controls are swept with their trees; the last tree has that of the first.
-    assert len(controls) == 2
+    # Two controls are swept with their trees, in both splits; the last tree has that of the first.
+    assert len(controls) == 4
     assert {name.partition("-")[0] for name in controls} == {"outputs"}
     kinds = Counter(stage.kind for stage in stages)
     assert (kinds["branch"], kinds["tree weights"], kinds["tree gate"]) == (8, 2, 2)
@@ -64,14 +64,14 @@ def test_what_a_stage_needs_is_made_before_and_once(
         made.add(stage.makes)
 
 
-def test_validation_images_wait_for_no_control_of_a_tree(tree_run: Run) -> None:
+def test_sweeps_of_trees_wait_for_their_controls(tree_run: Run) -> None:
     stages = graph(tree_run)
-    controls = {stage.makes for stage in stages if stage.title.startswith("train all_")}
-    assert controls
-    for stage in stages:
-        if stage.kind == "tree sweep":
-            of_controls = len(controls & set(stage.needs))
-            assert of_controls == (2 if stage.arguments[0] == "test" else 0)
+    branches = [stage for stage in stages if stage.kind == "branch"]
+    controls = {stage.makes for stage in branches if stage.title.startswith("train all_")}
+    assert len(controls) == 2
+    sweeps = [stage for stage in stages if stage.kind == "tree sweep"]
+    assert sweeps
+    assert all(controls <= set(stage.needs) for stage in sweeps)
 
 
 def test_trees_are_swept_in_every_cell_once(tree_run: Run) -> None:
@@ -92,7 +92,7 @@ def test_sweeps_cover_every_cell_once(plain_run: Run) -> None:
             covered.setdefault(stage.makes.partition(":")[0], []).extend(range(first, last + 1))
     counts = Counter(tuple(cells) for cells in covered.values())
     # Clean, two levels of noise and two of blur; noise is drawn twice in validation images.
-    assert counts == {tuple(range(5)): 6, tuple(range(7)): 4}
+    assert counts == {tuple(range(5)): 6, tuple(range(7)): 6}
 
 
 def test_experts_wait_for_the_clean_one_only(plain_run: Run) -> None:
@@ -124,15 +124,16 @@ def test_work_is_what_the_forecast_of_a_run_says(plain_run: Run, tmp_path: Path)
     network = count(build_classifier(plan.config.backbone, classes, 0), side).macs
     gate = count(Gate(3, backbone_preprocessing(plan.config.backbone)), side).macs
     sizes = {"train": 40, "val": 16, "test": 24}
+    experts = set(plan.config.experts)
     expected = {step.stage: step.macs for step in forecast(plan, index, tmp_path)}
     found: Counter[str] = Counter()
     for stage in study_stages(plan, CELLS):
         by_gate = stage.kind == "gate" or "gate" in stage.arguments
         title = stage.title
         if stage.kind == "sweep":
-            split = stage.arguments[0]
-            alone = by_gate and split == "val"
-            title = f"sweep of {split}{' by the gate' if alone else ''} (seed 0)"
+            split, by = stage.arguments[0], stage.arguments[4]
+            later = split == "val" and by not in experts
+            title = f"sweep of {split}{' by the others' if later else ''} (seed 0)"
         found[title] += int(work_of(stage, plan, sizes)) * (gate if by_gate else network)
     assert found.pop("solve weights (seed 0)") == 0
     assert expected.pop("decode images") == 0

@@ -1,6 +1,9 @@
 """A whole study on a handful of real photographs."""
 
+import base64
 import csv
+import io
+import json
 import shutil
 from collections.abc import Callable
 from itertools import combinations
@@ -69,6 +72,21 @@ class TestResults:
         )
         assert grids["gaussian_blur"]["max_at_224"] == 10
 
+    def test_noise_of_grayscale_files_is_gray_in_what_networks_saw(
+        self, finished: Finished
+    ) -> None:
+        _, out, results = finished
+        options = {name: grid["options"] for name, grid in results["distortions"].items()}
+        assert options == {"gaussian_noise": {"gray": True}, "gaussian_blur": {}}
+        examples = json.loads((out / "examples.json").read_text(encoding="utf-8"))
+        for example in examples["examples"]:
+            for shown in example["cells"]:
+                content = base64.b64decode(shown["pixels"].partition(",")[2])
+                with Image.open(io.BytesIO(content)) as image:
+                    pixels_HWC = np.array(image.convert("RGB")).astype(int)
+                # WebP stores colours, and rounds them.
+                assert np.ptp(pixels_HWC, axis=2).max() <= 4
+
     def test_weights_are_on_the_simplex_and_clean_ones_are_shared(self, finished: Finished) -> None:
         results = finished[2]
         for table in ("weights", "gate_weights"):
@@ -92,7 +110,28 @@ class TestResults:
         assert cost["avg"]["params"] == 3 * one["params"]
         assert cost["hardmix"]["params"] == cost["mix"]["params"] == 3 * one["params"] + 98_531
         assert cost["mix"]["macs"] - cost["avg"]["macs"] == cost["hardmix"]["macs"] - one["macs"]
-        assert all(row["latency_ms"] > 0 for row in cost.values())
+        assert all(
+            0 < row["latency_ms_low"] <= row["latency_ms"] <= row["latency_ms_high"]
+            for row in cost.values()
+        )
+
+    def test_recommends_a_model_that_it_has_measured(self, finished: Finished) -> None:
+        results = finished[2]
+        found = results["recommendation"]
+        assert found["ship"] in {*NETWORKS, "mix"}
+        assert found["reason"].startswith("Ship M_")
+        named = "conditional" if found["mode"] == "conditional" else found["ship"]
+        assert named in {row["model"] for row in found["front"] if row["exported"]}
+        for row in found["front"]:
+            conditional = row["model"] == "conditional"
+            area = results["conditional"]["chosen"] if conditional else None
+            area = area or results["auc"][row["model"]]["average"]
+            assert (row["auc"], row["ci95"]) == (area["auc"], area["ci95"])
+            assert (
+                row["params"] == results["cost"]["mix" if conditional else row["model"]]["params"]
+            )
+        costs = [(row["macs"], row["params"]) for row in found["front"]]
+        assert costs == sorted(costs)
 
     def test_thresholds_lead_from_the_mixture_to_its_favourite(self, finished: Finished) -> None:
         """Their ends are models whose areas and costs are computed elsewhere."""
@@ -174,7 +213,7 @@ class TestResults:
             "gate": 1,
             "images": 1,
             "network": 5,
-            "outputs": 10,
+            "outputs": 12,
             "split": 1,
             "weights": 1,
         }
@@ -212,18 +251,20 @@ class TestAgain:
         one = again["cost"]["clean"]["params"]
         assert again["cost"]["mix"]["params"] == 3 * one + gates[kind]
 
-    def test_that_is_older_sweeps_only_what_the_gate_says_of_validation_images(
+    def test_that_is_older_sweeps_only_what_others_say_of_validation_images(
         self, copied: Path, finished: Finished
     ) -> None:
-        """As a run of a version without thresholds."""
+        """As a run of a version that swept these with the experts alone."""
         study, _, results = finished
         before = times(copied / "artifacts")
         plan, _ = Study.load(study).prepare()
-        folder = plan.outputs_folder("gate", "val", 0)
-        shutil.rmtree(copied / "artifacts" / folder)
+        lacking = ("all", "all_long", "gate")
+        folders = tuple(plan.outputs_folder(name, "val", 0) for name in lacking)
+        for folder in folders:
+            shutil.rmtree(copied / "artifacts" / folder)
         again = Study.load(study).run(copied)
         after = times(copied / "artifacts")
-        others = {file for file in before if not file.startswith(folder)}
+        others = {file for file in before if not file.startswith(folders)}
         assert after.keys() == before.keys() > others
         assert {file: after[file] for file in others} == {file: before[file] for file in others}
         assert numbers(again) == numbers(results)
@@ -246,7 +287,7 @@ class TestAgain:
         before = times(copied / "artifacts")
         again = Study.load(study, ["distortions.gaussian_noise.steps=4"]).run(copied)
         after = times(copied / "artifacts")
-        new = after.keys() - before.keys()
+        new = {file for file in after.keys() - before.keys() if "/sums/" not in file}
         changed = {file for file in before if after[file] != before[file]}
         # The arrays' tables of cells have grown, and not one old cell was written again.
         assert {Path(file).name for file in changed} == {"zarr.json"}
@@ -254,7 +295,7 @@ class TestAgain:
         cells = [file for file in new if file.startswith("outputs") and "/c/" in file]
         old_arrays = {file.split("/")[0] for file in before if file.startswith("outputs")}
         of_networks = [file for file in cells if file.split("/")[0] in old_arrays]
-        assert len(of_networks) == 5 * 2 + 3 * 2 * 2  # test; validation with two draws
+        assert len(of_networks) == 5 * 2 + 5 * 2 * 2  # test; validation with two draws
         assert stages_of(new - set(cells)) == {"gate": 1, "outputs": 2, "weights": 1}
         for model in ("clean", "all", "avg"):
             accuracy = again["accuracy"][model]
@@ -272,7 +313,7 @@ class TestAgain:
         Study.load(finished[0], [change]).run(copied)
         new = times(copied / "artifacts").keys() - before.keys()
         # The expert and the fair baseline, which is as long as all experts.
-        assert stages_of(new) == {"gate": 1, "network": 2, "outputs": 5, "weights": 1}
+        assert stages_of(new) == {"gate": 1, "network": 2, "outputs": 6, "weights": 1}
 
 
 def test_without_a_clean_expert_each_starts_from_the_backbone_itself(
@@ -399,7 +440,7 @@ class TestTrees:
             "gate": 3,
             "images": 1,
             "network": 5,
-            "outputs": 10 + 4 + 2 + 4,  # and of validation images by each tree
+            "outputs": 12 + 2 * (4 + 2),  # of test and validation images by trees and controls
             "split": 1,
             "tree": 2,  # tree-weights
             "weights": 1,
@@ -493,7 +534,7 @@ class TestEarlierRuns:
             assert copy.stat().st_ino != original.stat().st_ino
             assert not copy.is_symlink()
         others = {file for file in times(new) if file not in files}
-        assert stages_of(others) == {"branch": 8, "gate": 2, "outputs": 10, "tree": 2}
+        assert stages_of(others) == {"branch": 8, "gate": 2, "outputs": 12, "tree": 2}
 
     def test_are_not_touched(self, tree_run: Run, plain_run: Run) -> None:
         assert times(plain_run.out) == plain_run.times

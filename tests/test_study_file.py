@@ -185,6 +185,76 @@ def test_what_sharing_does_not_say(study: Path) -> None:
     assert (table.weights, table.control, table.training) == ("reuse", True, None)
 
 
+# Instead of one that continues, which a schedule does not allow.
+FRESH = "baselines.all_long={distort={gaussian_noise=0.5}}"
+
+
+def test_a_recipe_is_a_preset_that_every_setting_can_override(study: Path) -> None:
+    modern = load_study_config(study, [FRESH, "training.recipe=modern"])
+    said = load_study_config(study, [FRESH, "training.recipe=modern", "training.average=0.0"])
+    assert (modern.training.optimizer, modern.training.average) == ("adamw", 0.99)
+    assert said.training == modern.training.model_copy(update={"average": 0.0})
+    # Gate and branches go by it unless they say otherwise.
+    assert (modern.gate.optimizer, modern.gate.early_stopping) == ("adamw", False)
+    own = load_study_config(study, [FRESH, "training.recipe=modern", "gate.recipe=paper"])
+    assert own.gate == load_study_config(study).gate
+    (tree,) = sharing(
+        study, "", FRESH, "sharing.from=c", "training.recipe=modern", "sharing.training.lr=0.5"
+    )
+    assert tree.training == TrainingConfig.model_validate({"recipe": "modern", "lr": 0.5})
+
+
+def test_a_list_of_distortions_shares_what_is_distorted_equally(study: Path) -> None:
+    change = 'baselines.all.distort=["gaussian_noise", "gaussian_blur"]'
+    for override, share in (
+        ("training.recipe=paper", 0.25),
+        ("training.recipe=modern", 0.375),
+        ("training.distorted=0.4", 0.2),
+        ("baselines.all.training={distorted=0.1}", 0.05),
+        ('baselines.all.training={recipe="modern"}', 0.375),
+    ):
+        config = load_study_config(study, [FRESH, change, override])
+        expected = {"gaussian_noise": share, "gaussian_blur": share}
+        assert config.baselines["all"].distort == pytest.approx(expected)
+
+
+def test_a_networks_own_training_changes_that_of_all_or_is_another_recipe(study: Path) -> None:
+    config = load_study_config(
+        study,
+        [
+            *(FRESH, "training.lr=0.3", "experts.noise.training={lr_new=0.4}"),
+            *("experts.blur.start=all", 'baselines.all.training={recipe="modern", max_epochs=7}'),
+        ],
+    )
+    assert config.training_of("noise") == config.training.model_copy(update={"lr_new": 0.4})
+    assert config.training_of("clean") == config.training
+    assert config.training_of("all") == TrainingConfig.model_validate(
+        {"recipe": "modern", "max_epochs": 7}
+    )
+    firsts = {name: config.first_of(name) for name in ("clean", "noise", "blur", "all")}
+    assert firsts == {"clean": None, "noise": "clean", "blur": "all", "all": None}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["experts.noise.start=nobody"], "noise: start = 'nobody' names no network"),
+        (["experts.noise.start=all", "baselines.all.start=noise"], "that is a circle"),
+        (["experts.clean.start=clean"], "clean starts from clean: that is a circle"),
+        (["training.recipe=modern"], "baselines.all_long.continues: all ends with its cosine"),
+        (["training.recipe=newest"], "training.recipe: Input should be 'paper' or 'modern'"),
+        (["training=7"], "training: Input should be"),
+        (["experts.noise.training=7"], "experts.noise.training: Input should be"),
+        (["baselines.all_long.start=clean"], "neither a `start` nor a `training`"),
+    ],
+)
+def test_what_recipes_and_starts_cannot_be(study: Path, overrides: list[str], says: str) -> None:
+    long = "baselines.all_long.continues=all"
+    with pytest.raises(StudyError) as caught:
+        load_study_config(study, [long, *overrides])
+    assert says in str(caught.value)
+
+
 def test_several_tables_of_sharing_keep_their_order(study: Path) -> None:
     text = """
     [[sharing]]
@@ -302,7 +372,7 @@ BAD: list[tuple[str, str, str | None]] = [
     ("distortions.gaussian_noise.most=3", "distortions.gaussian_noise.most", "unknown key"),
     ("experts.noise.patience=3", "experts.noise.patience", "unknown key"),
     ("baselines.all.lr=3", "baselines.all.lr", "unknown key"),
-    ("training.weight_decay=0.1", "training.weight_decay", "unknown key"),
+    ("training.nesterov=true", "training.nesterov", "unknown key"),
     ("gate.lambda=0.1", "gate.lambda", "unknown key"),
     ("evaluation.draws=3", "evaluation.draws", "unknown key"),
     ("sharing.untill=conv4_1", "sharing.0.untill", "unknown key"),

@@ -262,8 +262,10 @@ def test_what_stands_in_the_arrays_of_a_sweep(tmp_path: Path) -> None:
     }
     (alone,) = trees(tmp_path, ONE, "sharing.control=false")
     assert list(alone.swept("test", 0)) == [tree.outputs_folder("test", 0)]
-    for each in (tree, alone):
-        assert each.swept("val", 0) == {tree.outputs_folder("val", 0): ("tree_blocks.2",)}
+    mixture = {tree.outputs_folder("val", 0): ("tree_blocks.2",)}
+    control = {tree.control_folder("val", 0): ("all_tree_blocks.2",)}
+    assert tree.swept("val", 0) == mixture | control
+    assert alone.swept("val", 0) == mixture
 
 
 # Names of stages

@@ -1,6 +1,7 @@
 """Trust in a run's answers, against the definitions worked out from its cube."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +28,11 @@ from mixqual.trust import trust
 EXPERTS = ["clean", "noise", "blur"]
 
 
+def told_of(run: Run, model: str) -> dict[str, Any]:
+    (row,) = (row for row in run.results["trust"] if row["model"] == model)
+    return row
+
+
 @pytest.fixture(scope="module")
 def opened(plain_run: Run) -> Opened:
     return open_run(plain_run.study, plain_run.out)
@@ -40,7 +46,7 @@ def honest(cube: Cube, temperature: float) -> list[np.ndarray]:
 
 
 def test_thresholds_keep_what_they_promise_on_validation(plain_run: Run, opened: Opened) -> None:
-    (told,) = plain_run.results["trust"]
+    told = told_of(plain_run, "mix")
     cube = sweep_split(opened.bench, opened.sets, "val", [*EXPERTS, "gate"], 0)
     p_VNK = np.stack(honest(cube, told["temperature"]))
     confidence_N, right_N = p_VNK.max(2).ravel(), (p_VNK.argmax(2) == cube.labels_N).ravel()
@@ -59,7 +65,7 @@ def test_thresholds_keep_what_they_promise_on_validation(plain_run: Run, opened:
 
 
 def test_verdicts_and_risks_are_counted_on_the_test_images(plain_run: Run, opened: Opened) -> None:
-    (told,) = plain_run.results["trust"]
+    told = told_of(plain_run, "mix")
     cube = sweep_split(opened.bench, opened.sets, "test", [*EXPERTS, "gate"], 0)
     for name, levels in opened.bench.plan.levels.items():
         places = [0, *(i for i, cell in enumerate(cube.cells) if cell.distortion == name)]
@@ -107,53 +113,90 @@ def softened(p_VNK: NDArray[np.float64], temperature: float) -> NDArray[np.float
     return np.exp(log_VNK) / np.exp(log_VNK).sum(2, keepdims=True)
 
 
-def test_m_mix_is_told_of_first_then_every_tree(tree_run: Run, plain_run: Run) -> None:
+NETWORKS = ["clean", "noise", "blur", "all", "all_long"]
+HIGHEST = 0.999 * np.exp(4)  # where the search ends: an expert that knows less than nothing
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_is_judged_by_its_own_answers(plain_run: Run, opened: Opened, name: str) -> None:
+    """By hand, from what stands in its arrays of both splits."""
+    told, plan = told_of(plain_run, name), opened.bench.plan
+    said = {}
+    for split in ("val", "test"):
+        folder = opened.bench.store.root / plan.outputs_folder(name, split, 0)
+        array = OutputArray(folder, len(opened.sets[split]), 4)
+        p_VNK = np.stack([array.read(cell) for cell in plan.cells(split)]).astype(np.float64)
+        said[split] = p_VNK, opened.sets[split].labels_N.numpy()
+    check_judgement(told, *said["val"], *said["test"])
+    accuracy = plain_run.results["accuracy"][name]["gaussian_noise"]["0"]
+    clean_NK, truth_N = said["test"][0][0], said["test"][1]
+    assert accuracy == pytest.approx((clean_NK.argmax(1) == truth_N).mean(), abs=1e-6)
+
+
+def test_m_mix_is_told_of_first_then_networks_and_every_tree(tree_run: Run, plain_run: Run) -> None:
     rows = tree_run.results["trust"]
     trees = [tree["model"] for tree in tree_run.results["trees"]]
     assert len(trees) == 4
-    assert [(row["model"], row["seed"]) for row in rows] == [("mix", 0), *((t, 0) for t in trees)]
-    assert rows[:1] == plain_run.results["trust"]  # the same networks, whatever is beside them
-    assert len({row["temperature"] for row in rows}) == len(rows)
+    controls = tree_run.results["controls"]
+    assert len(controls) == 2
+    models = ["mix", *NETWORKS, *trees, *controls]
+    assert [(row["model"], row["seed"]) for row in rows] == [(model, 0) for model in models]
+    assert rows[:6] == plain_run.results["trust"]  # the same networks, whatever is beside them
+    one_less = 1  # the longer training of the tiny study ends where the shorter one did
+    assert len({row["temperature"] for row in rows}) >= len(rows) - one_less
 
 
 def test_a_tree_is_judged_by_its_own_answers(tree_run: Run, opened_trees: Opened) -> None:
-    """By hand: softmax of logarithms, and counts above and below each border."""
-    for told in tree_run.results["trust"][1:]:
-        temperature = told["temperature"]
-        val_VNK, labels_N = said_by(opened_trees, told["model"], "val")
-        losses = [
-            -np.log(
-                softened(val_VNK, factor * temperature)[:, np.arange(len(labels_N)), labels_N]
-            ).mean()
-            for factor in (1.0, 0.99, 1.01)
-        ]
-        assert losses[0] == min(losses)
-        sure_VN = softened(val_VNK, temperature).max(2)
-        wrong_VN = val_VNK.argmax(2) != labels_N
-        # A border is an answer of the validation images, the last that keeps the promise.
-        for sure in np.unique(sure_VN):
-            kept = wrong_VN[sure_VN >= sure]
-            assert kept.mean() > 0.1 or sure >= told["usable"] - 1e-12
-        if told["usable"] <= 1:
-            assert wrong_VN[sure_VN >= told["usable"] - 1e-12].mean() <= 0.1
-        if told["retake"] > 0:
-            assert wrong_VN[sure_VN < told["retake"] - 1e-12].mean() >= 0.5
-
-        test_VNK, truth_N = said_by(opened_trees, told["model"], "test")
-        sure_VN, wrong_VN = softened(test_VNK, temperature).max(2), test_VNK.argmax(2) != truth_N
-        usable_VN = sure_VN >= told["usable"]
-        retake_VN = (sure_VN < told["retake"]) & ~usable_VN
-        shares = told["verdicts"]["average"]
-        for verdict, of_VN in (
-            ("usable", usable_VN),
-            ("doubtful", ~usable_VN & ~retake_VN),
-            ("retake", retake_VN),
-        ):
-            assert shares[verdict]["share"] == pytest.approx(of_VN.mean(), abs=1e-6)
-            error = wrong_VN[of_VN].mean() if of_VN.any() else None
-            assert shares[verdict]["error"] == pytest.approx(error, abs=1e-6)
+    trees = [tree["model"] for tree in tree_run.results["trees"]]
+    for told in (told_of(tree_run, tree) for tree in trees):
+        val, (test_VNK, truth_N) = (
+            said_by(opened_trees, told["model"], split) for split in ("val", "test")
+        )
+        check_judgement(told, *val, test_VNK, truth_N)
         accuracy = tree_run.results["accuracy"][told["model"]]["gaussian_noise"]["0"]
-        assert accuracy == pytest.approx(1 - wrong_VN[0].mean(), abs=1e-6)
+        right_N = test_VNK[0].argmax(1) == truth_N
+        assert accuracy == pytest.approx(right_N.mean(), abs=1e-6)
+
+
+def check_judgement(
+    told: dict[str, Any],
+    val_VNK: NDArray[np.float64],
+    labels_N: NDArray[np.int64],
+    test_VNK: NDArray[np.float64],
+    truth_N: NDArray[np.int64],
+) -> None:
+    """By hand: softmax of logarithms, and counts above and below each border."""
+    temperature = told["temperature"]
+    losses = [
+        -np.log(
+            softened(val_VNK, factor * temperature)[:, np.arange(len(labels_N)), labels_N]
+        ).mean()
+        for factor in (1.0, 0.99, *([1.01] if temperature < HIGHEST else []))
+    ]
+    assert losses[0] == min(losses)
+    sure_VN = softened(val_VNK, temperature).max(2)
+    wrong_VN = val_VNK.argmax(2) != labels_N
+    # A border is an answer of the validation images, the last that keeps the promise.
+    for sure in np.unique(sure_VN):
+        kept = wrong_VN[sure_VN >= sure]
+        assert kept.mean() > 0.1 or sure >= told["usable"] - 1e-12
+    if told["usable"] <= 1:
+        assert wrong_VN[sure_VN >= told["usable"] - 1e-12].mean() <= 0.1
+    if told["retake"] > 0:
+        assert wrong_VN[sure_VN < told["retake"] - 1e-12].mean() >= 0.5
+
+    sure_VN, wrong_VN = softened(test_VNK, temperature).max(2), test_VNK.argmax(2) != truth_N
+    usable_VN = sure_VN >= told["usable"]
+    retake_VN = (sure_VN < told["retake"]) & ~usable_VN
+    shares = told["verdicts"]["average"]
+    for verdict, of_VN in (
+        ("usable", usable_VN),
+        ("doubtful", ~usable_VN & ~retake_VN),
+        ("retake", retake_VN),
+    ):
+        assert shares[verdict]["share"] == pytest.approx(of_VN.mean(), abs=1e-6)
+        error = wrong_VN[of_VN].mean() if of_VN.any() else None
+        assert shares[verdict]["error"] == pytest.approx(error, abs=1e-6)
 
 
 def test_any_model_is_judged_by_what_it_says(tmp_path: Path) -> None:

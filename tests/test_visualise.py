@@ -120,4 +120,4 @@ class TestCommand:
         assert "its seeds are 0" in refused("--stage", STAGE, "--seed-of-run", "3")
         assert "holds no finished run" in refused("--stage", STAGE, run=tmp_path)
         message = refused("--stage", STAGE, "--out", "/proc/none")
-        assert message == "/proc/none cannot be made; choose another with --out"
+        assert message == "/proc/none cannot be made; choose another place"

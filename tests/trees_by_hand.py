@@ -56,8 +56,9 @@ def saved(opened: Opened, stage: str, key: str) -> dict[str, Tensor]:
 def whole_network(opened: Opened, tree: Tree, name: str) -> Classifier:
     """M_clean, with the stages of an expert or a control in the place of its own."""
     plan = opened.bench.plan
-    state = saved(opened, "network", plan.network_key("clean", 0))
-    if name != "clean":
+    assert plan.start is not None
+    state = saved(opened, "network", plan.network_key(plan.start, 0))
+    if name != plan.start:
         branch = saved(opened, "branch", tree.branch_key(name, 0))
         state |= {key.removeprefix("branch."): tensor for key, tensor in branch.items()}
     network = build_classifier(plan.config.backbone, 4, seed=99).eval()
@@ -66,7 +67,7 @@ def whole_network(opened: Opened, tree: Tree, name: str) -> Classifier:
 
 
 def experts_of(opened: Opened, tree: Tree) -> list[Classifier]:
-    """The experts of a tree as whole networks; the first is M_clean."""
+    """The experts of a tree as whole networks, which end alike where they share stages."""
     return [whole_network(opened, tree, name) for name in opened.bench.plan.config.experts]
 
 

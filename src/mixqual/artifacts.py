@@ -1,9 +1,4 @@
-"""Artifacts: folders named by a hash of everything they depend on, written atomically.
-
-A stage writes into `NAME-KEY.partial/`, which survives a kill so that the stage can resume, and
-the folder is renamed to `NAME-KEY/` when the stage is complete. A changed setting changes the key,
-so only what depends on it is computed again.
-"""
+"""What artifacts are made with: keys, files that are written whole or not at all, locks."""
 
 import errno
 import fcntl
@@ -12,10 +7,10 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 from mixqual.errors import RunError
 
@@ -36,9 +31,33 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     with refusing_full_disk(path):
         try:
             temporary.write_bytes(data)
-            os.replace(temporary, path)
+            replace_durably(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def replace_durably(temporary: Path, path: Path) -> None:
+    """Rename a file or a folder onto its place, so that a power cut leaves the old or the new.
+
+    Contents are on the disk before the name is, and the name when this returns.
+    """
+    for inner in temporary.rglob("*") if temporary.is_dir() else ():
+        sync(inner)
+    sync(temporary)
+    os.replace(temporary, path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Have a file's content, or a folder's names, on the disk."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that cannot
+            raise
+    finally:
+        os.close(number)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -47,18 +66,27 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file of a run; raises `RunError` if it is missing or damaged."""
+    """Read a JSON file of a run; raises `RunError` if it is missing, damaged or unreadable."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{path} is missing; run the study again to make it") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise RunError(f"{path} cannot be read ({error.strerror or error})") from None
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is damaged ({error}); delete it and run the study again") from None
+
+
+_REFUSALS = (
+    *(errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP),
+)
+"""What the operating system says of a place where nothing can be written, ever."""
 
 
 @contextmanager
 def refusing_full_disk(path: Path) -> Iterator[None]:
-    """Turn 'no space left' and 'read-only' into a message that names the place and the cure."""
+    """Turn 'no space left', 'read-only' and what else refuses into the place and the cure."""
     try:
         yield
     except OSError as error:
@@ -68,7 +96,7 @@ def refusing_full_disk(path: Path) -> Iterator[None]:
                 f"{path}: the disk is full; free some space and run the same command again: "
                 "what is already computed is kept"
             ) from error
-        if number in (errno.EROFS, errno.EACCES, errno.EPERM):
+        if number in _REFUSALS:
             raise RunError(
                 f"{path}: cannot be written ({os.strerror(number)}); choose another folder with "
                 "--out"
@@ -82,81 +110,15 @@ def _number_of(error: OSError) -> int | None:
     return int(found.group(1)) if found else error.errno
 
 
-def earlier_artifacts(runs: Sequence[Path]) -> list[Path]:
-    """Where the artifacts of earlier runs are; raises `RunError` for a folder without a run."""
-    for run in runs:
-        if not (run / "artifacts").is_dir():
-            raise RunError(f"{run} holds no earlier run: it has no artifacts to reuse")
-    return [run / "artifacts" for run in runs]
-
-
-@final
-class ArtifactStore:
-    """The artifacts of one run folder, and of earlier runs that it may take them from."""
-
-    def __init__(self, root: Path, earlier: Sequence[Path] = ()) -> None:
-        self.root = root
-        self._earlier = tuple(earlier)
-
-    def path(self, stage: str, key: str) -> Path:
-        """Where the finished artifact of a stage stands, or will stand."""
-        return self.root / f"{stage}-{key}"
-
-    def is_done(self, stage: str, key: str) -> bool:
-        """Whether the stage is complete."""
-        return self.path(stage, key).is_dir()
-
-    def find(self, name: str) -> Path:
-        """Where an artifact stands, here or in an earlier run; where it would be made otherwise."""
-        places = [root / name for root in (self.root, *self._earlier)]
-        return next((place for place in places if place.is_dir()), places[0])
-
-    def adopt(self, name: str) -> None:
-        """Copy an artifact that is lacking here from an earlier run that has it, if one does."""
-        target, source = self.root / name, self.find(name)
-        if target.exists() or source == target:
-            return
-        copy = self.root / f"{name}.copy"
-        with refusing_full_disk(target):
-            shutil.rmtree(copy, ignore_errors=True)  # of a copy that was interrupted
-            shutil.copytree(source, copy)
-            os.replace(copy, target)
-
-    def build(self, stage: str, key: str, make: Callable[[Path], None]) -> Path:
-        """Return the stage's folder, calling `make(partial_folder)` first if it is not done.
-
-        `make` may find what an interrupted call left in the folder, and may continue from it.
-        """
-        done = self.path(stage, key)
-        if done.is_dir():
-            return done
-        partial = done.with_name(done.name + ".partial")
-        with refusing_full_disk(partial):
-            partial.mkdir(parents=True, exist_ok=True)
-            make(partial)
-            os.replace(partial, done)
-        return done
-
-    def discard_half_written(self) -> None:
-        """Remove the files that zarr was writing when its process was killed.
-
-        It replaces each file by a whole one and never looks at these again. Nobody may write
-        meanwhile.
-        """
-        for path in self.root.rglob("*.partial"):
-            if path.is_file():  # a folder is a stage that goes on from it
-                path.unlink()
-
-
 def make_folder(root: Path) -> None:
     """Make a folder with those above it, unless it is there; raises `RunError` if it cannot be."""
     with refusing_full_disk(root):
         try:
             root.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
-            raise RunError(f"{root} is no folder; choose another with --out") from None
+            raise RunError(f"{root} is no folder; choose another place") from None
         except FileNotFoundError:  # where nothing can be made, as in /proc
-            raise RunError(f"{root} cannot be made; choose another with --out") from None
+            raise RunError(f"{root} cannot be made; choose another place") from None
 
 
 @contextmanager

@@ -4,7 +4,7 @@ Every file is read once, and not again until it changes. Nothing else is written
 built and nothing is fetched.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixqual.config import DataConfig, SplitConfig
+from mixqual.counting import counted
 from mixqual.data import DecodedImages, Leak, find_leaks, index_images, make_splits
+from mixqual.data.files import OTHER_FORMAT
 from mixqual.data.index import SPLITS
 from mixqual.data.survey import Survey, survey
+from mixqual.data.unused_bits import unused_bits
 from mixqual.errors import DataError
 from mixqual.study_file import load_study_config, make_table
 
@@ -67,7 +70,8 @@ def check_data(data: DataConfig, split: SplitConfig | None = None) -> dict[str, 
     }
     report["balance"] = _balance(report["classes"])
     report["problems"] = [*_problems(report, leaks), *([fault] if fault else [])]
-    report["warnings"] = _warnings(report, data.size)
+    unused = unused_bits(found.spare_bits)
+    report["warnings"] = [*_warnings(report, data.size), *([unused] if unused else [])]
     return report
 
 
@@ -158,13 +162,21 @@ def _balance(classes: list[dict[str, Any]]) -> dict[str, Any]:
 def _problems(report: dict[str, Any], leaks: Sequence[Leak]) -> list[str]:
     across = sum(leak.between == "splits" for leak in leaks)
     empty = [row["class"] for row in report["classes"] if not row["images"]]
+    others = sum(file["reason"] == OTHER_FORMAT for file in report["left_out"])
     texts = [
-        (len(report["unreadable"]), "images cannot be read"),
-        (across, "images of val and test are in an earlier split as well, or their group is"),
-        (len(leaks) - across, "images are in another class as well"),
-        (len(empty), f"classes have no image that can be read: {', '.join(empty[:5])}"),
-    ]
-    return [f"{count} {text}" for count, text in texts if count]
+        (len(report["unreadable"]), "image", "cannot", "be read"),
+        (others, "image", "are", "in a format that is not read (see the files left out); save as "
+         "PNG, JPEG or WebP"),
+        (across, "image", "are", "of val or test and in an earlier split, or of a group that is"),
+        (len(leaks) - across, "image", "are", "in another class as well"),
+        (len(empty), "class", "have", f"no image that can be read: {', '.join(empty[:5])}"),
+    ]  # fmt: skip
+    return _counts(texts)
+
+
+def _counts(texts: Iterable[tuple[int, str, str, str]]) -> list[str]:
+    """A sentence for each count that is not zero, of a noun, a verb and what it is about."""
+    return [f"{counted(n, noun, verb)} {text}" for n, noun, verb, text in texts if n]
 
 
 def _warnings(report: dict[str, Any], size: int) -> list[str]:
@@ -172,16 +184,17 @@ def _warnings(report: dict[str, Any], size: int) -> list[str]:
     colours = {"grayscale", "colour", "palette", "cmyk"} & kinds.keys()
     mixed = kinds.get("grayscale", 0) if len(colours) > 1 else 0
     unbalanced = balance["ratio"] is not None and balance["ratio"] > _UNBALANCED
+    others = sum(file["reason"] != OTHER_FORMAT for file in report["left_out"])
+    aspect = f"over {_ODD_ASPECT:g} times longer than wide or wider than long"
     texts = [
-        (len(report["left_out"]), "other files are left out"),
-        (len(report["wrong_suffixes"]), "images are named for another format than they hold"),
-        (len(report["duplicates"]), "images are the same as an earlier one"),
-        (sizes.get("odd_aspect", 0), f"images are over {_ODD_ASPECT:g} times longer than wide or "
-         "wider than long, and will be squeezed into squares"),
-        (sizes.get("smaller_than_crop", 0), f"images are smaller than the crop of {size} pixels"),
-        (mixed, "images are gray among others in colour: the classes may differ by that alone"),
-    ]  # fmt: skip
-    found = [f"{count} {text}" for count, text in texts if count]
+        (others, "other file", "are", "left out"),
+        (len(report["wrong_suffixes"]), "image", "are", "in another format than that of the name"),
+        (len(report["duplicates"]), "image", "are", "the same as an earlier one"),
+        (sizes.get("odd_aspect", 0), "image", "are", f"{aspect}, to be squeezed into squares"),
+        (sizes.get("smaller_than_crop", 0), "image", "are", f"below the crop of {size} pixels"),
+        (mixed, "image", "are", "gray among others in colour: classes may differ by that alone"),
+    ]
+    found = _counts(texts)
     if unbalanced:
         found.append(
             f"class {balance['largest']!r} has {balance['ratio']:.1f} times the images of class "

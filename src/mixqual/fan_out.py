@@ -35,7 +35,7 @@ def fan_out(
     if bench.mirror:  # of which workers see no more than what is there
         for name in artifacts_of(stages):
             bench.publish(name)
-    left = [stage for stage in stages if not bench.is_made(stage.makes)]
+    left = [stage for stage in stages if not bench.is_made(stage)]
     title, total = f"stages of {bench.plan.config.name}", len(stages)
     sizes = {name: len(images) for name, images in sets.items()}
     work = {stage.makes: work_of(stage, bench.plan, sizes) for stage in stages}

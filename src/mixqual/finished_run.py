@@ -1,5 +1,6 @@
 """The networks of a finished run, found from what its `results.json` says of them."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +8,9 @@ from typing import Any, final
 
 from torch import Tensor
 
-from mixqual.artifacts import read_json
 from mixqual.config import BackboneConfig
 from mixqual.errors import RunError
+from mixqual.made import check, read_signed
 from mixqual.networks import Classifier, blank_classifier
 from mixqual.training import load_tensors
 
@@ -25,12 +26,12 @@ class FinishedRun:
     @staticmethod
     def open(root: Path) -> "FinishedRun":
         """Raises `RunError` if the folder holds no run that came to its end."""
-        if not (root / "results.json").is_file():
+        if not os.path.isfile(root / "results.json"):
             raise RunError(
                 f"{root} holds no finished run: it has no results.json; give the folder that "
                 "`mixqual run` was told with --out, and let it come to its end"
             )
-        results = read_json(root / "results.json")
+        results = read_signed(root / "results.json")
         if not isinstance(results, dict) or not {"experts", "training"} <= results.keys():
             raise RunError(f"{root / 'results.json'} is not that of a study")
         return FinishedRun(root, results)
@@ -98,10 +99,18 @@ class FinishedRun:
                 f"{self.root / 'results.json'} does not say where {what} is, as an "
                 "earlier version wrote it; run the study again, which trains nothing anew"
             )
-        weights = self.root / "artifacts" / artifact / "weights.safetensors"
-        if not weights.is_file():
+        folder = self.root / "artifacts" / str(artifact)
+        weights = folder / "weights.safetensors"
+        if not os.path.isfile(weights):
             raise RunError(
                 f"{what} of seed {seed} is not trained: {weights} is missing; run the "
                 "study again to train it"
             )
+        try:
+            check(folder, folder.name)
+        except RunError as error:
+            raise RunError(
+                f"{what} of seed {seed} is damaged, {folder}: {error}; run the study again, which "
+                "trains it anew"
+            ) from None
         return load_tensors(weights)[0]

@@ -1,18 +1,20 @@
 """What a run would do, and what it would cost, before it does any of it (`--dry-run`)."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
 from torch import nn
 
-from mixqual.artifacts import ArtifactStore, earlier_artifacts
-from mixqual.config import TrainingConfig
-from mixqual.data import ImageIndex, make_splits, undecoded
-from mixqual.evaluation import Cell, OutputArray, count, count_parts
+from mixqual.artifact_store import ArtifactStore, earlier_artifacts
+from mixqual.config import FitConfig
+from mixqual.data import ImageIndex, changed_contents, make_splits, undecoded
+from mixqual.evaluation import Cell, DamagedArray, OutputArray, count, count_parts
 from mixqual.networks import Gate, Stages, backbone_preprocessing, build_classifier
 from mixqual.plan import Plan
+from mixqual.training import validations
 from mixqual.tree_plan import trees_of
 
 
@@ -36,6 +38,9 @@ def forecast(plan: Plan, index: ImageIndex, out: Path, earlier: Sequence[Path] =
     What `earlier` runs have counts as done. Counts assume that every image can be read.
     """
     config = plan.config
+    store = ArtifactStore(out / "artifacts", earlier_artifacts(earlier))
+    folders = store.places(plan.images_folder)
+    plan = plan.with_contents(changed_contents(index, folders, []))
     network = build_classifier(
         config.backbone.model_copy(update={"weights": "random"}), len(index.classes), 0
     )
@@ -43,7 +48,7 @@ def forecast(plan: Plan, index: ImageIndex, out: Path, earlier: Sequence[Path] =
     gate = Gate(len(config.experts), preprocessing, kind=config.gate.kind)
     ledger = _Ledger(
         plan,
-        ArtifactStore(out / "artifacts", earlier_artifacts(earlier)),
+        store,
         _split_sizes(plan, index),
         len(index.classes),
         count(network, config.data.size).macs,
@@ -88,12 +93,12 @@ class _Ledger:
         return "done" if path.is_dir() else "begun" if partial.is_dir() else "to do"
 
     def training(
-        self, artifact: tuple[str, str], title: str, settings: TrainingConfig, macs: int, step: int
+        self, artifact: tuple[str, str], title: str, settings: FitConfig, macs: int, step: int
     ) -> Step:
         """`artifact` is stage and key; an image costs `macs` in validation, `step` in training."""
         batch, epochs = settings.batch_size, settings.max_epochs
         trained = epochs * (self.sizes["train"] // batch) * batch
-        validated = epochs * self.sizes["val"]
+        validated = validations(settings) * self.sizes["val"]
         cost = trained * step + validated * macs
         return Step(title, self.state(*artifact), trained + validated, cost)
 
@@ -104,7 +109,8 @@ class _Ledger:
         for each in outputs:
             path = self.store.find(each.folder)
             if path.exists():
-                done += OutputArray(path, self.sizes[split], each.columns).is_full(cells)
+                with suppress(DamagedArray):  # the run sets it aside
+                    done += OutputArray(path, self.sizes[split], each.columns).is_full(cells)
         state = "done" if done == len(outputs) else "begun" if done else "to do"
         return Step(title, state, images * len(outputs), images * sum(o.macs for o in outputs))
 
@@ -118,7 +124,7 @@ class _Ledger:
 def _network_steps(ledger: _Ledger, seed: int) -> Iterator[Step]:
     plan, config, macs = ledger.plan, ledger.plan.config, ledger.network_macs
     for name in plan.networks:
-        settings = config.training
+        settings = config.training_of(name)
         baseline = config.baselines.get(name)
         if baseline and baseline.continues:  # from where the other one stopped
             epochs = settings.max_epochs * (len(config.experts) - 1)
@@ -130,8 +136,10 @@ def _network_steps(ledger: _Ledger, seed: int) -> Iterator[Step]:
     yield _gate_step(ledger, plan.gate_key(seed), f"train gate (seed {seed})")
     tested = [ledger.outputs(name, "test", seed) for name in (*plan.networks, "gate")]
     yield ledger.sweep(f"sweep of test (seed {seed})", "test", tested, plan.test_cells)
-    title = f"sweep of val by the gate (seed {seed})"
-    yield ledger.sweep(title, "val", [ledger.outputs("gate", "val", seed)], plan.val_cells)
+    title = f"sweep of val by the others (seed {seed})"
+    others = [*(name for name in plan.networks if name in config.baselines), "gate"]
+    validated = [ledger.outputs(name, "val", seed) for name in others]
+    yield ledger.sweep(title, "val", validated, plan.val_cells)
 
 
 def _unseen_steps(ledger: _Ledger, seed: int) -> Iterator[Step]:

@@ -13,10 +13,10 @@ photographs, if the note names nothing else that they have in common.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
-from mixqual.distortions import Distortion, distortion
+from mixqual.distortions import Distortion, distortion, gray_options
 from mixqual.errors import DistortionError
 from mixqual.level_grids import REFERENCE_SIZE, scale
 
@@ -50,10 +50,11 @@ class Corruption:
     """What the original's parameters are, or how its model differs."""
 
 
-def corruption(name: str, severity: int) -> Mapped:
+def corruption(name: str, severity: int, *, gray: bool = False) -> Mapped:
     """Return what a corruption of ImageNet-C is at a severity.
 
-    Raises `DistortionError` for an unknown name, or a severity that is not 1, 2, 3, 4 or 5.
+    With `gray` its noise is the same in all channels, as of a sensor without colour. Raises
+    `DistortionError` for an unknown name, or a severity that is not 1, 2, 3, 4 or 5.
     """
     if name not in CORRUPTIONS:
         raise DistortionError(
@@ -64,15 +65,18 @@ def corruption(name: str, severity: int) -> Mapped:
             f"{name}: a severity of ImageNet-C is 1, 2, 3, 4 or 5, not {severity!r}; "
             "the clean image is none of them, so leave the distortion out for that"
         )
-    return CORRUPTIONS[name].severities[severity - 1]
+    mapped = CORRUPTIONS[name].severities[severity - 1]
+    if not gray:
+        return mapped
+    return replace(mapped, options=gray_options(mapped.distortion, mapped.options))
 
 
-def at_size(name: str, severity: int, size: int) -> tuple[Distortion, float]:
+def at_size(name: str, severity: int, size: int, *, gray: bool = False) -> tuple[Distortion, float]:
     """Return a corruption at a severity for images of `size` pixels: a distortion and its level.
 
     Raises what `corruption` raises.
     """
-    mapped = corruption(name, severity)
+    mapped = corruption(name, severity, gray=gray)
     kind = distortion(mapped.distortion, **mapped.options)
     return kind, mapped.level * scale(kind, size)
 

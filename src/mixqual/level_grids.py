@@ -1,11 +1,13 @@
 """From the [distortions] tables of a study to distortions and the levels of their test grids."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from mixqual.config import DistortionConfig, PartConfig
-from mixqual.distortions import Composition, Distortion, Part, distortion
+from mixqual.distortions import Composition, Distortion, Part, distortion, gray_options
 from mixqual.errors import DistortionError, StudyError
+
+Settings = TypeVar("Settings", DistortionConfig, PartConfig)
 
 # The crop that levels in pixels are stated for; a study at another size scales them.
 REFERENCE_SIZE = 224
@@ -23,6 +25,22 @@ def checked_distortion(name: str, settings: DistortionConfig, size: int) -> Dist
         kind = Composition([_part(where, part, size) for part in settings.parts])
     _check_strongest(where, kind, settings)
     return kind
+
+
+def with_gray_noise(distortions: Mapping[str, DistortionConfig]) -> dict[str, DistortionConfig]:
+    """The tables of distortions with `gray` set wherever they have that option and do not say.
+
+    Raises `StudyError` for distortions and options that are unknown.
+    """
+    tables = {}
+    for name, settings in distortions.items():
+        where = f"distortions.{name}"
+        if settings.parts:
+            parts = tuple(_gray(f"{where}.parts", part.kind, part) for part in settings.parts)
+            tables[name] = settings.model_copy(update={"parts": parts})
+        else:
+            tables[name] = _gray(where, settings.kind or name, settings)
+    return tables
 
 
 def level_grid(kind: Distortion, settings: DistortionConfig, size: int) -> tuple[float, ...]:
@@ -78,6 +96,13 @@ def _beyond_options(settings: DistortionConfig, kind: Distortion) -> dict[str, A
 def scale(kind: Distortion, size: int) -> float:
     """By how much a level that is meant for 224 pixels is multiplied for images of `size`."""
     return size / REFERENCE_SIZE if kind.scales_with_size else 1
+
+
+def _gray(where: str, kind: str, settings: Settings) -> Settings:
+    try:
+        return settings.model_copy(update={"options": gray_options(kind, settings.options)})
+    except DistortionError as error:
+        raise StudyError(f"{where}: {error}") from None
 
 
 def _find(where: str, kind: str, settings: DistortionConfig | PartConfig) -> Distortion:

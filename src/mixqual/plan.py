@@ -5,13 +5,13 @@ A key is a hash of all that an artifact depends on, so it can be known before an
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
 from mixqual.artifacts import key_of
-from mixqual.config import Fractions, StudyConfig, TrainingConfig
+from mixqual.config import Fractions, StudyConfig
 from mixqual.distortions import Distortion, Schedule
 from mixqual.evaluation import Cell, grid_cells
 from mixqual.level_grids import checked_distortion, identity, level_grid
@@ -42,6 +42,18 @@ class Plan:
             for name, settings in self.config.distortions.items()
         }
 
+    @property
+    def images_folder(self) -> str:
+        """Where the decoded images are."""
+        return f"images-{self.images_key}"
+
+    def with_contents(self, contents: str | None) -> "Plan":
+        """The plan for images of other contents than those that its keys stood for."""
+        if contents is None:
+            return self
+        key = key_of({"images": self.images_fingerprint, "contents": contents})
+        return replace(self, images_fingerprint=key)
+
     def schedule(self, fractions: Fractions) -> Schedule:
         """The training schedule of a network; levels go as far as those of the grid."""
         bounds = {name: (self.levels[name][0], self.levels[name][-1]) for name in fractions}
@@ -51,12 +63,12 @@ class Plan:
     def gate_fractions(self) -> Fractions:
         """What the gate is trained on, unless the study says.
 
-        Half of each batch is distorted, in equal shares of what the experts are trained on.
+        Some of each batch is distorted, in equal shares of what the experts are trained on.
         """
-        if self.config.gate.distort is not None:
-            return self.config.gate.distort
-        seen = self._seen_by_experts
-        return {name: 0.5 / len(seen) for name in self.levels if name in seen}
+        gate, seen = self.config.gate, self._seen_by_experts
+        if gate.distort is not None:
+            return gate.distort
+        return {name: gate.distorted / len(seen) for name in self.levels if name in seen}
 
     @property
     def held_out(self) -> list[str]:
@@ -92,11 +104,10 @@ class Plan:
         plans = {name: self.without(name) for name in self.levels if name not in self.held_out}
         return {name: plan for name, plan in plans.items() if plan}
 
-    @cached_property
+    @property
     def start(self) -> str | None:
-        """The expert without distortions, from which all other networks start."""
-        clean = [name for name, expert in self.config.experts.items() if not expert.distort]
-        return clean[0] if clean else None
+        """The expert without distortions: M_clean."""
+        return self.config.clean
 
     @property
     def test_cells(self) -> list[Cell]:
@@ -119,10 +130,26 @@ class Plan:
 
     @property
     def networks(self) -> list[str]:
-        """All single networks, in the order of training."""
+        """All single networks, each after those that it needs, the clean expert first."""
         experts = sorted(self.config.experts, key=lambda name: name != self.start)
         baselines = self.config.baselines
-        return experts + sorted(baselines, key=lambda name: baselines[name].continues is not None)
+        wanted = experts + sorted(baselines, key=lambda name: baselines[name].continues is not None)
+        ordered: dict[str, None] = {}
+
+        def add(name: str) -> None:
+            for other in self.needed_by(name):
+                add(other)
+            ordered.setdefault(name)
+
+        for name in wanted:
+            add(name)
+        return list(ordered)
+
+    def needed_by(self, name: str) -> list[str]:
+        """The networks that are trained before another one."""
+        first, baseline = self.config.first_of(name), self.config.baselines.get(name)
+        others = self.config.experts if baseline and baseline.continues else ()
+        return [*([first] if first else []), *others]
 
     @cached_property
     def images_key(self) -> str:
@@ -154,31 +181,31 @@ class Plan:
         path = Path(weights)
         if weights not in ("default", "random", "packaged") and path.is_file():
             weights = hashlib.sha256(path.read_bytes()).hexdigest()
-        return {"name": self.config.backbone.name, "weights": weights}
+        # Not named where it is new, as it always was.
+        kept = {"head": "keep"} if self.config.backbone.head == "keep" else {}
+        return {"name": self.config.backbone.name, "weights": weights, **kept}
 
     def network_key(self, name: str, seed: int) -> str:
         """Of a trained expert or baseline."""
         config = self.config
-        baseline = config.baselines.get(name)
-        training: dict[str, Any] = config.training.model_dump()
-        if baseline and baseline.patience:
-            training["patience"] = baseline.patience
+        baseline, first = config.baselines.get(name), config.first_of(name)
+        training = config.training_of(name)
         if baseline and baseline.continues:
             return key_of(
                 {
                     "continues": self.network_key(baseline.continues, seed),
                     "as_long_as": [self.network_key(expert, seed) for expert in config.experts],
-                    "patience": training["patience"],
+                    "patience": training.patience,
                 }
             )
         fractions = baseline.distort if baseline else config.experts[name].distort
-        started = self.start is not None and name != self.start
         return key_of(
             {
-                "start": self.network_key(self.start or "", seed) if started else self._backbone,
+                "start": self.network_key(first, seed) if first else self._backbone,
                 "split": self.split_key,
                 "distort": self.mix_key(fractions),
-                "training": training,
+                # What it starts from is said above.
+                "training": training.model_dump(exclude={"start"}),
                 "seed": seed,
             }
         )
@@ -225,12 +252,6 @@ class Plan:
                 "seed": seed,
             }
         )
-
-    def training_of(self, name: str) -> tuple[TrainingConfig, int]:
-        """The settings of a network's training, and its patience."""
-        baseline = self.config.baselines.get(name)
-        own = baseline.patience if baseline else None
-        return self.config.training, own or self.config.training.patience
 
     def mix_key(self, fractions: Mapping[str, float]) -> list[Any]:
         """What a training schedule depends on, for a key."""

@@ -15,6 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from mixqual.file_names import printable, printable_lines
+
 # Where standard error is no terminal (a log, CI), a line this often, in seconds.
 _LINE_EVERY = 30.0
 
@@ -40,22 +42,22 @@ def progress(
 
 def say(line: str) -> None:
     """Tell something that happened on the way, above a bar that is shown."""
-    print(line, file=sys.stderr, flush=True)
+    print(printable_lines(line), file=sys.stderr, flush=True)
 
 
 def _bar(title: str, total: int, unit: str, done: int) -> Iterator[Advance]:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=total, completed=done, rate="", note="")
+        task = bar.add_task(printable(title), total=total, completed=done, rate="", note="")
         start, count = time.monotonic(), 0
 
         def advance(steps: int, note: str = "") -> None:
@@ -79,11 +81,9 @@ def _lines(title: str, total: int, unit: str, done: int) -> Iterator[Advance]:
             return
         last = now
         rate = count / max(now - start, 1e-9)
-        left = max(total - done - count, 0) / max(rate, 1e-9)
-        print(
-            f"{title}: {done + count}/{total} {unit}, {rate:.0f}/s, {left:.0f} s left; {note}",
-            file=sys.stderr,
-            flush=True,
-        )
+        left = total - done - count
+        time_ = f"{left / max(rate, 1e-9):.0f} s left" if left > 0 else f"in {now - start:.0f} s"
+        how = f"{rate:.0f}/s, {time_}{f'; {note}' if note else ''}"
+        say(f"{printable(title)}: {done + count}/{total} {unit}, {how}")
 
     yield advance

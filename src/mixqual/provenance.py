@@ -3,6 +3,7 @@
 import importlib.metadata
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,24 @@ _LIBRARIES = ("torch", "torchvision", "timm", "accelerate", "numpy", "scipy", "z
 def provenance(machine: Machine) -> dict[str, Any]:
     """What every committed number carries with it."""
     return {
-        "version": importlib.metadata.version("mixqual"),
-        "commit": _commit(),
+        **maker(machine),
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
-        "device": describe_device(machine.device),
         "threads": machine.threads,
         "allocator_tuned": machine.allocator_tuned,
     }
 
 
+def maker(machine: Machine) -> dict[str, Any]:
+    """What makes artifacts here, for each of them to carry: versions, commit and device."""
+    return {
+        "version": importlib.metadata.version("mixqual"),
+        "commit": _commit(),
+        "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
+        "device": describe_device(machine.device),
+    }
+
+
+@cache
 def _commit() -> str | None:
     """The commit that this code stands at, with "+changes" if files differ from it."""
 

@@ -1,7 +1,7 @@
 """The resilience of any classifier: how good it is on a folder of images as their quality falls."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
@@ -16,13 +16,17 @@ from mixqual.data import (
     DecodedImages,
     ImageIndex,
     ImageSet,
+    choose_split,
     decode_images,
+    has_gray_noise,
     index_images,
     open_images,
 )
+from mixqual.deploy.exported_classifier import load_any
 from mixqual.distortions import Distortion, distortion
-from mixqual.errors import StudyError
-from mixqual.evaluation import Bootstrap, Cube, OutputArray, grid_cells, sweep
+from mixqual.doubts import doubts
+from mixqual.errors import BackboneError, StudyError
+from mixqual.evaluation import Bootstrap, Cube, Keep, OutputArray, grid_cells, sweep
 from mixqual.evaluation.baselines import (
     ALEXNET_NAME,
     IMAGENET_C,
@@ -37,17 +41,16 @@ from mixqual.evaluation.metrics import METRICS
 from mixqual.evaluation.severities import Severities
 from mixqual.fusion import level_rows
 from mixqual.imagenet_c import CORRUPTIONS, NAMES, SEVERITIES, at_size, corruption
-from mixqual.level_grids import checked_distortion, grid_facts, level_grid
+from mixqual.level_grids import checked_distortion, grid_facts, level_grid, with_gray_noise
+from mixqual.networks.class_order import order_classes
 from mixqual.networks.classifiers import (
     DEFAULT_SIZE,
     LoadedClassifier,
     count_outputs,
-    load_classifier,
-    output_of_each,
 )
 from mixqual.provenance import provenance
 from mixqual.report import level_key
-from mixqual.results import Scored, accuracy_tables
+from mixqual.results import Scored, accuracy_tables, kept_tables
 from mixqual.runtime import set_up_machine
 from mixqual.seeding import derive_seed
 from mixqual.study_file import make_table
@@ -65,9 +68,13 @@ def evaluate(
     weights: str = "default",
     size: int | None = None,
     preprocessing: str | None = None,
+    classes: str | Sequence[str] | None = None,
+    split: str | None = None,
     distortions: Mapping[str, DistortionConfig] | None = None,
     imagenet_c: bool = False,
     baseline: str | Path | None = None,
+    grayscale_noise: str = "sensor",
+    keep: Sequence[Keep] = (Keep(0.9),),
     seed: int = 0,
     batch_size: int = 64,
     on_error: str = "raise",
@@ -78,15 +85,23 @@ def evaluate(
     `model` is a torchvision or timm name (with `weights` as in a study file); or
     "module:function", a function from float32 images (B, 3, size, size) in 0...255 to class scores
     (B, K), found from the current folder; or a file of ONNX, TorchScript or torch.export, with its
-    `preprocessing` (see `networks.classifiers`). `size` is 224, or what a file fixes. `folder`
-    holds `class/image`; its sorted classes are the model's outputs in order, or ImageNet's if the
-    folders are named by WordNet ids. Given splits are taken together.
+    `preprocessing` (see `networks.classifiers`). `size` is 224, or what a file fixes. A file of
+    `mixqual export` brings all of these, and its classes.
+
+    `folder` holds `class/image`. A folder belongs to the output of its name, where the model has
+    names or the folders are ImageNet's WordNet ids. Without names the folders are the outputs in
+    the order of plain text; `classes` says otherwise: "numeric", or the names of all outputs (see
+    `networks.class_order`). Of given splits the `split` asked for is taken, by default "test" (see
+    `data.choose_split`). The results have `doubts` if the accuracy on clean images is that of
+    guesses.
 
     `distortions` are the paper's two unless given. `imagenet_c` adds its 15 corruptions at
     severities 1 to 5, and leaves out the paper's two. `baseline` is a JSON file of results of
     another model on the same images and distortions, or "alexnet" for ImageNet-C alone; with it the
-    results have corruption errors. Raises `DataError` if folder and model do not fit,
-    `BackboneError` for an unusable model, `StudyError` for settings that do not fit.
+    results have corruption errors. `grayscale_noise` is as in the [data] table of a study. `keep`
+    says how much accuracy is enough: results have the levels up to which that much is kept. Raises
+    `DataError` if folder and model do not fit, `BackboneError` or `BundleError` for an unusable
+    model, `StudyError` for settings that do not fit.
     """
     runtime = runtime or RuntimeConfig()
     machine = set_up_machine(runtime)
@@ -94,21 +109,23 @@ def evaluate(
     if distortions is None:
         distortions = {} if imagenet_c else PAPER_DISTORTIONS
     # Mistakes come to light before a model is loaded, though only its file may know the size.
-    _grids(distortions, imagenet_c, likely := size or DEFAULT_SIZE)
+    _grids(distortions, imagenet_c, likely := size or DEFAULT_SIZE, gray=False)
     earlier = None if baseline in (None, ALEXNET_NAME) else read_baseline(Path(str(baseline)))
     given = {"source": "folder", "path": str(folder), "size": likely, "on_error": on_error}
-    data = make_table(DataConfig, "evaluate", **given)
-    index = index_images(data)  # before the model, whose weights may have to be fetched
-    loaded = load_classifier(
+    data = make_table(DataConfig, "evaluate", **given, grayscale_noise=grayscale_noise)
+    # Before the model, whose weights may have to be fetched.
+    chosen = choose_split(index_images(data), split)
+    loaded = load_any(
         model, weights=weights, size=size, preprocessing=preprocessing, device=machine.device
     )
     outputs = count_outputs(loaded, model, machine.device)
-    grids = _grids(distortions, imagenet_c, loaded.size)
+    order = order_classes(chosen.index.classes, outputs, loaded.classes, classes)
+    grids = _grids(distortions, imagenet_c, loaded.size, has_gray_noise(data, chosen.index))
     levels = {name: grid.levels for name, grid in grids.items()}
     cells = grid_cells(levels, {})
     with tempfile.TemporaryDirectory(prefix="mixqual-") as scratch:
-        images = _decode(index, Path(scratch), data, loaded)
-        labels_N = output_of_each(images.classes, outputs)[images.labels_N]
+        images = _decode(chosen.index, Path(scratch), data, loaded)
+        labels_N = order.output_of_each[images.labels_N]
         batch = torch.zeros(min(batch_size, len(labels_N)), 3, loaded.size, loaded.size)
         network = _accelerated(
             loaded, model, batch.to(machine.device), len(labels_N) * len(cells), runtime.backend
@@ -119,11 +136,13 @@ def evaluate(
             | {
                 "seeds": [seed],
                 "images": {"test": len(labels_N)},
+                "split": {"used": chosen.name, "aside": chosen.aside},
                 "images_fingerprint": images_fingerprint(images),
                 "left_out": len(images.left_out),
                 "size": loaded.size,
                 "weights": weights,
                 "classes": list(images.classes),
+                "class_order": order.in_words,
                 "model": {**loaded.facts, "outputs": outputs},
                 "backends": {"model": [network.backend]},
             },
@@ -137,7 +156,7 @@ def evaluate(
             rates = results_baseline(Path(str(baseline)), earlier, results)
         array = OutputArray(Path(scratch) / "outputs.zarr", len(labels_N), outputs)
         sweep(
-            {model: lambda images_BCHW, _: network.forward(images_BCHW)},
+            {model: lambda images_BCHW, _: _finite(network.forward(images_BCHW), model)},
             {model: array},
             ImageSet(images, np.arange(len(labels_N))),
             cells,
@@ -148,10 +167,12 @@ def evaluate(
             title=model,
         )
         measured = measure_cells(Cube({model: array}, cells, labels_N), model)
+    results["doubts"] = doubts(measured, outputs, order, loaded)
     scored = Scored(cells, levels, {seed: {model: measured.right_VN}})
     bootstrap = Bootstrap.draw(len(labels_N), 2000, derive_seed(seed, "bootstrap"))
     results["provenance"]["model"]["scores"] = measured.scores
     results |= accuracy_tables(scored, bootstrap)
+    results["kept_levels"] = kept_tables(scored, keep, bootstrap)
     results["metrics"] = {model: _by_level(measured, scored)}
     results["metric_info"] = {name: asdict(info) for name, info in METRICS.items()}
     if rates:
@@ -183,15 +204,16 @@ class _Grid:
 
 
 def _grids(
-    distortions: Mapping[str, DistortionConfig], imagenet_c: bool, size: int
+    distortions: Mapping[str, DistortionConfig], imagenet_c: bool, size: int, gray: bool
 ) -> dict[str, _Grid]:
     """What to sweep over; raises `StudyError` if that is unknown, nothing, or one name twice."""
     grids = {}
-    for name, settings in distortions.items():
+    tables = with_gray_noise(distortions) if gray else distortions
+    for name, settings in tables.items():
         kind = checked_distortion(name, settings, size)
         levels = level_grid(kind, settings, size)
         grids[name] = _Grid(kind, levels, grid_facts(name, settings, kind, levels))
-    benchmark = _imagenet_c(size) if imagenet_c else {}
+    benchmark = _imagenet_c(size, gray) if imagenet_c else {}
     for name in grids.keys() & benchmark.keys():
         raise StudyError(
             f"{name} is asked for both by itself and by ImageNet-C; evaluate one after the other"
@@ -202,13 +224,15 @@ def _grids(
     return grids
 
 
-def _imagenet_c(size: int) -> dict[str, _Grid]:
+def _imagenet_c(size: int, gray: bool) -> dict[str, _Grid]:
     """The corruptions of ImageNet-C; lengths in pixels are scaled as those of other grids are."""
     grids = {}
     for name in NAMES:
-        kind = Severities(name, [at_size(name, severity, size) for severity in SEVERITIES])
+        kind = Severities(
+            name, [at_size(name, severity, size, gray=gray) for severity in SEVERITIES]
+        )
         steps = [
-            asdict(corruption(name, severity)) | {"level": round(level, 6)}
+            asdict(corruption(name, severity, gray=gray)) | {"level": round(level, 6)}
             for severity, (_, level) in zip(SEVERITIES, kind.steps, strict=True)
         ]
         levels = (0.0, *map(float, SEVERITIES))
@@ -238,6 +262,15 @@ def _decode(
         on_error=data.on_error,
     )
     return open_images(cache, data.memory_budget_mb)
+
+
+def _finite(scores_BK: torch.Tensor, model: str) -> torch.Tensor:
+    """The scores of a batch; raises `BackboneError` unless they are numbers."""
+    if not bool(torch.isfinite(scores_BK).all()):
+        raise BackboneError(
+            f"{model} gives scores that are NaN or infinite; check its weights and preprocessing"
+        )
+    return scores_BK
 
 
 def _accelerated(

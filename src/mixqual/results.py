@@ -1,5 +1,6 @@
 """From scores to `results.json`: accuracies, areas, intervals and comparisons of all models."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -12,12 +13,16 @@ from mixqual.evaluation import (
     Bootstrap,
     Cell,
     ErrorRates,
+    Keep,
     auc_weights,
     confusion_matrix,
     corruption_error_results,
+    interval_over_trainings,
+    kept_interval,
+    kept_level,
 )
 from mixqual.fusion import Answers, Correct, level_rows
-from mixqual.report import AVERAGE, HELD_OUT, level_key
+from mixqual.report import AVERAGE, BEYOND, HELD_OUT, NEVER, level_key
 
 _DIGITS = 6
 _MOST_CLASSES = 30
@@ -53,6 +58,11 @@ class Scored:
         )
         return mean_VN
 
+    def contributions(self, model: str, distortion: str) -> NDArray[np.float64]:
+        """(training, image): the part of each image in the AUC, whose mean over images it is."""
+        weights_V = self.area_weights(distortion)
+        return np.stack([weights_V @ correct[model] for correct in self.by_seed.values()])
+
     def area_weights(self, distortion: str, include_clean: bool = True) -> NDArray[np.float64]:
         """One weight a cell: their product with a model's accuracies is its (average) AUC."""
         weights_V = np.zeros(len(self.cells))
@@ -85,6 +95,37 @@ def accuracy_tables(scored: Scored, bootstrap: Bootstrap) -> dict[str, Any]:
         for name in (*scored.levels, *scored.averages):
             areas[model][name] = _area(scored, bootstrap, model, name)
     return {"auc": areas, "accuracy": accuracy, "accuracy_ci95": accuracy_ci95}
+
+
+def kept_tables(scored: Scored, keeps: Sequence[Keep], bootstrap: Bootstrap) -> dict[str, Any]:
+    """The `kept_levels` table: model, distortion, what is enough, then the level up to which it is.
+
+    In place of a level stands "beyond" if even the last one keeps it, "never" if the clean one does
+    not.
+    """
+    tables: dict[str, Any] = {model: {} for model in scored.models}
+    for model in scored.models:
+        for name, levels in scored.levels.items():
+            rows = level_rows(scored.cells, name, levels)
+            right_VN = scored.mean_over_seeds(model)[rows]
+            curves = [correct[model][rows].mean(1) for correct in scored.by_seed.values()]
+            tables[model][name] = {
+                keep.name: {
+                    "level": _place(kept_level(levels, right_VN.mean(1).tolist(), keep)),
+                    "ci95": [
+                        _place(end) for end in kept_interval(levels, right_VN, keep, bootstrap)
+                    ],
+                    "seeds": [_place(kept_level(levels, c.tolist(), keep)) for c in curves],
+                }
+                for keep in keeps
+            }
+    return tables
+
+
+def _place(level: float) -> float | str:
+    if math.isinf(level):
+        return BEYOND if level > 0 else NEVER
+    return round(level, _DIGITS)
 
 
 def metric_tables(
@@ -156,34 +197,40 @@ def comparisons(scored: Scored, bootstrap: Bootstrap) -> list[dict[str, Any]]:
     """The difference in AUC of every two models, paired over the same resampled images."""
     rows = []
     for name in (*scored.levels, *scored.averages):
-        weights_V = scored.area_weights(name)
-        each_N = {model: weights_V @ scored.mean_over_seeds(model) for model in scored.models}
+        each_SN = {model: scored.contributions(model, name) for model in scored.models}
         # The later model of the table first: ensembles against what they have to beat.
         for b, a in combinations(scored.models, 2):
-            delta_N = each_N[a] - each_N[b]
+            delta_SN = each_SN[a] - each_SN[b]
             rows.append(
                 {
                     "a": a,
                     "b": b,
                     "distortion": name,
-                    "delta": round(float(delta_N.mean()), _DIGITS),
-                    "ci95": _rounded(bootstrap.interval(delta_N)),
+                    "delta": round(float(delta_SN.mean()), _DIGITS),
+                    **intervals(delta_SN, bootstrap),
                 }
             )
     return rows
 
 
 def _area(scored: Scored, bootstrap: Bootstrap, model: str, name: str) -> dict[str, Any]:
-    weights_V = scored.area_weights(name)
-    right_VN = scored.mean_over_seeds(model)
-    without_clean = scored.area_weights(name, include_clean=False) @ right_VN.mean(1)
-    seeds = [float(weights_V @ correct[model].mean(1)) for correct in scored.by_seed.values()]
+    area_SN = scored.contributions(model, name)
+    accuracy_V = scored.mean_over_seeds(model).mean(1)
+    without_clean = scored.area_weights(name, include_clean=False) @ accuracy_V
     return {
-        "auc": round(float(weights_V @ right_VN.mean(1)), _DIGITS),
+        "auc": round(float(area_SN.mean()), _DIGITS),
         "auc_without_clean": round(float(without_clean), _DIGITS),
-        "ci95": _rounded(bootstrap.interval(weights_V @ right_VN)),
-        "seeds": _rounded(seeds),
+        **intervals(area_SN, bootstrap),
+        "seeds": _rounded(area_SN.mean(1).tolist()),
     }
+
+
+def intervals(contributions_SN: NDArray[np.float64], bootstrap: Bootstrap) -> dict[str, Any]:
+    """`ci95`, over the images, and of several trainings `ci95_trainings`, over these as well."""
+    intervals = {"ci95": _rounded(bootstrap.interval(contributions_SN.mean(0)))}
+    if len(contributions_SN) > 1:
+        intervals["ci95_trainings"] = _rounded(interval_over_trainings(contributions_SN))
+    return intervals
 
 
 def _error_rates(scored: Scored, model: str) -> ErrorRates:

@@ -48,6 +48,7 @@ def fill_cells(
         with bench.only_maker(plan.outputs_folder(name, split, seed)):
             opened[name] = _open_outputs(bench, sets, split, name, seed)
             opened[name].note_backend(network.backend)
+            opened[name].note_maker(bench.store.maker)
     sweep(
         {name: _predictor(network, name) for name, network in networks.items()},
         {name: opened[name] for name in lacking},

@@ -63,7 +63,8 @@ def study_stages(plan: Plan, cells_a_stage: int) -> list[Stage]:
     for seed in plan.config.seeds:
         stages += _networks(plan, seed)
         stages += _mixture(plan, seed, cells_a_stage, plan.networks)
-        stages += _sweep(plan, "gate", "val", seed, cells_a_stage)
+        for name in (*plan.networks, "gate"):
+            stages += _sweep(plan, name, "val", seed, cells_a_stage)
         stages += _trees(plan, seed, cells_a_stage)
         for name, part in plan.without_each.items():
             for stage in _mixture(part, seed, cells_a_stage, list(part.config.experts)):
@@ -92,7 +93,7 @@ def work_of(stage: Stage, plan: Plan, sizes: Mapping[str, int]) -> float:
             baseline = config.baselines.get(name)
             # One that continues goes on for as many steps as the experts took, less its own.
             times = len(config.experts) - 1 if baseline and baseline.continues else 1
-            return times * config.training.max_epochs * epoch
+            return times * config.training_of(name).max_epochs * epoch
         case "branch", (int(number), _, _):
             return trees_of(plan)[number].training.max_epochs * epoch
         case (("gate" | "tree gate"), _):
@@ -109,17 +110,12 @@ def work_of(stage: Stage, plan: Plan, sizes: Mapping[str, int]) -> float:
 
 def _networks(plan: Plan, seed: int) -> Iterator[Stage]:
     for name in plan.networks:
-        baseline = plan.config.baselines.get(name)
-        if baseline and baseline.continues:  # for as many steps as the experts took
-            before = [baseline.continues, *plan.config.experts]
-        else:
-            before = [plan.start] if plan.start and name != plan.start else []
         yield Stage(
             _network(plan, name, seed),
             f"train {name} (seed {seed})",
             "network",
             (name, seed),
-            tuple(_network(plan, other, seed) for other in before),
+            tuple(_network(plan, other, seed) for other in plan.needed_by(name)),
         )
 
 
@@ -156,7 +152,7 @@ def _sweep_title(
 
 def _trees(plan: Plan, seed: int, cells_a_stage: int) -> Iterator[Stage]:
     trees = trees_of(plan)
-    needs: dict[str, list[str]] = {"test": [], "val": []}
+    needs: list[str] = []
     for number, tree in enumerate(trees):
         branches = [f"branch-{tree.branch_key(name, seed)}" for name in tree.branches]
         for name, makes in zip(tree.branches, branches, strict=True):
@@ -165,14 +161,11 @@ def _trees(plan: Plan, seed: int, cells_a_stage: int) -> Iterator[Stage]:
             title = f"train {title} (seed {seed})"
             yield Stage(makes, title, "branch", (number, name, seed), (start,))
         yield from _tree_gate(tree, number, seed, branches)
-        gate = f"gate-{tree.gate_key(seed)}"
-        needs["test"] += [*branches, gate]
-        own = [f"branch-{tree.branch_key(name, seed)}" for name in tree.experts]
-        needs["val"] += [*own, gate]  # where no control is swept
+        needs += [*branches, f"gate-{tree.gate_key(seed)}"]
     if not trees:
         return
     # All trees together, as their first stages run once for all of them.
-    for split, needed in needs.items():
+    for split in ("test", "val"):
         folders = "+".join(tree.outputs_folder(split, seed) for tree in trees)
         for first, last in _blocks(plan.cells(split), cells_a_stage):
             yield Stage(
@@ -180,7 +173,7 @@ def _trees(plan: Plan, seed: int, cells_a_stage: int) -> Iterator[Stage]:
                 f"sweep of {split} by trees, cells {first} to {last} (seed {seed})",
                 "tree sweep",
                 (split, seed, first, last),
-                tuple(dict.fromkeys(needed)),
+                tuple(dict.fromkeys(needs)),
             )
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mixqual.artifacts import read_json, write_json
+from mixqual.config import TrainingConfig
 from mixqual.data import (
     ImageIndex,
     ImageSet,
@@ -28,7 +29,7 @@ from mixqual.fusion import interpolate_weights, solve
 from mixqual.networks import backbone_preprocessing, build_classifier
 from mixqual.seeding import derive_seed
 from mixqual.split_sweep import sweep_split
-from mixqual.training import Fitted, Task, fit, validation_assignment
+from mixqual.training import Augmentation, Fitted, Task, fit, validation_assignment
 from mixqual.workbench import (
     Workbench,
     fitted,
@@ -110,29 +111,30 @@ def open_sets(bench: Workbench) -> dict[str, ImageSet]:
 def train_network(bench: Workbench, sets: Mapping[str, ImageSet], name: str, seed: int) -> Fitted:
     """Train an expert or a baseline (Section 2), unless it is there; all processes take part."""
     plan = bench.plan
-    baseline = plan.config.baselines.get(name)
-    first = baseline.continues if baseline and baseline.continues else name
+    baseline, first = plan.config.baselines.get(name), plan.config.first_of(name)
+    continues = baseline.continues if baseline else None
+    training = plan.config.training_of(name)
     classes = len(sets["train"].classes)
 
     def train(directory: Path) -> None:
-        network = untrained_network(bench, classes)
-        if first != name and bench.accelerator.is_main_process:
-            _copy_state(network_folder(bench, first, seed), directory)
-        elif plan.start is not None and name != plan.start:
-            load_best(network, network_folder(bench, plan.start, seed))
+        depth = training.stochastic_depth
+        network = untrained_network(bench, classes, depth)
+        if continues and bench.accelerator.is_main_process:
+            _copy_state(network_folder(bench, continues, seed), directory)
+        elif first:
+            load_best(network, network_folder(bench, first, seed))
         elif not (directory / "state.safetensors").exists():
-            network = build_classifier(plan.config.backbone, classes, derive_seed(seed, "head"))
+            head_seed = derive_seed(seed, "head")
+            network = build_classifier(plan.config.backbone, classes, head_seed, depth)
         bench.accelerator.wait_for_everyone()
-        training, patience = plan.training_of(name)
         fit(
             network,
             network.new_parameters(),
-            classification_task(bench, sets, name, first, seed),
+            classification_task(bench, sets, name, continues or name, training, seed),
             training,
             bench.accelerator,
             directory,
-            patience=patience,
-            max_steps=_expert_steps(bench, seed) if first != name else None,
+            max_steps=_expert_steps(bench, seed) if continues else None,
         )
 
     folder = bench.build_together("network", plan.network_key(name, seed), train)
@@ -140,7 +142,12 @@ def train_network(bench: Workbench, sets: Mapping[str, ImageSet], name: str, see
 
 
 def classification_task(
-    bench: Workbench, sets: Mapping[str, ImageSet], title: str, network: str, seed: int
+    bench: Workbench,
+    sets: Mapping[str, ImageSet],
+    title: str,
+    network: str,
+    training: TrainingConfig,
+    seed: int,
 ) -> Task:
     """What an expert or a baseline is trained for: its images' classes, under its distortions."""
     plan, config = bench.plan, bench.plan.config
@@ -153,10 +160,11 @@ def classification_task(
         distortions={kind: plan.distortions[kind] for kind in fractions},
         targets=lambda labels_B, _: labels_B,
         losses=lambda logits_BK, labels_B: nn.functional.cross_entropy(
-            logits_BK, labels_B, reduction="none"
+            logits_BK, labels_B, reduction="none", label_smoothing=training.label_smoothing
         ),
         seed=derive_seed(seed, "fit", network),
         val_seed=derive_seed(seed, "val"),
+        augmentation=Augmentation.of(training),
     )
 
 
@@ -238,12 +246,12 @@ def train_gate(
         losses=losses,
         seed=derive_seed(seed, "fit", "gate"),
         val_seed=derive_seed(seed, "val"),
+        augmentation=Augmentation.of(plan.config.gate),
     )
 
     def train(directory: Path) -> None:
         gate = untrained_gate(bench, seed)
-        config = plan.config.gate
-        fit(gate, [], task, config, bench.accelerator, directory, patience=config.patience)
+        fit(gate, [], task, plan.config.gate, bench.accelerator, directory)
 
     folder = bench.build_together("gate", key, train)
     loss = fitted(folder).val_loss

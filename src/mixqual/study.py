@@ -4,6 +4,7 @@ Start reading here. Each step below finds its artifact made, or makes it: a run 
 goes on where it stopped, and a changed setting repeats only what depends on it.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,29 +18,32 @@ from mixqual.artifacts import exclusive
 from mixqual.backends import check_backend
 from mixqual.config import StudyConfig
 from mixqual.costs import costs, stage_costs
-from mixqual.data import ImageIndex, ImageSet, index_images
+from mixqual.data import ImageIndex, ImageSet, has_gray_noise, index_images
 from mixqual.evaluation import Bootstrap, Cube
 from mixqual.examples import Tested, choose_examples
 from mixqual.executor import Executor
 from mixqual.fan_out import fan_out
 from mixqual.fusion import Scores, score
+from mixqual.level_grids import with_gray_noise
 from mixqual.mirror import Mirror
-from mixqual.networks import check_backbone
+from mixqual.networks import check_backbone, settle_head
 from mixqual.object_store import ObjectStore
 from mixqual.plan import Plan
+from mixqual.progress import say
+from mixqual.recommendation import rate, rate_conditional, recommend
 from mixqual.report import write_report
 from mixqual.runtime import set_up_machine
 from mixqual.seeding import derive_seed
 from mixqual.split_sweep import sweep_split
 from mixqual.stages import OptimalWeights
 from mixqual.study_file import load_study_config, study_origin
-from mixqual.summary import backends_used, summarise, weight_tables
+from mixqual.summary import backends_used, makers, summarise, weight_tables
 from mixqual.thresholds import conditional_rows, sweep_thresholds
 from mixqual.tree_plan import Tree, trees_of, with_canonical_stages
 from mixqual.tree_results import Shared, tree_rows
 from mixqual.tree_weights import resolve_weights
 from mixqual.trees import sweep_trees, train_branch
-from mixqual.trust import of_experts, trust
+from mixqual.trust import of_experts, of_network, trust
 from mixqual.unseen import leave_one_out, unseen_rows
 from mixqual.workbench import Workbench
 
@@ -62,11 +66,25 @@ class Study:
     def prepare(self) -> tuple[Plan, ImageIndex]:
         """List the images, and plan what to make of them. Raises `DataError` and `StudyError`."""
         check_backend(self.config.runtime.backend)
-        check_backbone(self.config.backbone, self.config.data.size)
-        index = index_images(self.config.data, self.config.split.seed)
-        plan = Plan(with_canonical_stages(self.config), index.fingerprint())
-        _ = plan.levels  # unknown distortions are found before any work
-        return plan, index
+        config = self.config
+        trainings = [config.training_of(name) for name in (*config.experts, *config.baselines)]
+        trainings += [table.training for table in config.sharing if table.training]
+        check_backbone(
+            config.backbone,
+            config.data.size,
+            min(training.batch_size for training in trainings),
+            max(training.stochastic_depth for training in trainings),
+        )
+        index = index_images(config.data, config.split.seed)
+        gray = config.model_copy(update={"distortions": with_gray_noise(config.distortions)})
+        _ = Plan(gray, "").levels  # unknown distortions are found before any work
+        if has_gray_noise(config.data, index):
+            config = gray
+        backbone, note = settle_head(config.backbone, index.classes)
+        if note and os.environ.get("RANK", "0") == "0":  # the first of several processes
+            say(note)
+        config = config.model_copy(update={"backbone": backbone})
+        return Plan(with_canonical_stages(config), index.fingerprint()), index
 
     def run(
         self,
@@ -88,8 +106,10 @@ class Study:
         machine = set_up_machine(self.config.runtime)
         bench = Workbench.open(plan, Path(out), machine, [Path(run) for run in earlier], mirror)
         if not bench.accelerator.is_main_process:
+            bench = bench.noticing_changes(index)
             return self._run(bench, stages.prepare_images(bench, index))[0]
         with exclusive(Path(out)):
+            bench = bench.noticing_changes(index)
             sets = stages.prepare_images(bench, index)
             if executor:
                 fan_out(executor, bench, sets, [Path(run) for run in earlier])
@@ -127,11 +147,7 @@ class Study:
             return {}, {}
         fused = {seed: fuse(bench.plan, *tests[seed]) for seed in tests}
         scores = {seed: fused[seed].right | shared[seed].right for seed in tests}
-        bootstrap = Bootstrap.draw(
-            len(sets["test"]),
-            self.config.evaluation.bootstrap,
-            derive_seed(self.config.split.seed, "bootstrap"),
-        )
+        bootstrap = self._bootstrap(sets, "test")
         measured = {seed: found.measured for seed, found in fused.items()}
         answers = {seed: found.answers for seed, found in fused.items()}
         first = self.config.seeds[0]
@@ -141,13 +157,17 @@ class Study:
             seed: sweep_thresholds(bench.plan, validated[seed], cube)
             for seed, (cube, _) in tests.items()
         }
+        conditional = conditional_rows(swept, cost, bootstrap)
+        rated = rate(bench.plan, validated, shared, scores, cost)
+        rated.append(rate_conditional(swept, conditional["chosen"]["tau"], cost))
         results = {
             **summarise(bench, sets, scores, measured, answers, bootstrap),
             "unseen": unseen_rows(bench.plan, unseen, scores, bootstrap),
             **weight_tables(bench.plan, tests),
             "trees": tree_rows(trees, shared),
             "cost": cost,
-            "conditional": conditional_rows(swept, cost, bootstrap),
+            "conditional": conditional,
+            "recommendation": recommend(rated, self._bootstrap(sets, "val"), bootstrap),
             "stages": stage_costs(bench, classes),
             "gate": gates,
             "trust": judge(bench.plan, trees, validated, tests, shared, bootstrap),
@@ -155,10 +175,17 @@ class Study:
             "training": training,
             **self.origin,
         }
+        results["provenance"] |= makers(bench)
         results["provenance"]["backends"] = backends_used(
             bench.plan, [cube for cube, _ in tests.values()]
         )
         return results, choose_examples(bench.plan, sets["test"], seen)
+
+    def _bootstrap(self, sets: Mapping[str, ImageSet], split: str) -> Bootstrap:
+        """Resamples of the images of a split."""
+        seed, resamples = self.config.split.seed, self.config.evaluation.bootstrap
+        names = ("bootstrap",) if split == "test" else ("bootstrap", split)  # older than the others
+        return Bootstrap.draw(len(sets[split]), resamples, derive_seed(seed, *names))
 
 
 def fine_tune(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> dict[str, Any]:
@@ -176,8 +203,8 @@ def test(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> Cube:
 
 
 def validate(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> Cube:
-    """What the mixture says of the validation images: thresholds of any kind are chosen by it."""
-    return sweep_split(bench, sets, "val", [*bench.plan.config.experts, "gate"], seed)
+    """What all of them say of the validation images: whatever is chosen is chosen by it."""
+    return sweep_split(bench, sets, "val", [*bench.plan.networks, "gate"], seed)
 
 
 def share(
@@ -217,16 +244,21 @@ def judge(
     shared: Mapping[int, Shared],
     bootstrap: Bootstrap,
 ) -> list[dict[str, Any]]:
-    """How far the answers of M_mix and of each tree can be trusted, one row a training."""
+    """How far the answers of M_mix, each network and each tree can be trusted, a row a training."""
     experts = list(plan.config.experts)
     rows = []
     for seed, (cube, _) in tests.items():
         val, test = of_experts(validated[seed], experts), of_experts(cube, experts)
         rows.append(trust(plan, "mix", seed, val, test, bootstrap))
-    for tree in trees:
+    for name in plan.networks:
+        for seed, (cube, _) in tests.items():
+            val, test = of_network(validated[seed], name), of_network(cube, name)
+            rows.append(trust(plan, name, seed, val, test, bootstrap))
+    controls = [tree.control for tree in trees if tree.control]
+    for name in dict.fromkeys([*(tree.name for tree in trees), *controls]):
         for seed, of_seed in shared.items():
-            val, test = of_seed.validated[tree.name], of_seed.tested[tree.name]
-            rows.append(trust(plan, tree.name, seed, val, test, bootstrap))
+            val, test = of_seed.validated[name], of_seed.tested[name]
+            rows.append(trust(plan, name, seed, val, test, bootstrap))
     return rows
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mixqual.config import StudyConfig
+from mixqual.config import StudyConfig, with_recipe
 from mixqual.errors import StudyError
 
 Table = TypeVar("Table", bound=BaseModel)
@@ -53,7 +53,7 @@ def parse_study_config(table: dict[str, Any], where: str = "study") -> StudyConf
         table = {**table, "sharing": [table["sharing"]]}
     try:
         # By way of JSON, where strict validation takes a list for a tuple, as TOML writes it.
-        return StudyConfig.model_validate_json(json.dumps(table, default=str))
+        return StudyConfig.model_validate_json(json.dumps(with_recipe(table), default=str))
     except ValidationError as error:
         raise StudyError(f"{where}: {_explain(error)}") from None
 

@@ -1,5 +1,6 @@
 """What `results.json` says of a study as a whole: its origin, its models, their weights."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from mixqual.artifacts import key_of
+from mixqual.config import EvaluationConfig, StudyConfig
 from mixqual.data import ImageSet, find_leaks
-from mixqual.evaluation import METRICS, Bootstrap, Cube
+from mixqual.evaluation import METRICS, Bootstrap, Cube, Keep, OutputArray
 from mixqual.fusion import CEILINGS, ENSEMBLES, Answers, Correct, Measured, level_rows
 from mixqual.level_grids import grid_facts
+from mixqual.made import Maker
 from mixqual.plan import Plan
 from mixqual.provenance import provenance
 from mixqual.report import level_key
@@ -20,6 +23,7 @@ from mixqual.results import (
     comparisons,
     confusion_tables,
     corruption_errors,
+    kept_tables,
     metric_tables,
 )
 from mixqual.stages import OptimalWeights
@@ -27,6 +31,8 @@ from mixqual.tree_plan import trees_of
 from mixqual.workbench import Workbench
 
 
+# What is read off curves is not part of what is studied: results of before it was asked for are of
+# the same study.
 def summarise(
     bench: Workbench,
     sets: Mapping[str, ImageSet],
@@ -50,8 +56,8 @@ def summarise(
         | {
             "processes": bench.accelerator.num_processes,
             "seeds": list(config.seeds),
-            "config_hash": key_of(config.model_dump(mode="json", exclude={"runtime"})),
-            "study_hash": key_of(config.model_dump(mode="json", exclude={"runtime", "seeds"})),
+            "config_hash": _hash(config),
+            "study_hash": _hash(config, "seeds"),
             "images": {name: len(part) for name, part in sets.items()},
             "left_out": len(images.left_out),
             "size": config.data.size,
@@ -61,7 +67,16 @@ def summarise(
             "credit": images.credit,
             "classes": list(images.classes),
         },
+        "recipes": [
+            {
+                "networks": list(dict.fromkeys(names)),
+                "in_words": training.in_words(),
+                "settings": training.settings,
+            }
+            for training, names in config.recipes()
+        ],
         "experts": list(config.experts),
+        "clean": plan.start,
         "baselines": baselines,
         "controls": controls,
         "models": scored.models,
@@ -71,6 +86,7 @@ def summarise(
             for name, levels in plan.levels.items()
         },
         **accuracy_tables(scored, bootstrap),
+        "kept_levels": kept_tables(scored, _keeps(config.evaluation), bootstrap),
         "metrics": metric_tables(scored, measured),
         "confusion": confusion_tables(
             scored, answers, sets["test"].labels_N.numpy(), len(images.classes)
@@ -84,6 +100,47 @@ def summarise(
             for leak in find_leaks(images, {name: part.indices_N for name, part in sets.items()})
         ],
     }
+
+
+def _hash(config: StudyConfig, *left_out: str) -> str:
+    """Of the settings that decide what is measured, but for some that are `left_out`.
+
+    The noise of grayscale images is in the options of the distortions.
+    """
+    fields = config.model_dump(mode="json", exclude={"runtime", *left_out})
+    del fields["data"]["grayscale_noise"]
+    for name in ("keep_shares", "keep_accuracies"):
+        del fields["evaluation"][name]
+    return key_of(fields)
+
+
+def _keeps(settings: EvaluationConfig) -> list[Keep]:
+    accuracies = [Keep(value, of_clean=False) for value in settings.keep_accuracies]
+    return [*(Keep(value) for value in settings.keep_shares), *accuracies]
+
+
+def makers(bench: Workbench) -> dict[str, Any]:
+    """What made the artifacts of a study, as its provenance has it.
+
+    Each maker with the number of its artifacts, that of most first; version, commit, libraries and
+    device of the whole are those of the first that is known. `bench` has to have used them all.
+    """
+    found: list[tuple[str, Maker | None]] = [
+        (name.partition("-")[0], maker) for name, maker in bench.store.makers.items()
+    ]
+    for name in bench.proven:
+        array = OutputArray.reopen(bench.store.root / name)
+        found += [("outputs", maker) for maker in array.makers]
+    counts: dict[str, dict[str, int]] = {}
+    for stage, maker in found:
+        of_maker = counts.setdefault(json.dumps(maker, sort_keys=True), {})
+        of_maker[stage] = of_maker.get(stage, 0) + 1
+    rows = []
+    for text, artifacts in sorted(counts.items(), key=lambda row: -sum(row[1].values())):
+        rows.append({**(json.loads(text) or {"version": None}), "artifacts": artifacts})
+    first = next((row for row in rows if row["version"]), {})
+    of_all = {key: value for key, value in first.items() if key != "artifacts"}
+    return {**of_all, "made_by": rows}
 
 
 def backends_used(plan: Plan, cubes: Sequence[Cube]) -> dict[str, list[str]]:

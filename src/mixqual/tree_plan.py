@@ -110,14 +110,11 @@ class Tree:
     def swept(self, split: str, seed: int) -> dict[str, tuple[str, ...]]:
         """The arrays that a sweep fills, and the models whose probabilities stand in each.
 
-        On validation images that is the mixture alone: nothing is chosen by what its ceiling or its
-        control says of them.
+        On validation images the ceiling is left out: nothing is chosen by what it says of them.
         """
-        outputs = self.outputs_folder(split, seed)
-        if split == "val":
-            return {outputs: (self.name,)}
+        mixtures = (self.name,) if split == "val" else (self.name, self.ceiling)
         control = {self.control_folder(split, seed): (self.control,)} if self.control else {}
-        return {outputs: (self.name, self.ceiling), **control}
+        return {self.outputs_folder(split, seed): mixtures, **control}
 
     @property
     def _first_baseline(self) -> str | None:

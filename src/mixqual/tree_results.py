@@ -27,7 +27,7 @@ class Shared:
     tested: Mapping[str, Predicted]
     """What trees, their ceilings and their controls say of the test images."""
     validated: Mapping[str, Predicted]
-    """What trees say of the validation images."""
+    """What trees and their controls say of the validation images."""
 
     @property
     def right(self) -> Correct:

@@ -40,11 +40,10 @@ def train_branch(
         fit(
             network,
             network.new_parameters(),
-            stages.classification_task(bench, sets, title, tree.twin(name), seed),
+            stages.classification_task(bench, sets, title, tree.twin(name), tree.training, seed),
             tree.training,
             bench.accelerator,
             directory,
-            patience=tree.training.patience,
         )
 
     return fitted(bench.build_together("branch", tree.branch_key(name, seed), train))
@@ -78,7 +77,7 @@ def sweep_trees(
     weights: Mapping[str, OptimalWeights],
     seed: int,
 ) -> dict[str, Predicted]:
-    """What each tree says of a split in every cell, and of test images its ceiling and control.
+    """What each tree and its control say of a split in every cell, of test images its ceiling too.
 
     `weights` are the optimal weights by the name of a tree, for the ceilings. The first stages of
     M_clean, with which trees and controls begin, run once for each batch.
@@ -109,6 +108,9 @@ def fill_tree_cells(
     classes = len(images.classes)
     arrays = _open_outputs(bench, images, split, trees, seed, cells)
     lacking = {models[0]: array for models, array in arrays.items() if not array.is_full(cells)}
+    for array in lacking.values():
+        with bench.only_maker(array.path.name):
+            array.note_maker(bench.store.maker)
     predictors: dict[str, Predictor] = {}
     waiting = [tree for tree in trees if {tree.name, tree.control} & lacking.keys()]
     prefixes = _common_prefixes(bench, classes, waiting, seed)

@@ -1,4 +1,4 @@
-"""How far a mixture's answers can be trusted, and what that is worth on test images.
+"""How far a model's answers can be trusted, and what that is worth on test images.
 
 On validation images, in all cells whose distortions are not held out, its probabilities are made
 honest by one temperature, and two confidences are found that part usable answers, doubtful ones,
@@ -41,9 +41,9 @@ RULE = (
 def trust(
     plan: Plan, model: str, seed: int, val: Predicted, test: Predicted, bootstrap: Bootstrap
 ) -> dict[str, Any]:
-    """Calibrate a mixture of one training, and measure its verdicts: a row of `trust` in results.
+    """Calibrate a model of one training, and measure its verdicts: a row of `trust` in results.
 
-    `val` and `test` are what the mixture says of these splits.
+    `val` and `test` are what the model says of these splits.
     """
     known = [cell for cell in val.cells if cell.distortion not in plan.held_out]
     p_VNK = np.stack([val.read(cell) for cell in known])
@@ -75,6 +75,11 @@ def of_experts(cube: Cube, experts: Sequence[str]) -> Predicted:
     return Predicted(
         cube.cells, cube.labels_N, lambda cell: mix(cube.read(cell, experts), gate.read(cell))
     )
+
+
+def of_network(cube: Cube, name: str) -> Predicted:
+    """What one network of a cube says of its images."""
+    return Predicted(cube.cells, cube.labels_N, cube.arrays[name].read)
 
 
 def _honest(p_VNK: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from torch import nn
 
 from mixqual.config import BackboneConfig
 from mixqual.errors import BackboneError, StudyError
-from mixqual.evaluation import Cost, count, count_parts, latency_ms
+from mixqual.evaluation import Cost, Latency, count, count_parts, time_in_turn
 from mixqual.networks import (
     Classifier,
     Gate,
@@ -29,7 +29,7 @@ class Variants:
     """The costs of a backbone alone, and of every mixture that can be made of it."""
 
     rows: list[dict[str, Any]]
-    """`variant`, `branch`, `params`, `macs`, and `latency_ms` where it was measured."""
+    """`variant`, `branch`, `params`, `macs`, and `latency_ms` with its range if it was measured."""
     uncut: str
     """Why there are no trees, if the backbone cannot be cut into stages; else empty."""
 
@@ -47,8 +47,8 @@ def variants(
 
     `classes` is a number, or several with commas, over which the counts are averaged (the paper's
     Tables 6 and 7 are means over 101, 256 and 67). Every mixture has a gate of a kind that studies
-    know. With a `latency_batch` each is also timed, in milliseconds an image. Raises `StudyError`
-    for other `classes` or kinds of gate, `BackboneError` for an unknown backbone.
+    know. With a `latency_batch` all are also timed, in turn, in milliseconds an image. Raises
+    `StudyError` for other `classes` or kinds of gate, `BackboneError` for an unknown backbone.
     """
     config = BackboneConfig(name=backbone, weights="random")
     counts, names, uncut = [], [], ""
@@ -72,10 +72,10 @@ def variants(
             shared, own = (before, after) if variant == "treenet" else (after, before)
             rows.append(_row(variant, name, _mixed(own, experts, gating, shared)))
     if latency_batch:
-        for row in rows:
-            model = _untrained(row, network, stages, gate, experts)
-            latency = latency_ms(model, size, torch.device("cpu"), latency_batch)
-            row["latency_ms"] = round(latency, 3)
+        models = {str(i): _untrained(r, network, stages, gate, experts) for i, r in enumerate(rows)}
+        rounds = time_in_turn(models, size, torch.device("cpu"), latency_batch)
+        for row, times in zip(rows, rounds.values(), strict=True):
+            row |= Latency.of(times).fields()
     return Variants(rows, uncut)
 
 

@@ -1,27 +1,33 @@
 """What the stages of a study share: the plan, the run's folder, the processes, the networks."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import final
 
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
+from accelerate.utils import broadcast_object_list
 from torch import nn
 
-from mixqual.artifacts import ArtifactStore, earlier_artifacts, holding
+from mixqual.artifact_store import ArtifactStore, earlier_artifacts
+from mixqual.artifacts import holding
 from mixqual.backends import Accelerated, accelerate
-from mixqual.data import ImageSet
-from mixqual.evaluation import Cell, OutputArray
+from mixqual.data import TABLE, ImageIndex, ImageSet, changed_contents, hashes_in
+from mixqual.evaluation import Cell, DamagedArray, OutputArray
 from mixqual.mirror import Mirror, files_of
-from mixqual.mirrored_outputs import fetch_cells, publish_cells
+from mixqual.mirrored_outputs import cells_in, fetch_cells, publish_cells
 from mixqual.networks import Classifier, Gate, backbone_preprocessing, blank_classifier
 from mixqual.plan import Plan
+from mixqual.provenance import maker
 from mixqual.runtime import Machine, place
 from mixqual.seeding import derive_seed
-from mixqual.training import Fitted, load_tensors
+from mixqual.stage_graph import Stage
+from mixqual.training import Fitted, discard_damaged_state, load_tensors
+from mixqual.tree_plan import trees_of
 
 # A process waits for the others while the first one sweeps: longer than any sweep should take.
 _PATIENCE_BETWEEN_PROCESSES = timedelta(days=2)
@@ -40,6 +46,8 @@ class Workbench:
     """Where finished artifacts also go, and are taken from if they lack here."""
     kept: dict[tuple[str, int, int], Accelerated] = field(default_factory=dict, repr=False)
     """The networks that were made ready last: the next block of cells often asks for them again."""
+    proven: dict[str, set[tuple[int, int]]] = field(default_factory=dict, repr=False)
+    """The blocks of outputs, by their array, that are known to be sound."""
 
     @staticmethod
     def open(
@@ -57,8 +65,25 @@ class Workbench:
             cpu=machine.device.type == "cpu",
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE_BETWEEN_PROCESSES)],
         )
-        store = ArtifactStore(root / "artifacts", earlier_artifacts(earlier))
+        store = ArtifactStore(root / "artifacts", earlier_artifacts(earlier), maker(machine))
         return Workbench(plan, store, machine, accelerator, mirror)
+
+    def noticing_changes(self, index: ImageIndex) -> "Workbench":
+        """With keys of its own for images that have changed where their sizes have not."""
+        found: list[str | None] = [None]
+        if self.accelerator.is_main_process:
+            name = self.plan.images_folder
+            self._adopt(name)
+            others = []
+            if self.mirror and self.mirror.has(name):
+                table = self.mirror.read(name, TABLE)
+                others = [hashes_in(json.loads(table))] if table else []
+            known = sorted(self.store.root.glob("images-*"))
+            found = [changed_contents(index, self.store.places(name), known, others)]
+            if found[0] is not None:
+                self.store.makers.pop(name, None)  # it takes no part
+        broadcast_object_list(found)
+        return replace(self, plan=self.plan.with_contents(found[0]))
 
     @contextmanager
     def only_maker(self, artifact: str) -> Iterator[None]:
@@ -91,6 +116,8 @@ class Workbench:
                 self._adopt(done.name)
             self.accelerator.wait_for_everyone()
             if not self.store.is_done(stage, key):
+                if self.accelerator.is_main_process:
+                    discard_damaged_state(done.with_name(done.name + ".partial"))
                 self.accelerator.wait_for_everyone()
                 if self.accelerator.is_main_process:
                     self.store.build(stage, key, make)
@@ -104,7 +131,7 @@ class Workbench:
     def made(self, stage: str, key: str) -> Path:
         """Where an artifact stands that an earlier stage has made, on this machine or another."""
         done = self.store.path(stage, key)
-        if not done.is_dir() and self.accelerator.is_main_process:
+        if done.name not in self.store.makers and self.accelerator.is_main_process:
             with self.only_maker(done.name):
                 self._adopt(done.name)
         return done
@@ -115,27 +142,65 @@ class Workbench:
         folder = self.store.root / name
         if not self.mirror or not folder.is_dir():
             return
-        if (folder / "zarr.json").exists():
-            array = OutputArray.reopen(folder)
-            publish_cells(self.mirror, array, array.cells)
-        else:
+        if is_outputs(name):
+            if array := self._outputs(name):
+                publish_cells(self.mirror, array, array.cells)
+        elif self.store.prove(name):
             self.mirror.publish(name, files_of(folder))
 
-    def is_made(self, name: str) -> bool:
-        """Whether an artifact is finished, here or in the mirror."""
-        here = (self.store.root / name).is_dir()
-        return here or (self.mirror is not None and self.mirror.has(name))
+    def is_made(self, stage: Stage) -> bool:
+        """Whether all that a stage makes is finished and sound, here or in the mirror."""
+        if stage.kind not in ("sweep", "tree sweep"):
+            return self.store.prove(stage.makes) or bool(
+                self.mirror and self.mirror.has(stage.makes)
+            )
+        plan = self.plan if stage.without is None else self.plan.without(stage.without)
+        assert plan is not None
+        split, seed, first, last = stage.arguments[:4]
+        cells = plan.cells(str(split))[int(first) : int(last) + 1]
+        if stage.kind == "sweep":
+            folders = stage.makes.partition(":")[0].split("+")
+        else:
+            trees = trees_of(plan)
+            folders = [f for tree in trees for f in tree.swept(str(split), int(seed))]
+        return all(self._has_cells(folder, cells) for folder in folders)
+
+    def _has_cells(self, folder: str, cells: Sequence[Cell]) -> bool:
+        array = self._outputs(folder)
+        lacking = {cell for cell in cells if array is None or not array.is_full([cell])}
+        if lacking and self.mirror:
+            lacking -= cells_in(self.mirror, folder)
+        return not lacking
+
+    def _outputs(self, folder: str) -> OutputArray | None:
+        """An array that stands here; None, after it is set aside, for one that is damaged."""
+        path = self.store.root / folder
+        try:
+            return OutputArray.reopen(path) if path.is_dir() else None
+        except DamagedArray as error:
+            self.store.set_aside(folder, str(error))
+            return None
 
     def _adopt(self, name: str) -> None:
-        self.store.adopt(name)
-        target = self.store.root / name
-        if self.mirror and not target.is_dir():
-            self.mirror.fetch(name, target)
+        if not self.store.prove(name):
+            self.store.adopt(name)
+            target = self.store.root / name
+            if self.mirror and not target.is_dir():
+                self.mirror.fetch(name, target)
+            self.store.prove(name)
 
     def open_outputs(self, folder: str, images: int, outputs: int) -> OutputArray:
-        """What a network says of the images, as far as it is known."""
+        """What a network says of the images, as far as it is known; set aside what is damaged."""
         self.store.adopt(folder)
-        return OutputArray(self.store.root / folder, images, outputs)
+        path, proven = self.store.root / folder, self.proven.setdefault(folder, set())
+        try:
+            array = OutputArray(path, images, outputs, proven)
+        except DamagedArray as error:
+            self.store.set_aside(folder, str(error))
+            proven.clear()
+            array = OutputArray(path, images, outputs, proven)
+        array.seal()
+        return array
 
     def fetch_cells(self, array: OutputArray, cells: Sequence[Cell]) -> None:
         """Fill cells that lack here from the mirror; the array must be this process's alone."""
@@ -146,6 +211,11 @@ class Workbench:
         """Put full cells into the mirror as well."""
         if self.mirror:
             publish_cells(self.mirror, array, cells)
+
+
+def is_outputs(name: str) -> bool:
+    """Whether an artifact is an array of outputs, which grows in place."""
+    return name.endswith(".zarr")
 
 
 def fitted(folder: Path) -> Fitted:
@@ -207,9 +277,9 @@ def _made_ready(
     return accelerate(network, example_BCHW, images_ahead, config.runtime.backend)
 
 
-def untrained_network(bench: Workbench, classes: int) -> Classifier:
+def untrained_network(bench: Workbench, classes: int, stochastic_depth: float = 0.0) -> Classifier:
     """The backbone as it is built, with whatever weights: to load others into."""
-    return blank_classifier(bench.plan.config.backbone, classes)
+    return blank_classifier(bench.plan.config.backbone, classes, stochastic_depth)
 
 
 def untrained_gate(bench: Workbench, seed: int) -> Gate:

@@ -28,7 +28,9 @@ def test_only_the_folder_is_unpacked(tmp_path: Path) -> None:
     archive = write_tar(tmp_path / "a.tar", {"./set/a/1.jpg": b"one", "other/x": b"x", "y": b"y"})
     assert unpack(archive, "set") == tmp_path / "set"
     assert (tmp_path / "set" / "a" / "1.jpg").read_bytes() == b"one"
-    assert {path.name for path in tmp_path.iterdir()} == {"a.tar", "set", ".set.lock"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("a.tar", "set", ".set.lock", ".set.unpacked")
+    }
 
 
 def test_folder_that_is_there_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -36,6 +38,17 @@ def test_folder_that_is_there_is_taken_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     unpack(archive, "set")
     assert list((tmp_path / "set").iterdir()) == []
+
+
+def test_another_archive_is_not_taken_for_the_one_that_was_unpacked(tmp_path: Path) -> None:
+    archive = write_tar(tmp_path / "a.tar", {"set/1.jpg": b"one"})
+    unpack(archive, "set")
+    write_tar(archive, {"set/1.jpg": b"one"})  # written again, but the same
+    unpack(archive, "set")
+    write_tar(archive, {"set/1.jpg": b"two"})
+    with pytest.raises(DataError, match=r"a\.tar has changed since .*set was unpacked from it"):
+        unpack(archive, "set")
+    assert (tmp_path / "set" / "1.jpg").read_bytes() == b"one"
 
 
 def test_rest_of_a_killed_call_is_replaced(tmp_path: Path) -> None:

@@ -120,7 +120,8 @@ def test_archive_is_unpacked_once(tree: Path, tmp_path: Path, kind: str) -> None
     assert caltech("caltech101", archive).fingerprint() == expected
     archive.unlink()
     assert caltech("caltech101", tree.parent).fingerprint() == expected
-    assert {path.name for path in tree.parent.iterdir()} == {tree.name, f".{tree.name}.lock"}
+    own = {f".{tree.name}.lock", f".{tree.name}.unpacked"}
+    assert {path.name for path in tree.parent.iterdir()} == {tree.name, *own}
 
 
 def test_torchvisions_archive_of_caltech256(tmp_path: Path) -> None:

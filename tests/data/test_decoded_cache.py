@@ -181,7 +181,9 @@ def test_large_image_beyond_pillows_limit(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40 * 40)
     save(gray(side=41), root / "a" / "large.png")  # Pillow alone would only warn
     images = decode_folder(root, on_error="skip")
-    assert [file.reason for file in images.left_out] == ["41 x 41 pixels exceed the limit of 1600"]
+    assert [file.reason for file in images.left_out] == [
+        "41 x 41 pixels exceed the limit of 1600; save it with fewer, such as at half its sides"
+    ]
 
 
 def test_full_disk(root: Path, tmp_path: Path, decode_folder: Decode) -> None:

@@ -3,6 +3,8 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from image_files import folder, gray, save
 
 from mixqual.config import DataConfig
@@ -85,6 +87,78 @@ def test_given_splits(tmp_path: Path, name: str) -> None:
         "test/dog/x.png": (1, "test"),
     }
     assert [file.id for file in index.left_out] == ["test/stray.txt"]
+
+
+SPELLINGS = {
+    "train": ("train", "Train", "TRAINING", "training"),
+    "val": ("val", "Valid", "validation", "VAL"),
+    "test": ("test", "Test", "testing", "eval", "EVAL"),
+}
+
+
+@given(data=st.data())
+def test_splits_are_known_by_any_of_their_names(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = tmp_path_factory.mktemp("any")
+    splits = data.draw(st.lists(st.sampled_from(sorted(SPELLINGS)), min_size=2, unique=True))
+    names = {split: data.draw(st.sampled_from(SPELLINGS[split])) for split in splits}
+    for name in names.values():
+        for label in ("cat", "dog"):
+            (root / name / label).mkdir(parents=True)
+            (root / name / label / "x.png").touch()
+    index = folder(root)
+    assert index.classes == ("cat", "dog")
+    assert {item.id.partition("/")[0]: item.split for item in index.items} == {
+        name: split for split, name in names.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            ("train/1.png", "test/2.png"),
+            r"train 1 images and test 1 images, but no class folders; arrange them as train/CLASS",
+        ),
+        (("Train/1.png", "VAL/2.png", "test/3.png"), r"Train 1 images and VAL .* arrange them as"),
+        (
+            ("train/a/1.png", "train/b/2.png", "test/3.png", "test/4.png"),
+            r"test 2 images, but no class folders; .* set data.path = '.*/train' alone",
+        ),
+        (
+            ("train/a/1.png", "train/b/2.png", "val/note.txt"),
+            r"val no images, but no class folders",
+        ),
+        (
+            ("seg_train/a/1.png", "seg_train/b/1.png", "seg_test/a/2.png", "seg_test/b/2.png"),
+            "holds seg_test, seg_train, which look like splits; rename them to train, val and test",
+        ),
+        (("Training Set/1.png", "testset/2.png"), "Training Set, testset, which look like splits"),
+        (
+            ("good/train/1.png", "good/test/2.png", "bad/train/1.png", "bad/test/2.png"),
+            r"the folders bad, good hold splits \(test, train\); arrange .* as SPLIT/CLASS/IMAGE",
+        ),
+        (
+            ("Train/a/1.png", "train/a/1.png", "test/a/1.png"),
+            r"several training splits \(Train, train\); keep one",
+        ),
+    ],
+)
+def test_splits_are_never_taken_for_classes(
+    tmp_path: Path, files: tuple[str, ...], message: str
+) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=message):
+        folder(tmp_path)
+
+
+def test_classes_that_sound_like_splits_beside_others_are_classes(tmp_path: Path) -> None:
+    for name in ("test_tube", "beaker", "training_shoe", "validator/val/deep"):
+        save(gray(), tmp_path / name / "x.png")
+    assert folder(tmp_path).classes == ("beaker", "test_tube", "training_shoe", "validator")
 
 
 def test_train_may_be_a_class(tmp_path: Path) -> None:

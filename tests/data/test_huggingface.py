@@ -95,6 +95,19 @@ def test_splits_groups_and_what_is_left_out(tmp_path: Path) -> None:
     }
 
 
+def test_a_split_without_labels_is_named(tmp_path: Path) -> None:
+    bare = table([-1, -1, -1], ClassLabel(names=["none"]))
+    root = save_to(DatasetDict({"test": bare, "train": table([0, 2])}), tmp_path / "pets")
+    index = huggingface(root)
+    assert [item.id for item in index.items] == ["train/0", "train/1"]
+    reason = "a split of 3 images without any label"
+    assert [(file.id, file.reason) for file in index.left_out] == [("test", reason)]
+    bare = table([0, 2]).select_columns(["image"])
+    root = save_to(DatasetDict({"train": table([0, 2]), "test": bare}), tmp_path / "bare")
+    with pytest.raises(DataError, match=r"split 'test': there is no column label; .*add it, or"):
+        huggingface(root)
+
+
 @pytest.mark.parametrize(
     ("kind", "labels", "classes"),
     [("string", ["b", "a", "b"], ("a", "b")), ("int64", [10, 9, 9], ("9", "10"))],

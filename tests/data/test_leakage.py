@@ -108,10 +108,10 @@ def test_the_error_counts_all_names_some_and_says_what_to_do() -> None:
     with pytest.raises(DataError) as caught:
         refuse_leaks(images, splits, "raise")
     lines = str(caught.value).splitlines()
-    assert lines[0].startswith("7 of the images of val and test are in an earlier split as well")
+    assert lines[0].startswith("7 images are of val or test and in an earlier split, or of a group")
     assert lines[1] == "  7.png (test) and 0.png (train): the same pixels"
     assert lines[6] == "  and 2 more"
-    assert lines[8] == "1 of the images are in another class as well:"
+    assert lines[8] == "1 image is in another class as well:"
     assert lines[-1] == 'or go on all the same with data.on_leak = "warn"'
 
 
@@ -121,7 +121,7 @@ def test_a_warning_says_as_much_and_goes_on(capsys: pytest.CaptureFixture[str]) 
     assert [leak.between for leak in leaks] == ["splits", "classes"]
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "warning: 1 of the images of val and test are in an earlier split" in shown.err
+    assert "warning: 1 image is of val or test and in an earlier split" in shown.err
     assert r"  1.png ([red]b\n) and 0.png (a): the same pixels" in shown.err
     assert refuse_leaks(images, splits, "warn", shown=False) == leaks
     assert capsys.readouterr().err == ""

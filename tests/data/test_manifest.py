@@ -1,9 +1,13 @@
+import itertools
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from image_files import gray, save
 from pyarrow import parquet
 
@@ -63,6 +67,52 @@ def test_numbers_are_in_numeric_order_and_text_is_not(folder: Path) -> None:
     text = "path,label\n" + "\n".join(f"{path},{label}" for path, label in rows)
     assert manifest(write(folder, text)).classes == ("-1", "9", "10")
     assert manifest(write(folder, f"{text}\na/3.png,x")).classes == ("-1", "10", "9", "x")
+
+
+@given(
+    numbers=st.lists(st.integers(-999, 999), min_size=2, max_size=8, unique=True), data=st.data()
+)
+def test_whole_numbers_written_as_fractions_are_the_same_numbers(
+    numbers: list[int], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = tmp_path_factory.mktemp("any")
+    rows = ["path,label"]
+    for position, number in enumerate(numbers):
+        (root / f"{position}.png").touch()
+        rows.append(f"{position}.png,{number}{data.draw(st.sampled_from(['', '.0', '.00']))}")
+    index = manifest(write(root, "\n".join(rows)))
+    assert index.classes == tuple(str(number) for number in sorted(numbers))
+    assert [index.classes[item.label] for item in index.items] == list(map(str, numbers))
+
+
+def test_numbers_with_a_point_among_text_are_text(folder: Path) -> None:
+    text = "path,label\na/0.png,1.0\na/1.png,10.0\na/2.png,2.5\n"
+    assert manifest(write(folder, text)).classes == ("1.0", "10.0", "2.5")
+
+
+def test_paths_of_windows_and_of_other_forms_of_unicode(tmp_path: Path) -> None:
+    rows = ["path,label"]
+    forms = ("NFC", "NFD")
+    for number, (disk, table) in enumerate(itertools.product(forms, forms)):
+        save(gray(), tmp_path / unicodedata.normalize(disk, f"süd/é{number}.png"))
+        rows.append(unicodedata.normalize(table, f"süd\\é{number}.png,{'ab'[number % 2]}"))
+    index = manifest(write(tmp_path, "\n".join(rows)))
+    assert all(item.path.is_file() for item in index.items)
+    assert [item.id for item in index.items] == [
+        unicodedata.normalize(disk, f"süd/é{number}.png")
+        for number, (disk, _) in enumerate(itertools.product(forms, forms))
+    ]
+    # A file whose name has a backslash comes first.
+    save(gray(), tmp_path / "x\\y.png")
+    save(gray(), tmp_path / "x" / "y.png")
+    index = manifest(write(tmp_path, "path,label\nx\\y.png,a\nx/y.png,b\n"))
+    assert [item.id for item in index.items] == ["x\\y.png", "x/y.png"]
+
+
+def test_missing_files_of_windows(folder: Path) -> None:
+    table = write(folder, "path,label\nC:\\cats\\1.png,a\nb/0.png,b\n")
+    with pytest.raises(DataError, match=r"are no files; write / for each backslash, put them"):
+        manifest(table)
 
 
 def test_absolute_paths_and_paths_above(folder: Path) -> None:

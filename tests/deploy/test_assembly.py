@@ -17,7 +17,8 @@ def bundles(tree_run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     folder = tmp_path_factory.mktemp("bundles")
     models = ("mix", "tree_blocks.2")
     return {
-        model: mixqual.export(tree_run.out, folder / model, model=model).path for model in models
+        model: mixqual.export(tree_run.out, folder / f"{model}.mixqual", model=model).path
+        for model in models
     }
 
 

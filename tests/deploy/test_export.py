@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from finished_runs import Run
+from finished_runs import Run, read, run_study_file
+from small_elpv import with_trees, write_study
 from torch import Tensor
 from trees_by_hand import Opened, distorted, experts_of, mixed, open_run, saved
 
 import mixqual
 from mixqual.deploy import Predictor
-from mixqual.errors import BundleError, RunError
+from mixqual.errors import RunError
 from mixqual.evaluation import with_temperature
 from mixqual.fusion import mix
 from mixqual.networks import Gate, Preprocessing
@@ -52,7 +53,7 @@ def answers(predictor: Predictor, images_BCHW: Tensor) -> tuple[np.ndarray, np.n
 def test_it_answers_like_the_sweep_of_the_run(
     tree_run: Run, opened: Opened, tmp_path: Path
 ) -> None:
-    predictor = mixqual.load(mixqual.export(tree_run.out, tmp_path / "mix").path)
+    predictor = mixqual.load(mixqual.export(tree_run.out, tmp_path / "mix", model="mix").path)
     experts, told = ["clean", "noise", "blur"], told_of(tree_run, "mix")
     cube = sweep_split(opened.bench, opened.sets, "test", [*experts, "gate"], 0)
     for cell in (cube.cells[0], cube.cells[2], cube.cells[-1]):
@@ -69,6 +70,10 @@ def test_trees_answer_like_their_whole_networks(
     tree_run: Run, opened: Opened, tmp_path: Path, model: str
 ) -> None:
     predictor = mixqual.load(mixqual.export(tree_run.out, tmp_path / "tree", model=model).path)
+    check_tree(tree_run, opened, predictor, model)
+
+
+def check_tree(run: Run, opened: Opened, predictor: Predictor, model: str) -> None:
     tree = opened.trees[model]
     gate = untrained_gate(opened.bench, 0)
     gate.load_state_dict(saved(opened, "gate", tree.gate_key(0)))
@@ -77,10 +82,31 @@ def test_trees_answer_like_their_whole_networks(
         with torch.inference_mode():
             weights_BE = gate(images_BCHW)
         expected_BK = mixed(experts_of(opened, tree), TREES[model], images_BCHW, weights_BE)
-        honest_BK = (expected_BK.log() / told_of(tree_run, model)["temperature"]).softmax(1)
+        honest_BK = (expected_BK.log() / told_of(run, model)["temperature"]).softmax(1)
         p_BK, w_BE = answers(predictor, images_BCHW)
         np.testing.assert_allclose(p_BK, honest_BK.numpy(), atol=1e-4)
         np.testing.assert_allclose(w_BE, weights_BE.numpy(), atol=1e-4)
+
+
+def test_the_clean_expert_may_have_any_name_and_place(tmp_path: Path, cells_folder: Path) -> None:
+    """Listed last, under another name, behind one that is called clean."""
+    tree = '\n[[sharing]]\nfrom = "blocks.2"\n'
+    changes = [
+        ("[experts.clean]\n", ""),
+        ("[experts.noise]", "[experts.clean]"),
+        ("[baselines.all]", "[experts.sharp]\n\n[baselines.all]"),
+        with_trees(tree),
+    ]
+    run = run_study_file(write_study(tmp_path / "s.toml", cells_folder, *changes), tmp_path / "out")
+    assert run.results["experts"] == ["clean", "blur", "sharp"]
+    assert run.results["clean"] == "sharp"
+    said = mixqual.report.headline(run.results)
+    assert "that of M_sharp (" in said
+    assert "that of M_clean (" not in said
+    opened = open_run(run.study, run.out)
+    exported = mixqual.export(run.out, tmp_path / "tree", model="inverted_blocks.2")
+    assert exported.manifest.clean == "sharp"
+    check_tree(run, opened, mixqual.load(exported.path), "inverted_blocks.2")
 
 
 def test_the_manifest_tells_what_the_results_do(tree_run: Run, tmp_path: Path) -> None:
@@ -91,6 +117,7 @@ def test_the_manifest_tells_what_the_results_do(tree_run: Run, tmp_path: Path) -
         manifest.auc["inverted_blocks.2"] == (results["auc"]["inverted_blocks.2"]["average"]["auc"])
     )
     assert manifest.distortions.keys() == results["distortions"].keys()
+    assert manifest.gray_noise  # the cells are grayscale files
     noise = manifest.distortions["gaussian_noise"]
     assert list(noise.levels) == results["distortions"]["gaussian_noise"]["levels"]
     rows = results["weights"]["gaussian_noise"].values()
@@ -99,7 +126,7 @@ def test_the_manifest_tells_what_the_results_do(tree_run: Run, tmp_path: Path) -
 
 def test_the_threshold_is_the_one_of_the_study(tree_run: Run, tmp_path: Path) -> None:
     chosen = tree_run.results["conditional"]["chosen"]
-    found = mixqual.export(tree_run.out, tmp_path / "mix").manifest.threshold
+    found = mixqual.export(tree_run.out, tmp_path / "mix", model="mix").manifest.threshold
     assert found is not None
     told = (found.tau, found.experts, found.auc)
     assert told == (chosen["tau"], chosen["experts"], chosen["auc"])
@@ -109,10 +136,10 @@ def test_the_threshold_is_the_one_of_the_study(tree_run: Run, tmp_path: Path) ->
 
 def test_runs_of_before_there_was_a_threshold_have_none(plain_run: Run, tmp_path: Path) -> None:
     copy = shutil.copytree(plain_run.out, tmp_path / "run")
-    results = json.loads((copy / "results.json").read_text())
+    results = read(copy)
     del results["conditional"], results["provenance"]["gate"]
     (copy / "results.json").write_text(json.dumps(results))
-    manifest = mixqual.export(copy, tmp_path / "mix").manifest
+    manifest = mixqual.export(copy, tmp_path / "mix", model="mix").manifest
     assert (manifest.threshold, manifest.gate) == (None, "paper")
 
 
@@ -120,12 +147,13 @@ def test_a_patch_gate_is_built_as_one(plain_run: Run, tmp_path: Path) -> None:
     """In a copy of the run, in which the paper's gate was exchanged for one."""
     gate = Gate(3, Preprocessing((0.5,) * 3, (0.5,) * 3, "bicubic"), seed=3, kind="patch").eval()
     copy = shutil.copytree(plain_run.out, tmp_path / "run")
-    results = json.loads((copy / "results.json").read_text())
+    results = read(copy)
     results["provenance"]["gate"] = "patch"
     (copy / "results.json").write_text(json.dumps(results))
     saved_as = copy / "artifacts" / results["gate"][0]["artifact"] / "weights.safetensors"
     save_tensors(saved_as, gate.state_dict(), {})
-    predictor = mixqual.load(mixqual.export(copy, tmp_path / "mix").path)
+    saved_as.with_name("made.json").unlink()  # or the weights would not be those that were made
+    predictor = mixqual.load(mixqual.export(copy, tmp_path / "mix", model="mix").path)
     gate.mean = 255 * torch.tensor(predictor.manifest.mean)[None, :, None, None]
     gate.std = 255 * torch.tensor(predictor.manifest.std)[None, :, None, None]
     images_BCHW = 255 * torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -138,7 +166,9 @@ def test_verdicts_are_those_of_the_results(
     tree_run: Run, opened: Opened, tmp_path: Path, model: str
 ) -> None:
     """The shares of the verdicts on all test images, counted again with the bundle."""
-    predictor = mixqual.load(mixqual.export(tree_run.out, tmp_path / model, model=model).path)
+    predictor = mixqual.load(
+        mixqual.export(tree_run.out, tmp_path / f"{model}.mixqual", model=model).path
+    )
     told, trust = told_of(tree_run, model), predictor.manifest.trust
     assert trust
     assert (trust.temperature, trust.rule) == (told["temperature"], told["rule"])
@@ -159,7 +189,7 @@ def test_runs_of_before_trees_had_verdicts(tree_run: Run, tmp_path: Path) -> Non
     (copy / "artifacts").symlink_to(tree_run.out / "artifacts")
     row = {key: value for key, value in told_of(tree_run, "mix").items() if key != "model"}
     (copy / "results.json").write_text(json.dumps(tree_run.results | {"trust": [row]}))
-    mix = mixqual.export(copy, tmp_path / "mix").manifest
+    mix = mixqual.export(copy, tmp_path / "mix", model="mix").manifest
     assert mix.trust
     assert mix.trust.temperature == row["temperature"]
     old = mixqual.export(copy, tmp_path / "tree", model="tree_blocks.2")
@@ -170,20 +200,16 @@ def test_runs_of_before_trees_had_verdicts(tree_run: Run, tmp_path: Path) -> Non
 
 
 class TestRefuses:
-    def test_a_model_that_is_no_mixture(self, tree_run: Run, tmp_path: Path) -> None:
-        with pytest.raises(BundleError, match=r"no mixture 'noise'; its mixtures are mix, tree_"):
-            mixqual.export(tree_run.out, tmp_path / "b", model="noise")
-
     def test_a_run_whose_weights_are_gone(self, plain_run: Run, tmp_path: Path) -> None:
         copy = shutil.copytree(plain_run.out, tmp_path / "run")
         shutil.rmtree(copy / "artifacts" / plain_run.results["gate"][0]["artifact"])
         with pytest.raises(RunError, match="the gate of seed 0 is not trained"):
-            mixqual.export(copy, tmp_path / "b")
+            mixqual.export(copy, tmp_path / "b", model="mix")
 
     def test_results_that_do_not_name_the_gate(self, plain_run: Run, tmp_path: Path) -> None:
         copy = shutil.copytree(plain_run.out, tmp_path / "run")
-        results = json.loads((copy / "results.json").read_text())
+        results = read(copy)
         del results["gate"][0]["artifact"]
         (copy / "results.json").write_text(json.dumps(results))
         with pytest.raises(RunError, match="does not say where the gate is"):
-            mixqual.export(copy, tmp_path / "b")
+            mixqual.export(copy, tmp_path / "b", model="mix")

@@ -86,12 +86,14 @@ def test_onnx_answers_as_the_bundle_does(
 def test_a_graph_may_take_numbers(
     command: Command, tree_run: Run, opened: Opened, tmp_path: Path
 ) -> None:
-    bundle = mixqual.load(mixqual.export(tree_run.out, tmp_path / "b").path)
+    bundle = mixqual.load(mixqual.export(tree_run.out, tmp_path / "b", model="mix").path)
     path = tmp_path / "f"
-    ended = command("export", tree_run.out, path, "--format", "onnx", "--input", "float32")
+    ended = command(
+        "export", tree_run.out, path, "--format", "onnx", "--input", "float32", "--model", "mix"
+    )
     assert ended.code == 0
     assert "(onnx); its probabilities differ by at most " in ended.out
-    assert "of the mixture on 40 clean and distorted images" in ended.out
+    assert "of its networks on 40 clean and distorted images" in ended.out
     images_BCHW = distorted(opened, "test", opened.bench.plan.test_cells[2])  # not rounded
     expected = answers(bundle, images_BCHW)
     np.testing.assert_allclose(answers(mixqual.load(path), images_BCHW), expected, atol=1e-4)
@@ -140,8 +142,8 @@ def test_what_answers_differently_is_not_written(
     opset = [helper.make_opsetid("", 18)]
     model = helper.make_model(graph, opset_imports=opset, ir_version=9)
     monkeypatch.setattr(exporting, "onnx_graph", lambda *_: model.SerializeToString())
-    with pytest.raises(BundleError, match=r"b\.onnx would not answer as the mixture does"):
-        mixqual.export(tree_run.out, tmp_path / "b.onnx")
+    with pytest.raises(BundleError, match=r"b\.onnx would not answer as its networks do"):
+        mixqual.export(tree_run.out, tmp_path / "b.onnx", model="mix")
     assert not list(tmp_path.iterdir())
 
 
@@ -151,6 +153,7 @@ class TestCommand:
         [
             (("--format", "tflite"), "there is no format 'tflite'; there are bundle, onnx, torch-"),
             (("--input", "int8"), "there is no input 'int8'; there are uint8, float32"),
+            (("--format", "bundle"), "the ending .onnx is of the format onnx, not bundle"),
         ],
     )
     def test_refuses(
@@ -163,3 +166,17 @@ class TestCommand:
     ) -> None:
         ended = command("export", tree_run.out, tmp_path / "a.onnx", *options)
         assert message in ended.refusal()
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("name", ["a.tflite", "a.onnx.gz", "a.PTH", "v1.2"])
+    def test_refuses_the_endings_of_others(
+        self, command: Command, tree_run: Run, tmp_path: Path, name: str
+    ) -> None:
+        ended = command("export", tree_run.out, tmp_path / name)
+        assert f"no format ends in {Path(name).suffix}; the endings are .mixqual, .onnx, .pt2" in (
+            ended.refusal()
+        )
+        assert not list(tmp_path.iterdir())
+        options = ("--format", "bundle", "--model", "mix")
+        assert command("export", tree_run.out, tmp_path / name, *options).code == 0
+        assert mixqual.load(tmp_path / name).manifest.model == "mix"

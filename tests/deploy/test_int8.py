@@ -29,7 +29,7 @@ def answers(predictor: Predictor, what: str, images_BCHW: NDArray[np.uint8]) -> 
 @pytest.mark.slow
 def test_it_says_what_it_costs(command: Command, plain_run: Run, tmp_path: Path) -> None:
     path = tmp_path / "a.onnx"
-    ended = command("export", plain_run.out, path, "--int8")
+    ended = command("export", plain_run.out, path, "--int8", "--model", "mix")
     assert ended.code == 0
     told = read_onnx_file(path).facts.int8
     assert told is not None
@@ -44,7 +44,7 @@ def test_it_says_what_it_costs(command: Command, plain_run: Run, tmp_path: Path)
     whole = [n for n in convolutions if made_of[n.input[0]].op_type == "DequantizeLinear"]
     assert len(convolutions) - len(whole) == 7 + 3
     # What was measured is what the bundle and the file give, and the gate is as it was.
-    bundle = mixqual.load(mixqual.export(plain_run.out, tmp_path / "b").path)
+    bundle = mixqual.load(mixqual.export(plain_run.out, tmp_path / "b", model="mix").path)
     validation = find_validation(FinishedRun.open(plain_run.out), bundle.manifest)
     assert validation is not None
     for predictor, expected in ((bundle, told.auc), (mixqual.load(path), told.auc_int8)):
@@ -78,5 +78,5 @@ def test_without_the_images_it_says_that_nothing_was_measured(
 
 
 def test_only_onnx_has_it(command: Command, plain_run: Run, tmp_path: Path) -> None:
-    ended = command("export", plain_run.out, tmp_path / "a.mixqual", "--int8")
+    ended = command("export", plain_run.out, tmp_path / "a.mixqual", "--int8", "--model", "mix")
     assert ended.refusal() == "int8 is for the format onnx, not bundle"

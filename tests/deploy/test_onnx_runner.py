@@ -27,7 +27,7 @@ def mean_graph(kind: int) -> bytes:
     made = helper.make_graph(
         nodes,
         "means",
-        [helper.make_tensor_value_info("images", kind, ["batch", 3, 4, 4])],
+        [helper.make_tensor_value_info("images", kind, ["batch", 3, "height", "width"])],
         [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 2])
             for name in ("probabilities", "weights")

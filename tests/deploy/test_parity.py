@@ -74,5 +74,5 @@ def test_a_file_that_answers_differently_is_refused(where: str, value: float) ->
     good = {"clean": 9e-5, "distorted": 9e-5, "weights": 9e-5, "images": 40}
     check_parity(Parity.model_validate(good), "a.onnx")
     wrong = Parity.model_construct(**{**good, where: value})
-    with pytest.raises(BundleError, match=r"a\.onnx would not answer as the mixture does"):
+    with pytest.raises(BundleError, match=r"a\.onnx would not answer as its networks do"):
         check_parity(wrong, "a.onnx")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import parity
 import pytest
-from finished_runs import Run
+from finished_runs import Run, read
 
 from mixqual.deploy.export import Exported, export
 from mixqual.finished_run import FinishedRun
@@ -20,8 +20,9 @@ MODELS = (
     "tree_blocks.2",
     "inverted_blocks.2",
     "tree_blocks.1_inverted_conv_head_resolved",
+    "all",
 )
-"""One of each kind of sharing."""
+"""One of each kind of sharing, and one network."""
 IMAGES = 20
 
 
@@ -39,12 +40,13 @@ def shown(finished: FinishedRun) -> parity.Shown:
 def patch_run(plain_run: Run, tmp_path: Path) -> FinishedRun:
     """A copy of the run with a gate of the other kind, which has learned nothing."""
     copy = shutil.copytree(plain_run.out, tmp_path / "run")
-    results = json.loads((copy / "results.json").read_text())
+    results = read(copy)
     results["provenance"]["gate"] = "patch"
     (copy / "results.json").write_text(json.dumps(results))
     gate = Gate(3, Preprocessing((0.5,) * 3, (0.5,) * 3, "bicubic"), seed=3, kind="patch")
     folder = copy / "artifacts" / results["gate"][0]["artifact"]
     save_tensors(folder / "weights.safetensors", gate.state_dict(), {})
+    (folder / "made.json").unlink()  # or these would not be the weights that were made
     return FinishedRun.open(copy)
 
 

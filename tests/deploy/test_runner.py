@@ -1,7 +1,7 @@
 """Which mode a user gets, and what is refused."""
 
 import pytest
-from test_bundle import MANIFEST
+from test_bundle import ALONE, MANIFEST
 
 from mixqual.deploy import Manifest
 from mixqual.deploy.runner import Mode, choose_mode
@@ -10,6 +10,7 @@ from mixqual.errors import BundleError
 CHOSEN = {"tau": 0.125, "experts": 1.5, "auc": 0.7}
 WITH = Manifest.model_validate({**MANIFEST, "threshold": CHOSEN})
 WITHOUT = Manifest.model_validate(MANIFEST)
+ONE = Manifest.model_validate({**MANIFEST, **ALONE})
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,13 @@ def test_what_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(BundleError, match=message):
         choose_mode(WITH, *asked)
+
+
+def test_one_network_has_one_mode() -> None:
+    for name in (None, "full"):
+        assert choose_mode(ONE, name, None, None) == Mode()
+    for asked in (("conditional", None, None), (None, 0.1, None), (None, None, "noise")):
+        with pytest.raises(BundleError, match=r"is for mixtures, and 'noise' is one network"):
+            choose_mode(ONE, *asked)
+    with pytest.raises(BundleError, match="no mode 'fast'"):
+        choose_mode(ONE, "fast", None, None)

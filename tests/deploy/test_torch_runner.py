@@ -59,7 +59,7 @@ def test_every_mode_of_a_tree(tree_run: Run, tmp_path: Path, model: str) -> None
 
 def test_modes_of_independent_experts(tree_run: Run, tmp_path: Path) -> None:
     opened = open_run(tree_run.study, tree_run.out)
-    path = mixqual.export(tree_run.out, tmp_path / "mix").path
+    path = mixqual.export(tree_run.out, tmp_path / "mix", model="mix").path
     predictor = mixqual.load(path)
     assert predictor.manifest.trust is not None
     assert predictor.manifest.threshold is not None

@@ -11,12 +11,15 @@ from trees_by_hand import open_run
 
 import mixqual
 from mixqual.deploy.validation import Validation, find_validation
+from mixqual.errors import RunError
 from mixqual.finished_run import FinishedRun
 
 
 @pytest.fixture(scope="module")
 def found(plain_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Validation:
-    manifest = mixqual.export(plain_run.out, tmp_path_factory.mktemp("b") / "b").manifest
+    manifest = mixqual.export(
+        plain_run.out, tmp_path_factory.mktemp("b") / "b", model="mix"
+    ).manifest
     found = find_validation(FinishedRun.open(plain_run.out), manifest)
     assert found is not None
     return found
@@ -48,12 +51,14 @@ def test_the_auc_is_that_of_the_definition(found: Validation) -> None:
 def test_none_are_taken_that_are_gone_or_not_told_apart(
     plain_run: Run, found: Validation, tmp_path: Path
 ) -> None:
-    manifest = mixqual.export(plain_run.out, tmp_path / "b").manifest
+    manifest = mixqual.export(plain_run.out, tmp_path / "b", model="mix").manifest
     copy = shutil.copytree(plain_run.out, tmp_path / "run")
     (folder,) = (copy / "artifacts").glob("images-*")
     shutil.copytree(folder, folder.with_name("images-0"))
+    (folder.with_name("images-0") / "made.json").unlink()  # it names another
     assert find_validation(FinishedRun.open(copy), manifest) is None
     shutil.rmtree(copy / "artifacts" / "images-0")
     assert find_validation(FinishedRun.open(copy), manifest) is not None
     (folder / "images.npy").write_bytes(b"")
-    assert find_validation(FinishedRun.open(copy), manifest) is None
+    with pytest.raises(RunError, match=r"is damaged: its images\.npy is not what was written"):
+        find_validation(FinishedRun.open(copy), manifest)

@@ -49,7 +49,7 @@ def folder(
 ) -> Path:
     """The mixture as a bundle and in ONNX, and some photographs."""
     folder = tmp_path_factory.mktemp("bare")
-    mixqual.export(tree_run.out, folder / "tiny.mixqual")
+    mixqual.export(tree_run.out, folder / "tiny.mixqual", model="mix")
     shutil.copy(in_onnx("mix").path, folder / "tiny.onnx")
     for number in range(3):
         Image.fromarray(cell(number, number, 60)).save(folder / f"{number}.png")

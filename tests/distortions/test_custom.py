@@ -101,6 +101,21 @@ def test_a_changed_file_has_another_fingerprint(module: Path) -> None:
     assert distortion("my_camera:dim").fingerprint != before
 
 
+def test_a_changed_file_that_it_imports_has_another_fingerprint(
+    module: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = distortion("my_camera:dim").fingerprint
+    fingerprints = {alone}
+    for how in ("import my_lens", "from my_lens import Lens"):
+        module.write_text(f"{MODULE}\n{how}\n")
+        for width in (1, 2):
+            module.with_name("my_lens.py").write_text(f"WIDTH = {width}\nclass Lens: pass\n")
+            for name in ("my_camera", "my_lens"):
+                monkeypatch.delitem(sys.modules, name, raising=False)
+            fingerprints.add(distortion("my_camera:dim").fingerprint)
+    assert len(fingerprints) == 1 + 2 * 2
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [

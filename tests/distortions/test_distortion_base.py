@@ -187,6 +187,7 @@ BAD_IMAGES: dict[str, tuple[Callable[[], object], str]] = {
     "NaN": (lambda: _with(float("nan")), "hold NaN"),
     "infinite": (lambda: _with(float("inf")), r"0\.\.\.255, but they span 0\.\.\.inf|span .*inf"),
     "too bright": (lambda: _with(255.5), r"0\.\.\.255, but they span \d+\.\.\.255\.5"),
+    "0 to 1": (lambda: pixels((2, 3, 4, 4)) / 255, "as if 1 were white; multiply them by 255"),
     "normalised": (lambda: _with(-1.25), r"0\.\.\.255, but they span -1\.25\.\.\.\d+"),
 }
 
@@ -204,6 +205,16 @@ def test_bad_images_are_refused_at_the_clean_level_too(name: str) -> None:
     kind = distortion(name)
     with pytest.raises(InvalidImageError, match="NaN"):
         kind(_with(float("nan")), levels(kind.clean_level, kind.clean_level))
+
+
+@every_distortion
+def test_dark_images_of_bytes_and_of_other_distortions_are_taken(name: str) -> None:
+    kind, mild = distortion(name), sample_levels(name)[0]
+    dark_BCHW = torch.eye(6).expand(1, 3, 6, 6).contiguous()
+    assert kind(dark_BCHW, levels(mild)).shape == dark_BCHW.shape
+    assert kind.chained(dark_BCHW / 2, levels(mild)).shape == dark_BCHW.shape
+    usual_BCHW = pixels((1, 3, 6, 6))
+    assert torch.equal(kind.chained(usual_BCHW, levels(mild)), kind(usual_BCHW, levels(mild)))
 
 
 # Levels outside of the contract

@@ -9,7 +9,7 @@ from sample_pixels import FORMATS, pixels
 from scipy import stats
 from torch import Tensor
 
-from mixqual.distortions.noise_fields import normal_fields, uniform_fields
+from mixqual.distortions.noise_fields import channel_by_channel, normal_fields, uniform_fields
 
 KEYS_B = torch.tensor([5, -6, 2**62])
 KINDS = {"normal": (normal_fields, "norm"), "uniform": (uniform_fields, "uniform")}
@@ -42,6 +42,23 @@ def test_a_field_depends_on_seed_and_key_only(fields: Fields, law: str) -> None:
 def test_a_gray_field_has_one_channel(fields: Fields, law: str) -> None:
     gray_BCHW = fields(pixels((3, 3, 7, 5)), KEYS_B, seed=1, gray=True)
     assert torch.equal(gray_BCHW, fields(pixels((3, 1, 7, 5)), KEYS_B, seed=1))
+
+
+def test_channels_drawn_one_at_a_time_are_equal_where_they_were_and_right_where_not() -> None:
+    images_BCHW = pixels((3, 3, 7, 5))
+    images_BCHW[0] = images_BCHW[0, :1]
+
+    def drawn(part_BCHW: Tensor) -> Tensor:
+        return part_BCHW + normal_fields(part_BCHW, KEYS_B, seed=1)
+
+    found_BCHW = channel_by_channel(drawn, images_BCHW)
+    for channel in range(3):
+        one = slice(channel, channel + 1)
+        assert torch.equal(found_BCHW[:, one], drawn(images_BCHW[:, one]))
+    gray_BCHW = images_BCHW[:, :1].repeat(1, 3, 1, 1)
+    gray_BCHW[:, 1:] += 2e-5  # as the last digits of a sum of colours
+    expected_BCHW = found_BCHW[:, :1].expand(-1, 3, -1, -1)
+    assert torch.equal(channel_by_channel(drawn, gray_BCHW), expected_BCHW)
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mixqual.config import BackboneConfig
-from mixqual.evaluation import Cost, count, count_parts, latency_ms
+from mixqual.evaluation import Cost, count, count_parts
 from mixqual.networks import Gate, Preprocessing, stages_of
 
 
@@ -246,32 +245,3 @@ def test_a_network_that_remembers_works_after_it_was_counted() -> None:
 
 
 # Latency
-
-
-class Sleeper:
-    """Takes a known time, and much longer at its first call."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.shapes: list[torch.Size] = []
-
-    def __call__(self, images_BCHW: Tensor) -> None:
-        self.shapes.append(images_BCHW.shape)
-        time.sleep(self.seconds if len(self.shapes) > 1 else 0.3)
-
-
-@pytest.mark.parametrize("batch", [1, 4])
-def test_latency_is_the_time_of_one_image_once_warm(batch: int) -> None:
-    sleeper = Sleeper(0.02)
-    latency = latency_ms(sleeper, 8, torch.device("cpu"), batch)
-    assert 20 / batch <= latency < 60 / batch
-    assert set(sleeper.shapes) == {torch.Size((batch, 3, 8, 8))}
-
-
-def test_a_slow_moment_does_not_change_the_latency() -> None:
-    class Hiccup(Sleeper):
-        def __call__(self, images_BCHW: Tensor) -> None:
-            super().__call__(images_BCHW)
-            time.sleep(0.2 if len(self.shapes) == 5 else 0)
-
-    assert latency_ms(Hiccup(0.002), 8, torch.device("cpu")) < 50

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mixqual.data import DecodedImages, ImageSet
 from mixqual.distortions import distortion
 from mixqual.evaluation import CLEAN, CLEAN_CELL, Cell, OutputArray, grid_cells, sweep
-from mixqual.evaluation.cube import BLOCK
+from mixqual.evaluation.outputs import BLOCK
 from mixqual.seeding import derive_seed
 
 SIDE, CLASSES, SEED = 12, 4, 21

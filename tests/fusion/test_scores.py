@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mixqual.evaluation import CLEAN_CELL, Cell, Cube, OutputArray
-from mixqual.fusion import CEILINGS, ENSEMBLES, level_rows, score
+from mixqual.fusion import CEILINGS, ENSEMBLES, level_rows, right_answers, score
 
 NOISE = Cell("noise", 10.0)
 LABELS = np.array([0, 1, 1])
@@ -42,6 +42,15 @@ def cube(tmp_path: Path) -> Cube:
             },
         },
     )
+
+
+def test_right_answers_alone_are_those_of_the_scores(cube: Cube) -> None:
+    true_weights = {CLEAN_CELL: np.array([1.0, 0.0]), NOISE: np.array([0.0, 1.0])}
+    scored = score(cube, ["clean", "noisy"], ["all"], true_weights).right
+    alone = right_answers(cube, ["clean", "noisy"], ["all"])
+    assert alone.keys() == scored.keys() - set(CEILINGS)
+    for model, right_VN in alone.items():
+        np.testing.assert_array_equal(right_VN, scored[model])
 
 
 def test_every_model_by_hand(cube: Cube) -> None:

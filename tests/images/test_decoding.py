@@ -219,7 +219,7 @@ def test_reasons(tmp_path: Path) -> None:
     reasons = {
         "empty.png": "the file is empty",
         "text.jpg": "not an image in a known format",
-        "program.png": "not an image in a known format",
+        "program.png": "not an image in a known format, but a PostScript file; save it as PNG",
         "float.tif": "floating-point pixels have no known range",
         "int.tif": "32-bit integer pixels have no known range",
         "gone.png": "the file is missing",

@@ -14,12 +14,14 @@ from torch import nn
 from mixqual.config import BackboneConfig
 from mixqual.errors import BackboneError
 from mixqual.networks import (
+    blank_classifier,
     build_classifier,
     check_backbone,
     find_backbone,
-    last_linear,
     load_backbone,
+    settle_head,
 )
+from mixqual.networks.heads import head_layers, keep_head
 
 TINY = "timm/test_efficientnet"
 
@@ -66,6 +68,29 @@ class TestSizes:
         with pytest.raises(BackboneError, match=r"takes no images of 128 pixels.*data\.size"):
             check_backbone(config, 128)
 
+    def test_a_batch_of_one_image_is_refused_where_a_norm_has_one_value_of_it(self) -> None:
+        config = BackboneConfig(name="timm/resnet10t", weights="random")
+        check_backbone(config, 64, batch=1)
+        with pytest.raises(BackboneError, match=r"batches of 1 image of 32.*training\.batch_size"):
+            check_backbone(config, 32, batch=1)
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("mobilenetv5_300m_enc", "has no layer for classes, and cannot be given one"),
+            ("qwen3_vit_306m_enc", "gives no score for each class"),
+        ],
+    )
+    def test_encoders_that_give_no_scores_are_refused(self, name: str, message: str) -> None:
+        with pytest.raises(BackboneError, match=message):
+            check_backbone(BackboneConfig(name=f"timm/{name}", weights="random"), 384)
+
+    def test_weights_that_do_not_fit_are_refused_before_any_work(self, tmp_path: Path) -> None:
+        path = tmp_path / "other.safetensors"
+        safetensors.torch.save_file(timm.create_model("test_resnet").state_dict(), path)
+        with pytest.raises(BackboneError, match="does not fit"):
+            check_backbone(tiny(str(path)), 64)
+
     def test_convolutions_take_any(self) -> None:
         check_at_64(BackboneConfig(name="resnet18", weights="random"))
 
@@ -81,7 +106,7 @@ def classify(config: BackboneConfig, images_BCHW: torch.Tensor) -> list[str]:
 class TestHead:
     def test_is_glorot_uniform_with_zero_bias_from_the_seed(self) -> None:
         network = build_classifier(tiny(), 7, seed=1)
-        _, head = last_linear(network.backbone)
+        (head,) = head_layers(network.backbone).values()
         bound = math.sqrt(6 / (head.in_features + 7))
         values = head.weight.detach()
         assert head.out_features == 7
@@ -107,8 +132,8 @@ class TestHead:
         config = BackboneConfig(name="torchvision/vgg16", weights="random")
         with torch.device("meta"):
             backbone, _ = load_backbone(config)
-            name, head = last_linear(backbone)
-        assert (name, head.in_features, head.out_features) == ("classifier.6", 4096, 1000)
+            ((name, head),) = head_layers(backbone).items()
+        assert (name, head.weight.shape) == ("classifier.6", (1000, 4096))
         dropouts = [module.p for module in backbone.modules() if isinstance(module, nn.Dropout)]
         assert dropouts == [0.5, 0.5]
 
@@ -120,10 +145,28 @@ class TestHead:
         for name in kept:
             assert torch.equal(whole.state_dict()[name], cut.state_dict()[name])
 
-    def test_needs_a_linear_last_layer(self) -> None:
-        config = BackboneConfig(name="torchvision/squeezenet1_1", weights="random")
-        with pytest.raises(BackboneError, match="SqueezeNet: its last layer is not linear"):
-            build_classifier(config, 4, seed=0)
+    @pytest.mark.parametrize(
+        ("name", "size"),
+        [
+            ("timm/eva02_tiny_patch14_224", 224),  # features only
+            ("timm/levit_conv_128s", 224),  # two heads, behind norms
+            ("torchvision/squeezenet1_1", 32),  # a convolution
+            ("timm/dla46_c", 32),
+        ],
+    )
+    @pytest.mark.parametrize("training", [False, True])
+    def test_of_any_kind_decides_all_scores(self, name: str, size: int, training: bool) -> None:
+        """Without the weights and biases of the head every score is zero."""
+        config = BackboneConfig(name=name, weights="random")
+        network = build_classifier(config, 6, seed=0).train(training)
+        images_BCHW = 255 * torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            scores_BK = network(images_BCHW)
+            assert scores_BK.shape == (2, 6)
+            assert scores_BK.abs().max() > 0
+            for parameter in network.new_parameters():
+                parameter.zero_()
+            assert network(images_BCHW).abs().max() == 0
 
     @pytest.mark.parametrize("name", ["timm/test_vit", "timm/test_convnext", "timm/test_nfnet"])
     def test_is_found_in_networks_of_other_kinds(self, name: str) -> None:
@@ -214,6 +257,56 @@ class TestLocalFile:
         torch.save([1, 2, 3], tmp_path / "list.pth")
         with pytest.raises(BackboneError, match="holds no state dict"):
             load_backbone(tiny(str(tmp_path / "list.pth")))
+
+
+class TestTrainedHead:
+    CLASSES = ("a", "b", "c")
+
+    def file(self, folder: Path, classes: int) -> tuple[str, dict[str, torch.Tensor]]:
+        saved = timm.create_model("test_efficientnet", num_classes=classes).state_dict()
+        safetensors.torch.save_file(saved, folder / "own.safetensors")
+        return str(folder / "own.safetensors"), saved
+
+    def test_is_kept_where_it_is_for_as_many_classes(self, tmp_path: Path) -> None:
+        path, saved = self.file(tmp_path, 3)
+        config, note = settle_head(tiny(path), self.CLASSES)
+        assert config.head == "keep"
+        assert "is kept, and taken to be for a, b, c, in this order" in note
+        network = build_classifier(config, 3, seed=0)
+        assert all(torch.equal(network.backbone.state_dict()[name], saved[name]) for name in saved)
+        assert network.new_parameters() == []
+        assert blank_classifier(config, 3).new_parameters() == []
+
+    def test_is_replaced_where_it_is_not(self, tmp_path: Path) -> None:
+        config, note = settle_head(tiny(self.file(tmp_path, 4)[0]), self.CLASSES)
+        assert config.head == "new"
+        assert note.endswith("a head for 4 classes, and the data 3 classes: it gets a new one")
+        assert len(build_classifier(config, 3, seed=0).new_parameters()) == 2
+
+    def test_is_replaced_on_request(self, tmp_path: Path) -> None:
+        path, saved = self.file(tmp_path, 3)
+        asked = tiny(path).model_copy(update={"head": "new"})
+        config, note = settle_head(asked, self.CLASSES)
+        assert (config, note) == (asked, "")
+        weight, _ = build_classifier(config, 3, seed=0).new_parameters()
+        assert not torch.equal(weight, saved["classifier.weight"])
+
+    def test_cannot_be_kept_for_other_classes(self, tmp_path: Path) -> None:
+        config = tiny(self.file(tmp_path, 4)[0]).model_copy(update={"head": "keep"})
+        with pytest.raises(BackboneError, match="head for 4 classes, but the data have 3"):
+            build_classifier(config, 3, seed=0)
+
+    def test_of_a_library_is_not_one_s_own(self) -> None:
+        assert settle_head(tiny(), self.CLASSES)[0].head == "new"
+
+    def test_has_a_bias_as_new_ones_do(self, tmp_path: Path) -> None:
+        """So that a network which is built without the file has all of its tensors."""
+        backbone = nn.Sequential(nn.Flatten(), nn.Linear(12, 3, bias=False))
+        images_BCHW = torch.rand(2, 3, 2, 2)
+        expected_BK = backbone(images_BCHW)
+        keep_head(backbone, 3, "own.pth")
+        assert backbone[1].bias.shape == (3,)
+        torch.testing.assert_close(backbone(images_BCHW), expected_BK, rtol=0, atol=0)
 
 
 class TestNames:

@@ -1,19 +1,20 @@
 """Any classifier by its name, and what cannot be one."""
 
+import warnings
 from pathlib import Path
 
-import numpy as np
+import onnx
 import pytest
 import torch
 from exported_models import trace_one_by_one, write_channel_means
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
-from mixqual.errors import BackboneError, DataError
+from mixqual.errors import BackboneError
+from mixqual.networks.class_order import imagenet_ids
 from mixqual.networks.classifiers import (
     LoadedClassifier,
     count_outputs,
     load_classifier,
-    output_of_each,
 )
 
 CPU = torch.device("cpu")
@@ -105,11 +106,44 @@ def test_a_model_that_fails_is_named_with_its_reason() -> None:
         count_outputs(LoadedClassifier(fail, 8), "own", CPU)
 
 
-def test_outputs_of_the_classes_of_a_folder() -> None:
-    assert output_of_each(("a", "b", "c"), 3).tolist() == [0, 1, 2]
-    ids = ("n01440764", "n02102040")
-    np.testing.assert_array_equal(output_of_each(ids, 1000), [0, 217])
-    with pytest.raises(DataError, match="'cat' is not named by a WordNet id"):
-        output_of_each(("cat", "n02102040"), 1000)
-    with pytest.raises(DataError, match="has 7 classes, but the folder has 2"):
-        output_of_each(ids, 7)
+def test_names_of_classes_in_a_file_are_read(tmp_path: Path, means: str) -> None:
+    model = onnx.load(means)
+    helper.set_model_props(model, {"names": "{0: 'red', 1: 'green', 2: 'blue'}"})
+    onnx.save(model, means)
+    assert load_classifier(means, device=CPU).classes == ("red", "green", "blue")
+    path = str(tmp_path / "one.torchscript")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch deprecates what users still have files of
+        scripted = torch.jit.script(torch.nn.Flatten())
+        for facts, names in (('{"names": {"0": "a", "1": "b"}}', ("a", "b")), ("oops", None)):
+            torch.jit.save(scripted, path, {"config.txt": facts})
+            assert load_classifier(path, device=CPU).classes == names
+
+
+def test_what_is_not_known_is_told_as_assumed(means: str, tmp_path: Path) -> None:
+    assert load_classifier(means, device=CPU).assumed == (
+        "preprocessing 'imagenet' (--preprocessing)",
+    )
+    assert load_classifier(means, preprocessing="unit", device=CPU).assumed == ()
+    free = str(write_channel_means(tmp_path / "free.onnx", ["n", 3, "h", "w"]))
+    assert load_classifier(free, preprocessing="unit", device=CPU).assumed == (
+        "images of 224 pixels (--size)",
+    )
+    assert load_classifier(free, preprocessing="unit", size=32, device=CPU).assumed == ()
+
+
+def test_weights_that_come_with_a_network_know_imagenet_s_classes() -> None:
+    lite = "timm/tf_efficientnet_lite0"
+    loaded = load_classifier(lite, weights="packaged", size=32, device=CPU)
+    assert loaded.classes == imagenet_ids()
+    assert load_classifier(lite, weights="random", size=32, device=CPU).classes is None
+
+
+@pytest.mark.parametrize("name", ["hf-hub:timm/test_efficientnet.r160_in1k", "hf_hub:timm/vit"])
+def test_a_network_of_the_hub_is_no_function(name: str) -> None:
+    if name.endswith("vit"):
+        with pytest.raises(BackboneError, match="is known to neither torchvision nor timm"):
+            load_classifier(name, weights="random", device=CPU)
+    else:
+        loaded = load_classifier(name, weights="random", size=32, device=CPU)
+        assert loaded.facts["format"] == "network"

@@ -7,7 +7,7 @@ from torch.nn.functional import conv2d, max_pool2d
 from mixqual.config import BackboneConfig
 from mixqual.errors import DataError, StudyError
 from mixqual.evaluation import count
-from mixqual.networks import Gate, Preprocessing, build_classifier
+from mixqual.networks import Gate, Preprocessing, SoleGate, build_classifier
 
 PREPROCESSING = Preprocessing((127 / 255,) * 3, (128 / 255,) * 3, "bicubic")
 
@@ -178,3 +178,12 @@ class TestPatch:
             optimizer.step()
         images_BCHW, rough_B = batch()
         assert torch.equal(gate(images_BCHW).argmax(1), rough_B)
+
+
+def test_before_one_network_there_is_nothing_to_choose() -> None:
+    """As of a gate whose softmax is over one expert."""
+    images_BCHW = 255 * torch.rand((3, 3, 20, 24), generator=torch.Generator().manual_seed(0))
+    assert not list(SoleGate().state_dict())
+    torch.testing.assert_close(
+        SoleGate()(images_BCHW), Gate(1, PREPROCESSING)(images_BCHW).detach()
+    )

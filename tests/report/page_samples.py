@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from example_samples import sample_examples
-from report_samples import Results, sample_results
+from report_samples import Results, recommending, sample_results
 
 from mixqual.report import draw_figures
 from mixqual.report.page import render_page
@@ -15,7 +15,7 @@ CLASSES = ["cat", HOSTILE]
 
 def full_results(**changes: Any) -> Results:
     """Sample results with trees, confusion matrices, a command and a study's text."""
-    results = sample_results(trees=True)
+    results = recommending(sample_results(trees=True))
     results["classes"] = CLASSES
     results["confusion"] = {
         model: {

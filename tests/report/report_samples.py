@@ -105,6 +105,9 @@ def sample_results(
         _add_average(results, model, names)
     for name in names:
         _add_weights(results, generator, name)
+    results["kept_levels"] = {
+        model: {name: {"90%": _kept(results, model, name)} for name in names} for model in models
+    }
     results["conditional"] = _conditional(results)
     results["comparisons"] = [
         _compare(results, a, b, name)
@@ -227,6 +230,24 @@ def _add_curve(results: Results, generator: Any, model: str, name: str, index: i
         "ci95": [round(area - 0.024, 6), round(area + 0.025, 6)],
         "seeds": [round(area + value, 6) for value in seeds - seeds.mean()],
     }
+    if len(seeds) > 1:
+        ends = [round(area - 0.034, 6), round(area + 0.034, 6)]
+        results["auc"][model][name]["ci95_trainings"] = ends
+
+
+def _kept(results: Results, model: str, name: str) -> Results:
+    """By eye, for reports: the levels where the curve and the ends of its intervals fall below."""
+    levels = results["distortions"][name]["levels"]
+    accuracy = list(results["accuracy"][model][name].values())
+
+    def first_below(target: float) -> float | str:
+        below = [x for x, value in zip(levels, accuracy, strict=True) if value < target]
+        return below[0] if below else "beyond"
+
+    target = 0.9 * accuracy[0]
+    ends = [first_below(target + 0.02), first_below(target - 0.02)]
+    seeds = [first_below(target)] * len(results["provenance"]["seeds"])
+    return {"level": first_below(target), "ci95": ends, "seeds": seeds}
 
 
 def _add_average(results: Results, model: str, names: list[str]) -> None:
@@ -237,7 +258,8 @@ def _add_average(results: Results, model: str, names: list[str]) -> None:
 
     results["auc"][model]["average"] = {
         key: mean([area[key] for area in areas])
-        for key in ("auc", "auc_without_clean", "ci95", "seeds")
+        for key in ("auc", "auc_without_clean", "ci95", "seeds", "ci95_trainings")
+        if key in areas[0]
     }
 
 
@@ -267,4 +289,46 @@ def _add_weights(results: Results, generator: Any, name: str) -> None:
 def _compare(results: Results, a: str, b: str, name: str) -> Results:
     delta = results["auc"][a][name]["auc"] - results["auc"][b][name]["auc"]
     interval = [round(delta - 0.015, 6), round(delta + 0.016, 6)]
-    return {"a": a, "b": b, "distortion": name, "delta": round(delta, 6), "ci95": interval}
+    row = {"a": a, "b": b, "distortion": name, "delta": round(delta, 6), "ci95": interval}
+    if len(results["provenance"]["seeds"]) > 1:
+        row["ci95_trainings"] = [round(delta - 0.025, 6), round(delta + 0.025, 6)]
+    return row
+
+
+def recommending(results: Results, ship: str = "all", rival: str = "mix") -> Results:
+    """These results with a recommendation by hand; "conditional" is M_mix in that mode."""
+    mode = "conditional" if ship == "conditional" else "full"
+    low, high = (-0.010, 0.018)
+    against = {
+        "model": rival,
+        "dearer": "mix",
+        "cheaper": "all",
+        "macs_ratio": 3.45,
+        "params_ratio": 3.03,
+        "delta": 0.004,
+        "ci95": [low, high],
+        "val_delta": 0.006,
+        "val_ci95": [-0.002, 0.014],
+    }
+    front = [
+        {
+            "model": model,
+            "exported": model != "avg",
+            "macs": 1000000 * place,
+            "params": 2000000 * place,
+            "val_auc": 0.7 + 0.01 * place,
+            "auc": 0.72 + 0.002 * place,
+            "ci95": [0.7, 0.75],
+        }
+        for place, model in enumerate(("all", "avg", "mix"), start=1)
+    ]
+    return results | {
+        "recommendation": {
+            "ship": "mix" if mode == "conditional" else ship,
+            "mode": mode,
+            "rule": "The cheapest that none beats.",
+            "front": front,
+            "against": against,
+            "reason": "Ship M_all: M_mix costs more and is not shown to be better.",
+        }
+    }

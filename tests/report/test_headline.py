@@ -1,7 +1,15 @@
-import pytest
-from report_samples import Results, sample_results
+import copy
+import json
+from itertools import permutations
 
-from mixqual.report import headline
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from report_samples import Results, recommending, sample_results
+
+from mixqual.report import headline, original_network
+from mixqual.report.page.summary import hardest_distortion, kept_accuracy
+from mixqual.report.style import line_styles
 
 START = "M_mix has an average AUC of 0.756 on 779 test images"
 
@@ -46,8 +54,62 @@ def test_a_gate_that_failed_is_told() -> None:
     assert headline(results) == f"{START}; but THE GATE HAS FAILED for seed 2."
 
 
+def test_the_original_network_is_the_one_that_results_name() -> None:
+    results = sample_results()
+    experts = results["experts"]
+    assert original_network({**results, "clean": experts[1]}) == experts[1]
+    assert original_network({**results, "clean": None}) == experts[0]  # all saw distortions
+    # Older ones: by whom errors are measured; before that, by its name, as all of them have it.
+    measured = {"mix": {"baseline": experts[2]}}
+    assert original_network({**results, "corruption_error": measured}) == experts[2]
+    old = {key: value for key, value in results.items() if key not in ("clean", "corruption_error")}
+    assert original_network(old) == "clean"
+    assert original_network({**old, "experts": ["sharp", "noise"]}) == "sharp"
+
+
+def test_what_to_ship_comes_first() -> None:
+    results = recommending(results_with())
+    assert headline(results) == f"{results['recommendation']['reason']} {START}."
+
+
 def test_studies_with_other_names() -> None:
     results = sample_results()
     results["baselines"] = []
     assert "M_clean" in headline(results)
     assert "M_all" not in headline(results)
+
+
+def renamed(results: Results, names: dict[str, str], order: list[str]) -> Results:
+    """The same run with other names of its experts, listed in another order."""
+    text = json.dumps(results)
+    for old in names:  # in two steps, as a name may be that of another one
+        text = text.replace(json.dumps(old), json.dumps(f"<{old}>"))
+    for old, new in names.items():
+        text = text.replace(json.dumps(f"<{old}>"), json.dumps(new))
+    changed: Results = json.loads(text)
+    changed["experts"] = [names[name] for name in order]
+    changed["clean"] = names["clean"]
+    return changed
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    new=st.permutations(["clean", "noise", "blur", "sharp", "all_of_it", "mixed"]),
+    order=st.sampled_from(list(permutations(["clean", "noise", "blur"]))),
+)
+def test_the_clean_expert_is_known_by_its_role_whatever_it_is_called(
+    new: list[str], order: tuple[str, ...]
+) -> None:
+    results = results_with(clean=(0.262, 0.24, 0.28), all=(0.035, 0.01, 0.06))
+    names = dict(zip(("clean", "noise", "blur"), new, strict=False))
+    other = renamed(copy.deepcopy(results), names, list(order))
+    assert original_network(other) == names["clean"]
+    assert headline(other) == headline(results).replace("M_clean", f"M_{names['clean']}")
+    assert hardest_distortion(other) == hardest_distortion(results)
+    for distortion in results["distortions"]:
+        assert [(kept.words, kept.share) for kept in kept_accuracy(other, distortion)] == [
+            (kept.words, kept.share) for kept in kept_accuracy(results, distortion)
+        ]
+    styles = line_styles(other)
+    assert styles[names["clean"]] == line_styles(results)["clean"]
+    assert len(set(styles.values())) == len(styles)

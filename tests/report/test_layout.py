@@ -1,7 +1,10 @@
 import re
+from collections import Counter
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from report_samples import sample_results
 from rich.console import Console
 
@@ -102,3 +105,37 @@ def test_key_columns_are_repeated_where_a_terminal_is_too_narrow() -> None:
         ["one", "M_a", "1"],
         ["two", "M_b", "22"],
     ]
+
+
+def test_a_row_keeps_its_name_whatever_tells_it_apart() -> None:
+    """The first column says the same of both rows here, and so the second is repeated as well."""
+    table = replace(SMALL, header=("What", "Level", "Accuracy", "Cost"), align=("left",) * 4)
+    table = replace(table, rows=(("blur", "1", "0.123456", "1"), ("blur", "2", "0.2", "22")))
+    rows = [line.split() for line in drawn(table, 24).splitlines() if "blur" in line]
+    assert rows == [
+        ["blur", "1", "0.123456"],
+        ["blur", "2", "0.2"],
+        ["blur", "1", "1"],
+        ["blur", "2", "22"],
+    ]
+
+
+def test_what_is_wider_than_a_line_goes_on_below_and_is_not_cut() -> None:
+    name, why = "a-very-long-name/" * 3, "it cannot be read for a reason of many words"
+    table = replace(SMALL, header=("What", "Image", "Why"), align=("left",) * 3)
+    table = replace(table, rows=(("bad", name, why), ("bad", "b.png", why)), rules=())
+    text = drawn(table, 40)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 40
+    letters = Counter(re.sub(r"\s", "", text))
+    assert letters >= Counter(re.sub(r"\s", "", name + why + why))
+
+
+@given(st.text("ab\t\n\r\x1b\x07\x9b[]\u202e", min_size=1, max_size=12))
+def test_names_reach_no_reader_with_codes_in_them(name: str) -> None:
+    table = replace(
+        SMALL, title=name, header=(name,) * len(SMALL.header), notes=(name,), warnings=(name,)
+    )
+    table = replace(table, rows=tuple((name, *row[1:]) for row in SMALL.rows))
+    for text in (drawn(table, 80), to_markdown(table)):
+        assert all(line.isprintable() for line in text.split("\n"))

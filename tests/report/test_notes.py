@@ -33,13 +33,27 @@ def test_scaled_levels_are_named() -> None:
     assert "Blur up to 10 pixels (not scaled)" in notes(size=224)
 
 
+def test_noise_that_is_the_same_in_all_channels_is_named() -> None:
+    results = sample_results()
+    assert "channels" not in "\n".join(auc_table(results).notes)
+    results["distortions"]["gaussian_noise"]["options"] = {"gray": True}
+    results["distortions"]["gaussian_blur"]["parts"] = [
+        {"options": {}},
+        {"options": {"gray": True}},
+    ]
+    text = "\n".join(auc_table(results).notes)
+    assert text.count("11 levels with the clean one, the same in all channels") == 2
+
+
 def test_seeds_and_their_spread() -> None:
     results = sample_results()
     # Standard deviation of 1, 2, 3 hundredths with n - 1: one hundredth.
     results["auc"]["mix"]["average"]["seeds"] = [0.71, 0.72, 0.73]
     text = "\n".join(auc_table(results).notes)
     assert "means over 3 trainings, with seeds 0, 1 and 2" in text
-    assert "0.710, 0.720, 0.730 (standard deviation 0.010)" in text
+    assert "0.710, 0.720, 0.730 (standard deviation 0.010; its 95 % interval over the 3" in text
+    del results["auc"]["mix"]["average"]["ci95_trainings"]  # results of an older version
+    assert "(standard deviation 0.010)." in "\n".join(auc_table(results).notes)
     assert "One training, with seed 0" in notes(seeds=1)
     assert "mean over" not in notes(seeds=1)
 

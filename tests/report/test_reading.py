@@ -5,7 +5,7 @@ import pytest
 from report_samples import sample_results
 
 from mixqual.errors import RunError
-from mixqual.report import read_results, write_report
+from mixqual.report import read_examples, read_results, write_report
 
 
 def test_reads_what_a_report_wrote(tmp_path: Path) -> None:
@@ -48,3 +48,11 @@ def test_what_is_lacking_is_named(tmp_path: Path, key: str) -> None:
     (tmp_path / "results.json").write_text(json.dumps(results))
     with pytest.raises(RunError, match=f"it lacks {key}$"):
         read_results(tmp_path)
+
+
+def test_what_is_no_examples_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "examples.json").write_text('{"weights": {}}')
+    with pytest.raises(
+        RunError, match=r"examples\.json is not what `mixqual run` writes: it lacks"
+    ):
+        read_examples(tmp_path)

@@ -42,6 +42,8 @@ def test_cells_written_by_hand() -> None:
     assert row["MACs (G)"] == "46.584"
     assert row["Latency (ms)"] == "25.8"
     assert row["Experts run"] == "3"
+    results["cost"]["mix"].update(latency_ms_low=25.04, latency_ms_high=27.26)
+    assert row_of(results, "M_mix")["Latency (ms)"] == "25.8 (25.0–27.3)"
 
 
 @pytest.mark.parametrize("distortions", [1, 3, 6])
@@ -94,6 +96,8 @@ def test_auc_csv_reads_back_to_the_same_floats() -> None:
             area = results["auc"][model][name]
             assert float(row[f"{name}_auc"]) == area["auc"]
             assert [float(row[f"{name}_low"]), float(row[f"{name}_high"])] == area["ci95"]
+            ends = [float(row[f"{name}_{end}_trainings"]) for end in ("low", "high")]
+            assert ends == area["ci95_trainings"]
             assert float(row[f"{name}_auc_without_clean"]) == area["auc_without_clean"]
             assert [float(row[f"{name}_auc_seed_{seed}"]) for seed in range(3)] == area["seeds"]
     assert int(rows["mix"]["macs"]) == results["cost"]["mix"]["macs"]
@@ -152,6 +156,36 @@ def test_differences_and_verdicts(
     record = next(r for r in read(to_csv(table)) if (r["b"], r["distortion"]) == ("all", "average"))
     assert [float(record[key]) for key in ("delta", "low", "high")] == [delta, low, high]
     assert record["verdict"] == verdict
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_interval_over_trainings_stands_beside(turned: bool) -> None:
+    results = sample_results()
+    set_difference(results, *(("all", "mix") if turned else ("mix", "all")), 0.03, 0.01, 0.05)
+    for row in results["comparisons"]:
+        if {row["a"], row["b"]} == {"mix", "all"} and row["distortion"] == "average":
+            row["ci95_trainings"] = [-0.02, 0.08]
+    table = comparisons_table(results)
+    place = table.header.index("Over trainings too")
+    row = next(row for row in table.rows if row[0] == "M_all")
+    assert row[place] == ("[−0.080, +0.020]" if turned else "[−0.020, +0.080]")
+    record = next(r for r in read(to_csv(table)) if (r["b"], r["distortion"]) == ("all", "average"))
+    ends = [float(record["low_trainings"]), float(record["high_trainings"])]
+    assert ends == ([-0.08, 0.02] if turned else [-0.02, 0.08])
+    assert "3 trainings and the 779 test images" in table.notes[-1]
+
+
+def test_one_training_and_older_results_have_no_interval_over_trainings() -> None:
+    older = sample_results()
+    for row in older["comparisons"]:
+        del row["ci95_trainings"]
+    for areas in older["auc"].values():
+        for area in areas.values():
+            del area["ci95_trainings"]
+    for results in (sample_results(seeds=1), older):
+        text = to_csv(comparisons_table(results)) + to_csv(auc_table(results))
+        assert "trainings" not in text
+        assert "Over trainings too" not in comparisons_table(results).header
 
 
 def test_any_model_can_be_compared_with_the_rest() -> None:

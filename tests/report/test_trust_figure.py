@@ -28,6 +28,20 @@ def test_what_is_drawn_are_the_numbers() -> None:
         np.testing.assert_allclose([line.get_xdata()[0] for line in borders], ends)
 
 
+def test_the_main_baseline_is_a_thin_line_in_every_panel() -> None:
+    results = trusting_results(networks=("noise", "all"))
+    figure = trust_figure(results)
+    assert figure
+    (told,) = (row for row in results["trust"] if row["model"] == "all")
+    panels = [axes for axes in figure.axes if axes.lines]
+    assert len(panels) == len(results["distortions"])
+    for axes, name in zip(panels, results["distortions"], strict=True):
+        own, other, *_ = axes.lines
+        np.testing.assert_array_equal(other.get_ydata(), told["risk_coverage"][name]["risk"])
+        assert other.get_linewidth() < own.get_linewidth()
+        assert other.get_color() == line_styles(results)["all"].color
+
+
 def test_results_that_do_not_tell_have_none() -> None:
     assert trust_figure(sample_results()) is None
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 from report_samples import sample_results
 
+from mixqual.made import read_signed
 from mixqual.report import (
     accuracy_csv,
     auc_table,
@@ -55,13 +56,13 @@ def test_writes_all_files_and_nothing_else(tmp_path: Path) -> None:
     written = contents(tmp_path / "new" / "run")
     assert written.keys() == FILES
     assert {path.relative_to(tmp_path / "new" / "run").as_posix() for path in paths} == FILES
-    assert json.loads(written["results.json"]) == results
+    assert read_signed(tmp_path / "new" / "run" / "results.json") == results
     assert written["auc.csv"].decode() == to_csv(auc_table(results))
     assert written["accuracy.csv"].decode() == accuracy_csv(results)
     assert written["left_out.csv"].decode() == "id,reason\nimages/cell0001.png,no sure label\n"
     page = written["table.md"].decode()
     assert page.startswith(f"# sample\n\n{headline(results)}\n\n## sample: area")
-    assert page.count("\n## ") == 3
+    assert page.count("\n## ") == 4
     drawings = {f"fig{number}": written[f"figures/fig{number}.svg"] for number in (2, 4, 5, 6)}
     assert written["report.html"].decode() == render_page(results, drawings)
     assert written["tables.tex"].decode() == latex_page(report_tables(results))
@@ -78,7 +79,7 @@ def test_trees_have_files_of_their_own(tmp_path: Path) -> None:
     assert {path.relative_to(tmp_path).as_posix() for path in paths} == written.keys()
     assert written["trees.csv"].decode() == trees_csv(results)
     page = written["table.md"].decode()
-    assert page.count("\n## ") == 3 + 3
+    assert page.count("\n## ") == 4 + 3
     for table in tree_tables(results):
         assert to_markdown(table) in page
 

@@ -7,10 +7,12 @@ from report_samples import Results, sample_results
 SOME, NONE = ((0.5, 0.05), (0.3, 0.25), (0.2, 0.6)), ((0.0, None), (0.6, 0.2), (0.4, 0.5))
 
 
-def trusting_results(distortions: int = 2, trees: bool = False) -> Results:
+def trusting_results(
+    distortions: int = 2, trees: bool = False, networks: tuple[str, ...] = ()
+) -> Results:
     """Sample results with verdicts of M_mix and of trees, each tree with numbers of its own.
 
-    Of images of the second distortion none is usable by M_mix.
+    Of images of the second distortion none is usable by M_mix. `networks` are judged, too.
     """
     results = sample_results(distortions, trees=trees)
     results["held_out"] = []
@@ -19,6 +21,11 @@ def trusting_results(distortions: int = 2, trees: bool = False) -> Results:
         for place, name in enumerate((*results["distortions"], "average"))
     }
     results["trust"] = [trust_row("mix", shares)]
+    for place, name in enumerate(networks):
+        usable = round(0.3 - 0.01 * place, 2)
+        of_network = ((usable, 0.09), (0.3, 0.2), (round(0.7 - usable, 2), 0.6))
+        row = trust_row(name, dict.fromkeys(shares, of_network), risk=0.03 + 0.01 * place)
+        results["trust"].append(row | {"temperature": 2.5, "usable": 0.8})
     for place, tree in enumerate(results["trees"]):
         usable = round(0.4 - 0.01 * place, 2)
         of_tree = ((usable, 0.08), (0.3, 0.25), (round(0.7 - usable, 2), 0.6))

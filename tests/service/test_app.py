@@ -1,6 +1,7 @@
 """A service over real sockets: what it answers, what it refuses, and how."""
 
 import base64
+import gzip
 import io
 import json
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from running import bomb, counts, error, form, png, running
 
 import mixqual
 from mixqual.deploy import Predictor
+from mixqual.deploy.bundle import read_bundle, write_bundle
 from mixqual.deploy.inputs import pixels_of
 
 KEY = "correct horse"
@@ -66,6 +68,25 @@ class TestPredict:
         assert all(answer["verdict"] is not None for answer in found)
         for answer, each in zip(found, expected, strict=True):
             assert_same(answer, asdict(each))
+
+    def test_one_network_answers_without_what_a_gate_says(
+        self, plain_run: Run, tmp_path: Path
+    ) -> None:
+        bundle = mixqual.export(plain_run.out, tmp_path / "one.mixqual", model="all").path
+        contents = [png(number % 4, number) for number in range(4)]
+        expected = mixqual.load(bundle).predict(contents)
+        with running(bundle) as client:
+            found = client.post("/predict", files=form(*contents)).json()["predictions"]
+            explored = client.post("/explore?noise=30", files=form(contents[0])).json()
+            told, counted = client.get("/model").json(), counts(client)
+        for answer, each in zip(found, expected, strict=True):
+            assert_same(answer, asdict(each))
+            assert (answer["weights"], answer["distortion"]) == (None, None)
+        assert (explored["experts"], explored["prediction"]["weights"]) == (None, None)
+        assert (told["model"], told["gate"], told["experts"]) == ("all", "none", ["all"])
+        assert counted["mixqual_expert_runs_total", "all"] == 4
+        gated = {"mixqual_estimated_distortions_total", "mixqual_expert_weight_count"}
+        assert not gated & {name for name, *_ in counted}
 
     def test_requests_of_many_clients_share_batches(
         self, random_bundle: Path, predictor: Predictor
@@ -146,6 +167,14 @@ class TestLimits:
             (415, "send images as", {"content": b"x" * 300_000}),
             (415, "send images as", {"json": {"images": ["x" * 300_000]}}),
             (415, "send images as", {"data": {"images": "x"}}),
+            (
+                415,
+                "encoded as 'gzip', which is not read",
+                {
+                    "content": gzip.compress(png()),
+                    "headers": {"Content-Type": "image/png", "Content-Encoding": "gzip"},
+                },
+            ),
             (
                 400,
                 "boundary",
@@ -259,6 +288,19 @@ class TestExplore:
         with Image.open(io.BytesIO(_content(noisy["image"]))) as image:
             noise_HWC = np.array(image).astype(np.float64) - 128
         assert noise_HWC.std() == pytest.approx(20, rel=0.06)  # of 3072 numbers
+
+    def test_noise_is_gray_where_the_study_had_it(
+        self, random_bundle: Path, tmp_path: Path
+    ) -> None:
+        manifest, tensors = read_bundle(random_bundle)
+        bundle = tmp_path / "gray.mixqual"
+        write_bundle(bundle, manifest.model_copy(update={"gray_noise": True}), tensors)
+        with running(bundle) as client:
+            found = client.post("/explore?noise=20", files=form(png())).json()
+        with Image.open(io.BytesIO(_content(found["image"]))) as image:
+            shown_HWC = np.array(image)
+        np.testing.assert_array_equal(shown_HWC, np.repeat(shown_HWC[..., :1], 3, axis=2))
+        assert not np.array_equal(shown_HWC, pixels_of(png(), 32, "bicubic"))
 
     def test_the_seed_decides(self, client: httpx.Client) -> None:
         images = [

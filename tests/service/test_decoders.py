@@ -213,7 +213,7 @@ class TestService:
     def test_ready_tells_when_requests_would_not_be_answered(
         self, random_bundle: Path, dear: bytes
     ) -> None:
-        limits = {"decoders": 1, "decode_seconds": 30, "timeout_s": 2.0}
+        limits = {"decoders": 1, "decode_seconds": 30, "timeout_s": 0.8}
         with running(random_bundle, **limits) as client, ThreadPoolExecutor(2) as pool:
             slow = pool.submit(client.post, "/predict", files=form(dear))
             time.sleep(0.2)

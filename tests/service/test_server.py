@@ -50,7 +50,7 @@ def test_it_answers_what_it_took_and_exits_with_0(
         assert process.pid
         os.kill(process.pid, number)
         assert len(taken.result().json()["predictions"]) == 2
-        process.join(20)
+        process.join(60)
         assert process.exitcode == 0
         with pytest.raises(httpx.ConnectError):
             client.get("/health")
@@ -99,7 +99,7 @@ class TestCommand:
             found = httpx.get(f"{url}model", headers=headers)
             assert found.status_code == 200
             process.terminate()
-            process.join(20)
+            process.join(60)
             assert process.exitcode == 0
 
 
@@ -114,7 +114,7 @@ def test_without_the_extra_it_says_what_to_install(
 
 def test_the_conditional_mode_is_that_of_the_predictor(plain_run: Run, tmp_path: Path) -> None:
     """Over HTTP, by the threshold of the study and by another; and what ran is counted."""
-    bundle = mixqual.export(plain_run.out, tmp_path / "mine.mixqual").path
+    bundle = mixqual.export(plain_run.out, tmp_path / "mine.mixqual", model="mix").path
     contents = [png(n % 4, n) for n in range(12)]
     whole = mixqual.load(bundle)
     weights_NE = np.array([list(each.weights.values()) for each in whole.predict(contents)])

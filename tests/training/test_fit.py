@@ -26,7 +26,7 @@ QUARTERS = Schedule(
     {"gaussian_noise": 0.25, "gaussian_blur": 0.25},
     {"gaussian_noise": (0, 100), "gaussian_blur": (0, 1.4)},
 )
-CONFIG = TrainingConfig(lr=0.01, lr_new=0.05, batch_size=8, max_epochs=3)
+CONFIG = TrainingConfig(lr=0.01, lr_new=0.05, batch_size=8, max_epochs=3, patience=9)
 
 
 def cross_entropies(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
@@ -57,7 +57,6 @@ def run(
     config: TrainingConfig = CONFIG,
     *,
     network: Classifier | None = None,
-    patience: int = 9,
     max_steps: int | None = None,
 ) -> tuple[Classifier, Fitted]:
     network = network or classifier()
@@ -70,7 +69,6 @@ def run(
         config,
         accelerator,
         directory,
-        patience=patience,
         max_steps=max_steps,
     )
     return network, fitted
@@ -177,7 +175,7 @@ class TestStep:
 
         config = CONFIG.model_copy(update={"max_epochs": 2})
         job = replace(job, targets=targets)
-        fit(Spy(), [], job, config, Accelerator(cpu=True), tmp_path, patience=9)
+        fit(Spy(), [], job, config, Accelerator(cpu=True), tmp_path)
         clean = {image.numpy().tobytes() for image in job.train.batch(range(len(job.train)))[0]}
         batches = [a for a in assigned if len(a.kinds_B) == 8]
         assert len(seen) == len(batches) == 6
@@ -248,8 +246,8 @@ class TestValidation:
             return cross_entropies(logits_BK, labels_B) + calls
 
         job = replace(task(), losses=worsening)
-        config = CONFIG.model_copy(update={"lr": 1e-9, "lr_new": 1e-9, "max_epochs": 50})
-        _, fitted = run(tmp_path, job, config, patience=3)
+        changes = {"lr": 1e-9, "lr_new": 1e-9, "patience": 3, "max_epochs": 50}
+        _, fitted = run(tmp_path, job, CONFIG.model_copy(update=changes))
         assert (fitted.epochs, fitted.best_epoch) == (4, 1)
         assert fitted.steps == 4 * 3
 
@@ -408,6 +406,6 @@ def test_networks_are_let_go(tmp_path: Path) -> None:
     accelerator = Accelerator(cpu=True)
     network = classifier()
     config = CONFIG.model_copy(update={"max_epochs": 1})
-    fit(network, network.new_parameters(), task(), config, accelerator, tmp_path, patience=1)
+    fit(network, network.new_parameters(), task(), config, accelerator, tmp_path)
     assert accelerator._models == []
     assert accelerator._optimizers == []

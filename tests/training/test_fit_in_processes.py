@@ -14,9 +14,12 @@ from torch import Tensor, nn
 
 from mixqual.config import TrainingConfig
 from mixqual.distortions import Assignment, Schedule, distortion
-from mixqual.training import Task, fit, load_tensors
+from mixqual.training import Augmentation, Task, fit, load_tensors
 
 CONFIG = TrainingConfig(lr=0.01, lr_new=0.05, batch_size=8, max_epochs=4)
+MODERN = TrainingConfig.model_validate(
+    {"recipe": "modern", "lr": 0.003, "batch_size": 8, "max_epochs": 4}
+)
 STEPS_AN_EPOCH = 3
 
 
@@ -30,7 +33,7 @@ def small_vgg() -> nn.Module:
     )
 
 
-def run(folder: str, stop_at: int = 10**9) -> None:
+def run(folder: str, stop_at: int = 10**9, config: TrainingConfig = CONFIG) -> None:
     """Fit, in as many processes as the environment says; stop at a call of the targets."""
     torch.set_num_threads(1)
     calls = 0
@@ -54,12 +57,15 @@ def run(folder: str, stop_at: int = 10**9) -> None:
         ),
         seed=1,
         val_seed=2,
+        augmentation=Augmentation.of(config),
     )
     accelerator = Accelerator(cpu=True)
-    fit(small_vgg(), [], job, CONFIG, accelerator, Path(folder), patience=9)
+    fit(small_vgg(), [], job, config, accelerator, Path(folder))
 
 
-def process(rank: int, count: int, port: int, folder: str, stop_at: int) -> None:
+def process(
+    rank: int, count: int, port: int, folder: str, stop_at: int, config: TrainingConfig
+) -> None:
     """One of several processes, as torchrun starts them."""
     os.environ.update(
         {
@@ -71,15 +77,17 @@ def process(rank: int, count: int, port: int, folder: str, stop_at: int) -> None
             "MASTER_PORT": str(port),
         }
     )
-    run(folder, stop_at)
+    run(folder, stop_at, config)
 
 
-def fit_on(count: int, folder: Path, stop_at: int = 10**9) -> None:
+def fit_on(count: int, folder: Path, stop_at: int = 10**9, config: TrainingConfig = CONFIG) -> None:
     folder.mkdir(exist_ok=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    started = [start(process, rank, count, port, str(folder), stop_at) for rank in range(count)]
+    started = [
+        start(process, rank, count, port, str(folder), stop_at, config) for rank in range(count)
+    ]
     for each in started:
         each.join(120)
     codes = [each.exitcode for each in started]
@@ -111,6 +119,15 @@ def assert_same_curve(folder: Path, expected: Path) -> None:
 def test_two_have_the_loss_curve_of_one(tmp_path: Path, alone: Path) -> None:
     fit_on(2, tmp_path)
     assert_same_curve(tmp_path, alone)
+
+
+@pytest.mark.slow
+def test_two_average_what_one_averages(tmp_path: Path) -> None:
+    """AdamW, its schedule, augmentation and the running average, which is what is kept."""
+    (tmp_path / "one").mkdir()
+    run(str(tmp_path / "one"), config=MODERN)
+    fit_on(2, tmp_path / "two", config=MODERN)
+    assert_same_curve(tmp_path / "two", tmp_path / "one")
 
 
 @pytest.mark.slow

@@ -40,6 +40,18 @@ class Greedy(nn.Module):
         return logits_BK
 
 
+class Normed(nn.Module):
+    """A batch norm without any other layer before the last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.last = nn.BatchNorm1d(3), nn.Linear(3, 4)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        logits_BK: Tensor = self.last(self.norm(images_BCHW.mean((2, 3))))
+        return logits_BK
+
+
 def task() -> Task:
     return Task(
         title="test",
@@ -58,7 +70,7 @@ def task() -> Task:
 
 def run(network: nn.Module, folder: Path, config: TrainingConfig = CONFIG) -> Fitted:
     folder.mkdir(exist_ok=True)
-    return fit(network, [], task(), config, Accelerator(cpu=True), folder, patience=9)
+    return fit(network, [], task(), config, Accelerator(cpu=True), folder)
 
 
 def test_halves_train_what_the_whole_batch_does(
@@ -99,3 +111,9 @@ def test_other_errors_are_no_lack_of_memory(tmp_path: Path) -> None:
     assert is_out_of_memory(MemoryError())
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     assert not is_out_of_memory(RuntimeError("shapes cannot be multiplied"))
+
+
+def test_a_norm_of_one_value_is_refused_in_words(tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"batch_size": 1})
+    with pytest.raises(RunError, match=r"cannot take one image alone; raise training\.batch_size"):
+        run(Normed(), tmp_path / "one", config)

@@ -8,6 +8,8 @@ from mixqual.distortions import Assignment, Schedule, distort, distortion
 from mixqual.training import Task
 from mixqual.training.task import batches, prepared
 
+CPU = torch.device("cpu")
+
 
 def task() -> Task:
     def targets(labels_B: Tensor, assignment: Assignment) -> Tensor:
@@ -30,19 +32,10 @@ def test_a_share_of_a_batch_is_that_part_of_the_whole() -> None:
     """So several processes see together what one would, bit for bit."""
     job = task()
     batch = next(iter(batches(job, 8, 0, 0)))
-    whole_BCHW, targets_B = prepared(
-        job, job.train, batch.positions_B, batch.assignment, batch.seed, torch.device("cpu")
-    )
+    whole_BCHW, targets_B = prepared(job, job.train, batch, CPU)
     for first in (0, 1):
         share = slice(first, None, 2)
-        part_BCHW, part_B = prepared(
-            job,
-            job.train,
-            batch.positions_B[share],
-            batch.assignment.part(share),
-            batch.seed,
-            torch.device("cpu"),
-        )
+        part_BCHW, part_B = prepared(job, job.train, batch.part(share), CPU)
         assert torch.equal(part_BCHW, whole_BCHW[share])
         assert torch.equal(part_B, targets_B[share])
 
@@ -50,9 +43,7 @@ def test_a_share_of_a_batch_is_that_part_of_the_whole() -> None:
 def test_images_labels_and_distortions_belong_together() -> None:
     job = task()
     batch = next(iter(batches(job, 8, 0, 0)))
-    seen_BCHW, targets_B = prepared(
-        job, job.train, batch.positions_B, batch.assignment, batch.seed, torch.device("cpu")
-    )
+    seen_BCHW, targets_B = prepared(job, job.train, batch, CPU)
     images_BCHW, labels_B = job.train.batch(batch.positions_B)
     expected_BCHW = distort(images_BCHW, batch.assignment, job.distortions, batch.seed)
     assert torch.equal(seen_BCHW, expected_BCHW)

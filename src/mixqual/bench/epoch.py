@@ -51,7 +51,7 @@ def _epoch(name: str, fractions: dict[str, float]) -> Ratio:
     def fitted() -> None:
         with tempfile.TemporaryDirectory() as folder:
             new = network.new_parameters()
-            fit(network, new, task, config, accelerator, Path(folder), patience=1)
+            fit(network, new, task, config, accelerator, Path(folder))
 
     def steps() -> None:
         network.train()

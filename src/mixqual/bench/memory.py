@@ -90,4 +90,4 @@ def _epoch(network: Classifier, images: ImageSet) -> None:
     config, accelerator = TrainingConfig(batch_size=_BATCH, max_epochs=1), Accelerator(cpu=True)
     with tempfile.TemporaryDirectory() as folder:
         task = training_task(images, images, {"gaussian_noise": 0.5}, {"gaussian_noise": 100.0})
-        fit(network, [], task, config, accelerator, Path(folder), patience=1)
+        fit(network, [], task, config, accelerator, Path(folder))

@@ -166,8 +166,9 @@ def _sweep(networks: Networks, images: ImageSet) -> None:
         for cell in cells:
             p_ENK = np.stack([arrays[name].read(cell) for name in experts])
             w_NE = arrays["gate"].read(cell)
-            ensembles = average(p_ENK), maximum(p_ENK), hard_mix(p_ENK, w_NE), mix(p_ENK, w_NE)
+            ensembles = average(p_ENK), hard_mix(p_ENK, w_NE), mix(p_ENK, w_NE)
             np.stack(ensembles).argmax(2)
+            maximum(p_ENK)
 
 
 def _predictor(network: Accelerated, name: str) -> Predictor:

@@ -7,11 +7,15 @@ from torch import nn
 
 from mixqual.data import ImageSet
 from mixqual.distortions import Schedule, distortion
-from mixqual.training import Task
+from mixqual.training import NOTHING, Augmentation, Task
 
 
 def training_task(
-    images: ImageSet, val: ImageSet, fractions: Mapping[str, float], worst: Mapping[str, float]
+    images: ImageSet,
+    val: ImageSet,
+    fractions: Mapping[str, float],
+    worst: Mapping[str, float],
+    augmentation: Augmentation = NOTHING,
 ) -> Task:
     """Naming the class of each image, with `fractions` of a batch distorted, up to `worst`."""
     return Task(
@@ -24,4 +28,5 @@ def training_task(
         losses=partial(nn.functional.cross_entropy, reduction="none"),
         seed=0,
         val_seed=0,
+        augmentation=augmentation,
     )

@@ -61,7 +61,7 @@ def _training(backbone: str, sharing: Sharing) -> Ratio:
     def fitted() -> None:
         with tempfile.TemporaryDirectory() as folder:
             new = network.new_parameters()
-            fit(network, new, task, config, accelerator, Path(folder), patience=1)
+            fit(network, new, task, config, accelerator, Path(folder))
 
     def floor() -> None:
         network.train()

@@ -1,20 +1,47 @@
 """The command itself: what all its commands share."""
 
+import errno
 import importlib.metadata
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, Any, final
 
 import typer
-from rich.console import Console
+from typer.core import TyperGroup
 
 from mixqual.errors import MixqualError
+from mixqual.file_names import printable_lines
+
+
+@final
+class _Commands(TyperGroup):
+    """The commands, ended by Ctrl+C in words; typer itself would end without any."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            on = " to go on where it stopped" if ctx.invoked_subcommand == _RESUMED else ""
+            tell(f"\nstopped; run the same command again{on}", err=True)
+            raise typer.Exit(130) from None
+
+
+_RESUMED = "run"
+"""The command that keeps what it has done, by its name."""
 
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Measure how image quality hurts a classifier, and train a mixture of experts against it.",
 )
+
+
+def tell(text: str, *, err: bool = False) -> None:
+    """Print what may hold names of files or classes, which can hold codes that a terminal obeys."""
+    print(printable_lines(text), file=sys.stderr if err else sys.stdout, flush=True)
 
 
 def _say_version(asked: bool) -> None:
@@ -44,13 +71,26 @@ TRAINING_PACKAGES = {
 }
 """What the train extra of pyproject.toml brings."""
 
+_OF_PLACES = (
+    *(errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOSPC),
+    *(errno.ENOTDIR, errno.EPERM, errno.EROFS),
+)
+"""What an operating system says of a path that a user has named, wherever it is come upon first."""
+
 
 def main() -> None:
     """Run the command; a mistake of the user's is one line on standard error and exit code 2."""
+    # Of oddities that Pillow can read past; what it cannot is an error with a reason.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         app()
     except MixqualError as error:
-        Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False, highlight=False)
+        tell(f"error: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in _OF_PLACES or error.filename is None:
+            raise
+        tell(f"error: {error.filename}: {error.strerror}; give another place", err=True)
         sys.exit(2)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
@@ -62,6 +102,3 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("\nstopped; run the same command again to go on", file=sys.stderr)
-        sys.exit(130)

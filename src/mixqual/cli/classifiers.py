@@ -1,14 +1,13 @@
 """Commands that measure one classifier."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from mixqual.cli.app import AsJson, app
+from mixqual.cli.app import AsJson, app, tell
 
 
 @app.command()
@@ -16,11 +15,13 @@ def evaluate(
     model: Annotated[
         str,
         typer.Argument(
-            help="A torchvision or timm name, module:function, or a file of ONNX, TorchScript or "
-            "torch.export."
+            help="A torchvision or timm name, module:function, a file of `mixqual export`, or "
+            "another of ONNX, TorchScript or torch.export."
         ),
     ],
-    data: Annotated[Path, typer.Option(help="A folder of class/image.")],
+    data: Annotated[
+        Path, typer.Option(help="A folder of class/image, or of train, val and test with these.")
+    ],
     weights: Annotated[
         str, typer.Option(help='"default", "packaged", "random", or a weights file.')
     ] = "default",
@@ -33,6 +34,17 @@ def evaluate(
             help='What a model file expects: "raw" (0 to 255), "unit" (0 to 1), "imagenet", or '
             "MEAN,STD."
         ),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            help="The class of each output, for a model that does not say: names with commas, a "
+            'file of one a line, or the folders in "text" or "numeric" order.'
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help='Of a folder of splits: "test", "val", "train" or "all"; test without.'),
     ] = None,
     distortion: Annotated[
         list[str] | None,
@@ -48,10 +60,23 @@ def evaluate(
     ] = None,
     fail_under: Annotated[
         list[str] | None,
-        typer.Option(help="Exit code 3 below this AUC: gaussian_blur=0.6, average=, clean=."),
+        typer.Option(
+            help="Exit code 3 below this AUC (gaussian_blur=0.6, average=, clean=), or if accuracy "
+            "is not kept up to this level (gaussian_blur@90%=4)."
+        ),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Say up to which level this much is kept: 90% of the accuracy on clean images, "
+            "which is the default, or an accuracy, 0.8; repeatable."
+        ),
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write every metric here.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Draw the curves here: .svg, .png.")] = None,
+    grayscale_noise: Annotated[
+        str, typer.Option(help='Of grayscale files: as one "sensor" has it, or "independent".')
+    ] = "sensor",
     backend: Annotated[
         str, typer.Option(help='"auto", "eager", "compiled" or "onnxruntime", for named networks.')
     ] = "auto",
@@ -63,11 +88,15 @@ def evaluate(
     from mixqual.config import RuntimeConfig
     from mixqual.distort_files import parse_steps
     from mixqual.imagenet_c import NAMES
+    from mixqual.keep import Keep
+    from mixqual.networks.class_order import parse_classes
     from mixqual.report import (
         check_figure_path,
         check_floors,
         corruption_table,
         draw_resilience,
+        floor_keeps,
+        kept_table,
         missed_floors,
         parse_floors,
         resilience_table,
@@ -84,6 +113,7 @@ def evaluate(
     distortions = {name: levels_up_to(name, level, steps) for name, level in strongest}
     floors = parse_floors(fail_under or [])
     check_floors(floors, [*distortions, *(NAMES if imagenet_c else [])])
+    keeps = [Keep.parse(text) for text in keep or ["90%"]]
     if figure:
         check_figure_path(figure)
     results = measure(
@@ -92,27 +122,34 @@ def evaluate(
         weights=weights,
         size=size,
         preprocessing=preprocessing,
+        classes=None if classes is None else parse_classes(classes),
+        split=split,
         distortions=distortions,
         imagenet_c=imagenet_c,
         baseline=baseline,
+        grayscale_noise=grayscale_noise,
+        keep=list(dict.fromkeys([*keeps, *floor_keeps(floors)])),
         seed=seed,
         on_error="skip" if skip_unreadable else "raise",
         runtime=make_table(RuntimeConfig, "evaluate", backend=backend),
     )
+    missed = missed_floors(results, floors)  # before any output: it may refuse a level
     if csv:
         write_csv(results, csv)
     if figure:
         draw_resilience(results, figure)
     if as_json:
         print(json.dumps(results, indent=2))
+        for doubt in results["doubts"]:  # which the table shows itself
+            tell(f"warning: {doubt}", err=True)
     else:
         console = Console()
-        for table in (resilience_table(results), corruption_table(results)):
+        tables = (resilience_table(results), kept_table(results), corruption_table(results))
+        for table in tables:
             if table:
                 console.print(to_rich(table))
-    missed = missed_floors(results, floors)
     for message in missed:
-        print(message, file=sys.stderr)
+        tell(message, err=True)
     if missed:
         raise typer.Exit(3)
 
@@ -141,7 +178,7 @@ def cost(
         latency_batch=batch if latency else 0,
     )
     if found.uncut:
-        print(f"no trees: {found.uncut}", file=sys.stderr)
+        tell(f"no trees: {found.uncut}", err=True)
     if as_json:
         print(json.dumps(found.rows, indent=2))
         return

@@ -1,18 +1,21 @@
-"""The commands that take a mixture out of its run, and use it."""
+"""The commands that take a model out of its run, and use it."""
 
 import glob
+import io
 import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
-from rich.console import Console
 
-from mixqual.cli.app import AsJson, app
+from mixqual.cli.app import AsJson, app, tell
+from mixqual.counting import counted
 from mixqual.errors import DataError
+from mixqual.file_names import printable
 
 if TYPE_CHECKING:
     from mixqual.deploy import Prediction
@@ -36,20 +39,23 @@ def export(
     int8: Annotated[
         bool, typer.Option("--int8", help="Convolutions of ONNX in whole numbers of 8 bits.")
     ] = False,
-    model: Annotated[str, typer.Option(help='"mix", or a tree of the run.')] = "mix",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help='"mix", a tree or a single network of the run; by default what it recommends.'
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Which training of the run; the first without.")
     ] = None,
 ) -> None:
-    """Write a trained mixture with all that it needs as one file, also for other programs."""
+    """Write a trained model with all that it needs as one file, also for other programs."""
     from mixqual.deploy.export import export as write
 
     found = write(run, out, format=form, input=input_, int8=int8, model=model, seed=seed)
-    Console().print(
-        f"{found.path}: {found.manifest.model} of {found.manifest.name}, "
-        f"{found.path.stat().st_size / 2**20:.1f} MiB{_likeness(found)}",
-        highlight=False,
-        soft_wrap=True,
+    tell(
+        f"{found.path}: {found.manifest.model} of {found.manifest.name} ({found.why}), "
+        f"{found.path.stat().st_size / 2**20:.1f} MiB{_likeness(found)}"
     )
 
 
@@ -57,7 +63,10 @@ def export(
 def predict(
     bundle: Annotated[Path, typer.Argument(help="A bundle or an ONNX file of `mixqual export`.")],
     images: Annotated[
-        list[str], typer.Argument(help='Files or patterns; "-" reads names from standard input.')
+        list[str],
+        typer.Argument(
+            help='Files, folders or patterns; "-" reads names from standard input, one a line.'
+        ),
     ],
     as_json: AsJson = False,
     mode: Annotated[
@@ -74,7 +83,7 @@ def predict(
     expert: Annotated[str | None, typer.Option(help="The one expert to ask.")] = None,
     device: Annotated[str, typer.Option(help='"auto", "cpu" or "cuda[:N]".')] = "auto",
 ) -> None:
-    """Say what a mixture sees in images; an image that cannot be read does not stop the others."""
+    """Say what a model sees in images; an image that cannot be read does not stop the others."""
     from mixqual.deploy import load
 
     predictor = load(bundle, device, mode=mode, tau=tau, expert=expert)
@@ -93,11 +102,11 @@ def predict(
             if as_json:
                 print(json.dumps({"image": names[number], "error": reason}), flush=True)
             else:
-                print(f"{names[number]}: {reason}", file=sys.stderr, flush=True)
+                tell(f"{printable(names[number])}: {reason}", err=True)
         elif as_json:
             print(json.dumps({"image": names[number], **asdict(result)}), flush=True)
         else:
-            print(f"{names[number]}: {_words(result)}", flush=True)
+            tell(f"{printable(names[number])}: {printable(_words(result))}")
     if not names:
         raise DataError(f"no image: {' '.join(images)} names no file")
     if failed:
@@ -109,8 +118,8 @@ def _likeness(found: "Exported") -> str:
         return ""
     largest = max(found.parity.clean, found.parity.distorted)
     return (
-        f" ({found.format}); its probabilities differ by at most {largest:.1g} from those of the "
-        f"mixture on {found.parity.images} clean and distorted images{_loss(found)}"
+        f" ({found.format}); its probabilities differ by at most {largest:.1g} from those of its "
+        f"networks on {found.parity.images} clean and distorted images{_loss(found)}"
     )
 
 
@@ -124,28 +133,49 @@ def _loss(found: "Exported") -> str:
         )
     return (
         f"; int8: AUC {found.int8.auc_int8:.3f} instead of {found.int8.auc:.3f} on "
-        f"{found.int8.images} validation images at {found.int8.levels} levels"
+        f"{counted(found.int8.images, 'validation image')} at {found.int8.levels} levels"
     )
 
 
 def _names(patterns: list[str]) -> Iterator[str]:
+    from mixqual.images.walking import image_files
+
     for pattern in patterns:
         if pattern == "-":
-            yield from (line.rstrip("\n") for line in sys.stdin if line.strip())
+            yield from _listed(sys.stdin)
+        elif os.path.isdir(pattern):
+            yield from map(str, image_files(Path(pattern)))
         elif glob.has_magic(pattern) and not Path(pattern).exists():
             yield from sorted(glob.glob(pattern, recursive=True))
         else:
             yield pattern
 
 
+def _listed(lines: TextIO) -> Iterator[str]:
+    """Names of files, one a line, from a list that any system may have written."""
+    if isinstance(lines, io.TextIOWrapper):
+        lines.reconfigure(errors="surrogateescape")  # a name may be any bytes
+    for line in lines:
+        name = line.rstrip("\r\n").removeprefix("\ufeff")
+        if name.strip():
+            yield name
+
+
 def _words(found: "Prediction") -> str:
-    weights = ", ".join(f"{expert} {weight:.2f}" for expert, weight in found.weights.items())
+    verdict = f", {found.verdict}" if found.verdict else ""
+    return f"{found.class_name} {found.confidence:.2f}{verdict}{_of_gate(found)}"
+
+
+def _of_gate(found: "Prediction") -> str:
+    """What the gate says of the image; nothing if there is none."""
     seen = found.distortion
+    if found.weights is None or seen is None:
+        return ""
+    weights = ", ".join(f"{expert} {weight:.2f}" for expert, weight in found.weights.items())
     what = seen.name
     if seen.levels is not None:
         low, high = seen.levels
         what += f" {low:g} {seen.unit}" if low == high else f" {low:g} to {high:g} {seen.unit}"
-    verdict = f", {found.verdict}" if found.verdict else ""
     left_out = len(found.experts_run) < len(found.weights)
     run = f"; ran {', '.join(found.experts_run)}" if left_out else ""
-    return f"{found.class_name} {found.confidence:.2f}{verdict} ({weights}; looks like {what}{run})"
+    return f" ({weights}; looks like {what}{run})"

@@ -1,7 +1,6 @@
 """Commands that look at images, or distort them."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mixqual.cli.app import AsJson, app
+from mixqual.cli.app import AsJson, app, tell
+from mixqual.counting import counted
 from mixqual.errors import StudyError
 
 data_app = typer.Typer(no_args_is_help=True)
@@ -62,6 +62,13 @@ def distort(
     lossless: Annotated[
         bool, typer.Option("--lossless", help="ImageNet-C's copies as PNG, not as its JPEG.")
     ] = False,
+    grayscale_noise: Annotated[
+        str,
+        typer.Option(
+            help='ImageNet-C\'s of a source that is all grayscale: as one "sensor" has it, or '
+            '"independent".'
+        ),
+    ] = "sensor",
     seed: int = 0,
 ) -> None:
     """Write distorted copies of images: PNG files, or folders in the layout of ImageNet-C."""
@@ -79,12 +86,13 @@ def distort(
             seed=seed,
             size=size,
             lossless=lossless,
+            grayscale_noise=grayscale_noise,
         )
     else:
         written, left_out = distort_files(source, target, parse_steps(distortion or []), seed=seed)
-    print(f"{written} images written to {target}")
+    tell(f"{counted(written, 'image')} written to {target}")
     for path, reason in left_out:
-        print(f"left out: {path}: {reason}", file=sys.stderr)
+        tell(f"left out: {path}: {reason}", err=True)
     if left_out:
         raise typer.Exit(1)
 

@@ -1,6 +1,5 @@
 """The command that writes reports again, and compares runs."""
 
-import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from mixqual.cli.app import app
+from mixqual.cli.app import app, tell
 from mixqual.errors import RunError
 
 if TYPE_CHECKING:
@@ -66,6 +65,8 @@ def report(
     [(run, results)] = found
     folder = run.parent if run.is_file() else run
     examples = read_examples(run)
+    if examples is None and (folder / "figures" / "fig1.svg").exists():
+        _tell([f"{folder} has lost its examples.json: Figure 1 and images are left out"])
     if only:
         _one(make(results, only, examples), only, folder, out, format_)
         return
@@ -104,4 +105,4 @@ def _print(tables: Sequence["Table"], form: Format | None) -> None:
 def _tell(lines: Sequence[object]) -> None:
     """Beside the tables, so that these can be redirected."""
     for line in lines:
-        print(line, file=sys.stderr)
+        tell(str(line), err=True)

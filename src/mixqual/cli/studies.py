@@ -1,5 +1,6 @@
 """Commands that run studies."""
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mixqual.cli.app import app
+from mixqual.cli.app import app, tell
 
 if TYPE_CHECKING:
     from mixqual.config import ClusterConfig
@@ -72,6 +73,7 @@ def run(
     ] = None,
 ) -> None:
     """Train, evaluate and report a study; run it again to go on where it stopped."""
+    from mixqual.artifacts import make_folder
     from mixqual.errors import RunError
     from mixqual.forecast import forecast
     from mixqual.report import headline, read_examples, report_tables, to_rich, write_report
@@ -84,18 +86,25 @@ def run(
         if store:
             raise RunError("--dry-run looks into folders only; leave --store away")
         console.print(_plan_table(forecast(*loaded.prepare(), folder, reuse or [])))
+        for training, names in loaded.config.recipes():
+            line = f"recipe of {', '.join(dict.fromkeys(names))}: {training.in_words()}"
+            console.print(line, markup=False, highlight=False)
         return
+    if publish:
+        make_folder(publish)  # told before the run if it cannot be
     on = _executor(executor, address, loaded.config.runtime.cluster)
     results = loaded.run(folder, reuse or [], on, store)
     if not results:  # one of several processes, and not the first
         return
     for table in report_tables(results):
         console.print(to_rich(table))
-    console.print(headline(results))
-    console.print(f"results and figures: {folder}", highlight=False)
+    console.print(Text(headline(results)))
+    tell(f"results and figures: {folder}")
+    for line in _next_commands(folder):
+        tell(line)
     if publish:
         write_report(results, publish, read_examples(folder))
-        console.print(f"published: {publish}", highlight=False)
+        tell(f"published: {publish}")
 
 
 @app.command()
@@ -160,7 +169,18 @@ def neurons(
     )
     console = Console()
     console.print(to_rich(neurons_table(found.neurons)))
-    console.print(f"figure and numbers: {found.folder}", highlight=False)
+    tell(f"figure and numbers: {found.folder}")
+
+
+def _next_commands(folder: Path) -> list[str]:
+    """What a person does with a run, with its own names."""
+    run, file = shlex.quote(str(folder)), shlex.quote(f"{folder.name}.mixqual")
+    return [
+        f"its page:  {folder / 'report.html'}",
+        f"use it:    mixqual export {run} {file}",
+        f"           mixqual predict {file} IMAGE...",
+        f"           mixqual serve {file}",
+    ]
 
 
 def _executor(

@@ -4,18 +4,22 @@ Every field says its meaning, unit and default. `study_file` makes them of a fil
 """
 
 from mixqual.config.distortions import DistortionConfig, PartConfig
-from mixqual.config.images import DataConfig, Share, SplitConfig
+from mixqual.config.images import DataConfig, GrayscaleNoise, Share, SplitConfig
 from mixqual.config.networks import (
     BackboneConfig,
     BaselineConfig,
     ExpertConfig,
-    Fractions,
-    GateConfig,
     SharingConfig,
-    TrainingConfig,
 )
-from mixqual.config.study import ClusterConfig, EvaluationConfig, RuntimeConfig, StudyConfig
+from mixqual.config.study import (
+    ClusterConfig,
+    EvaluationConfig,
+    RuntimeConfig,
+    StudyConfig,
+    with_recipe,
+)
 from mixqual.config.table import Table
+from mixqual.config.training import FitConfig, Fractions, GateConfig, TrainingConfig
 
 __all__ = [
     "BackboneConfig",
@@ -25,8 +29,10 @@ __all__ = [
     "DistortionConfig",
     "EvaluationConfig",
     "ExpertConfig",
+    "FitConfig",
     "Fractions",
     "GateConfig",
+    "GrayscaleNoise",
     "PartConfig",
     "RuntimeConfig",
     "Share",
@@ -35,4 +41,5 @@ __all__ = [
     "StudyConfig",
     "Table",
     "TrainingConfig",
+    "with_recipe",
 ]

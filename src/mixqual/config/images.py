@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from mixqual.config.table import Table
 
+GrayscaleNoise = Literal["sensor", "independent"]
+
 
 class DataConfig(Table):
     """Where the images are and how they are prepared."""
@@ -41,6 +43,10 @@ class DataConfig(Table):
     """Decoded images are held in memory up to this size (MiB) and memory-mapped past it."""
     workers: int = Field(0, ge=0)
     """Decoding threads; 0 takes one per core."""
+    grayscale_noise: GrayscaleNoise = "sensor"
+    """What random distortions do to images that all come from files of one channel: the same to
+    their three equal channels, as the one "sensor" would have it, or to each of its own, as in
+    colour images. One file in colour makes them colour images."""
     fast_jpeg: bool = False
     """Whether to decode large JPEG files at a reduced scale: over twice as fast, but with pixels
     that differ a little (docs/data.md), so that all that follows is made anew."""

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from mixqual.config.table import Table
+from mixqual.config.training import Fractions, TrainingConfig
 
 
 class BackboneConfig(Table):
@@ -15,72 +16,57 @@ class BackboneConfig(Table):
     weights: str = "default"
     """"default" (the library's own, from its hub), "packaged" (the EfficientNet-Lite0 weights of
     the demo extra), "random", or the path of a .safetensors or .pth file."""
+    head: Literal["auto", "keep", "new"] = "auto"
+    """The last layer: a "new" one, which learns at `training.lr_new`, or that of the weights, which
+    "keep" leaves in place to learn as all others do. "auto" keeps that of a file where it is for as
+    many classes as the data have."""
 
-
-Fractions = dict[str, float]
-
-_LATER = {"kind": "paper", "precision": "float32"}
-"""Settings that did not always exist, and what they stood for then."""
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what came later, where it is as it was then: hashes stay the same."""
+        fields: dict[str, Any] = dump(self)
+        return {name: value for name, value in fields.items() if name != "head" or value == "keep"}
 
 
 class ExpertConfig(Table):
     """One expert of the mixture. The one without distortions is trained first and starts all."""
 
     distort: Fractions = Field(default_factory=dict)
-    """Fraction of each mini-batch that gets each distortion; the rest stays clean."""
+    """Fraction of each mini-batch that gets each distortion; the rest stays clean. A list of
+    distortions shares `training.distorted` equally."""
+    start: str | None = None
+    """The network that it starts from instead of what `training.start` says, such as a baseline
+    trained on all distortions."""
+    training: TrainingConfig | None = None
+    """How it is trained, where that differs from [training]: settings of another recipe, or some
+    settings that take the place of those there."""
 
 
 class BaselineConfig(Table):
     """A single network to compare the mixture with."""
 
     distort: Fractions = Field(default_factory=dict)
+    """As of an expert."""
     continues: str | None = None
     """Instead of `distort`: go on training that baseline, up to as many steps as all experts
-    together, and keep its best weights. The fair comparison in compute."""
+    together, and keep its best weights. The fair comparison in compute under a constant rate;
+    under a schedule give `distort`, and in `training` the `max_epochs` of all experts together."""
+    start: str | None = None
+    """As of an expert."""
     patience: int | None = Field(None, ge=1)
     """Its own patience, where it differs from `training.patience`."""
+    training: TrainingConfig | None = None
+    """As of an expert."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         if bool(self.distort) == bool(self.continues):
             raise ValueError("a baseline needs either `distort` or `continues`")
+        if self.continues and (self.start or self.training):
+            raise ValueError(
+                "a baseline that `continues` another has neither a `start` nor a `training`"
+            )
         return self
-
-
-class TrainingConfig(Table):
-    """Fine-tuning by stochastic gradient descent with momentum (paper, Section 2)."""
-
-    lr: float = Field(0.001, gt=0)
-    lr_new: float = Field(0.01, gt=0)
-    """Learning rate of the new last layer."""
-    momentum: float = Field(0.9, ge=0, lt=1)
-    batch_size: int = Field(32, ge=1)
-    """Images per step, over all processes together."""
-    patience: int = Field(5, ge=1)
-    """Epochs without a lower validation loss before training stops."""
-    max_epochs: int = Field(50, ge=1)
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """What training computes in; "bfloat16" (by torch.autocast; weights and validation stay in
-    float32) pays on GPUs, and on CPUs that have it for networks of large convolutions."""
-
-    @model_serializer(mode="wrap")
-    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what came later: keys are hashes of this, and older runs have them without."""
-        fields: dict[str, Any] = dump(self)
-        return {name: value for name, value in fields.items() if _LATER.get(name) != value}
-
-
-class GateConfig(TrainingConfig):
-    """The gating network (paper, Table 1 and Eq. 5)."""
-
-    kind: Literal["paper", "patch"] = "paper"
-    """"paper" (Table 1, looks at the whole image), or "patch": a quarter of the parameters and a
-    small part of the work, as it looks at the central 32x32 pixels alone."""
-    lr: float = Field(0.01, gt=0)
-    penalty: float = Field(0.01, ge=0)
-    """Lambda of Eq. 5."""
-    distort: Fractions | None = Field(None, min_length=1)
-    """Fraction of each mini-batch per distortion; by default half, shared equally."""
 
 
 class SharingConfig(Table):

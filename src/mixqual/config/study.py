@@ -1,6 +1,6 @@
 """A whole study."""
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,12 +10,10 @@ from mixqual.config.networks import (
     BackboneConfig,
     BaselineConfig,
     ExpertConfig,
-    Fractions,
-    GateConfig,
     SharingConfig,
-    TrainingConfig,
 )
 from mixqual.config.table import Table
+from mixqual.config.training import FitConfig, Fractions, GateConfig, TrainingConfig
 
 
 class EvaluationConfig(Table):
@@ -26,6 +24,10 @@ class EvaluationConfig(Table):
     """Draws of each random distortion per validation image, for the optimal weights."""
     bootstrap: int = Field(2000, ge=100)
     """Resamples of the test images for the confidence intervals."""
+    keep_shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.9,)
+    """Levels are stated up to which a model keeps these shares of its accuracy on clean images."""
+    keep_accuracies: tuple[Annotated[float, Field(gt=0, le=1)], ...] = ()
+    """And levels up to which it keeps these accuracies."""
     leave_one_out: bool = False
     """For each distortion also test a mixture that has never seen it: without the experts that were
     trained on it, and under a gate of its own."""
@@ -91,6 +93,47 @@ class StudyConfig(Table):
     evaluation: EvaluationConfig = EvaluationConfig()
     runtime: RuntimeConfig = RuntimeConfig()
 
+    @property
+    def clean(self) -> str | None:
+        """The expert without distortions, if there is one."""
+        return next((name for name, expert in self.experts.items() if not expert.distort), None)
+
+    def first_of(self, name: str) -> str | None:
+        """The network that has to be trained before another as that starts from it, if any."""
+        own = self.experts.get(name) or self.baselines[name]
+        if isinstance(own, BaselineConfig) and own.continues:
+            return own.continues
+        if own.start:
+            return own.start
+        clean = self.clean if self.training_of(name).start == "clean" else None
+        return clean if name != clean else None
+
+    def training_of(self, name: str) -> TrainingConfig:
+        """How a network is trained."""
+        own = self.experts.get(name) or self.baselines[name]
+        training = own.training or self.training
+        patience = own.patience if isinstance(own, BaselineConfig) else None
+        return training.model_copy(update={"patience": patience}) if patience else training
+
+    def recipes(self) -> list[tuple[FitConfig, list[str]]]:
+        """Each way in which something is trained, and what it is that is trained so."""
+        ways: list[tuple[FitConfig, list[str]]] = []
+
+        def add(name: str, training: FitConfig) -> None:
+            for way, names in ways:
+                if way == training:
+                    names.append(name)
+                    return
+            ways.append((training, [name]))
+
+        for name in (*self.experts, *self.baselines):
+            add(name, self.training_of(name))
+        add("gate", self.gate)
+        for table in self.sharing:
+            if table.training:
+                add("branches", table.training)
+        return ways
+
     @model_validator(mode="after")
     def _sharing_has_a_start(self) -> Self:
         if self.sharing and all(expert.distort for expert in self.experts.values()):
@@ -128,3 +171,73 @@ class StudyConfig(Table):
                     "with a `distort` of its own"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _starts_are_known(self) -> Self:
+        networks = {**self.experts, **self.baselines}
+        for name in networks:
+            path = [name]
+            while first := self.first_of(path[-1]):
+                if first not in networks:
+                    raise ValueError(f"{path[-1]}: start = {first!r} names no network of the study")
+                if first in path:
+                    raise ValueError(f"{' starts from '.join([*path, first])}: that is a circle")
+                path.append(first)
+        if self.evaluation.leave_one_out and any(e.start for e in self.experts.values()):
+            raise ValueError(
+                "evaluation.leave_one_out: an expert with a `start` has seen what the network has "
+                "that it starts from; leave out one of the two"
+            )
+        for name, baseline in self.baselines.items():
+            schedule = self.training_of(baseline.continues or name).schedule
+            if baseline.continues and schedule != "constant":
+                raise ValueError(
+                    f"baselines.{name}.continues: {baseline.continues} ends with its {schedule} "
+                    "schedule; give this one `distort`, and in `training` as many `max_epochs` as "
+                    "all experts have together"
+                )
+        return self
+
+
+def with_recipe(study: dict[str, Any]) -> dict[str, Any]:
+    """A study that is not yet checked, with what its [training] says of other tables.
+
+    Gate and branches go by its recipe, unless they name one; and a list of distortions in `distort`
+    becomes equal fractions of what is `distorted`.
+    """
+    training = study.get("training", {})
+    recipe = {"recipe": training["recipe"]} if "recipe" in _table(training) else {}
+    study = dict(study)
+    if recipe and isinstance(study.get("gate", {}), dict):
+        study["gate"] = {**recipe, **study.get("gate", {})}
+    if isinstance(study.get("sharing"), list):
+        study["sharing"] = [
+            {**table, "training": {**recipe, **table["training"]}}
+            if _table(_table(table).get("training"))
+            else table
+            for table in study["sharing"]
+        ]
+    for kind in ("experts", "baselines"):
+        if _table(study.get(kind)):
+            study[kind] = {n: _with_training(each, training) for n, each in study[kind].items()}
+    return study
+
+
+def _table(value: Any) -> dict[str, Any]:
+    """The value if it is a table; whatever else it is will be refused later."""
+    return value if isinstance(value, dict) else {}
+
+
+def _with_training(network: Any, training: Any) -> Any:
+    """The table of a network with all settings of its own training, and fractions for a list."""
+    network, own = _table(network) or network, _table(_table(network).get("training"))
+    if own:
+        # Another recipe begins anew; otherwise what is said changes what holds for all.
+        same = own.get("recipe") in (None, _table(training).get("recipe", "paper"))
+        training = {**(_table(training) if same else {}), **own}
+        network = {**network, "training": training}
+    names = _table(network).get("distort")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return network
+    share = TrainingConfig.share_distorted(training) / max(1, len(names))
+    return {**network, "distort": dict.fromkeys(names, share)}

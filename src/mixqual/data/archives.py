@@ -1,6 +1,8 @@
 """Unpacking a data set's archive beside itself, once."""
 
 import fcntl
+import hashlib
+import json
 import os
 import shutil
 import tarfile
@@ -11,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from mixqual.artifacts import write_json
 from mixqual.errors import DataError
 
 
@@ -19,11 +22,13 @@ def unpack(archive: Path, folder: str) -> Path:
 
     The archive is a .tar, packed or not, or a .zip that holds `folder`.tar.gz. The folder appears
     when all of it is there, and is then taken as it is. Raises `DataError` if the archive is
-    damaged, lacks the folder, reaches outside of it, or there is no room.
+    damaged, lacks the folder, reaches outside of it, is another than the one that the folder was
+    unpacked from, or there is no room.
     """
     target = archive.parent / folder
     partial = archive.parent / f".{folder}.partial"
     if target.is_dir():
+        _refuse_another(archive, target)
         return target
     if not hasattr(tarfile, "data_filter"):  # of Python 3.11.4, and of security updates of 3.11
         raise DataError(
@@ -38,6 +43,7 @@ def unpack(archive: Path, folder: str) -> Path:
             shutil.rmtree(partial, ignore_errors=True)  # of a call that was killed
             try:
                 _extract(archive, folder, partial)
+                write_json(_note_of(target), {"stamp": _stamp(archive), "sha256": _digest(archive)})
                 os.rename(partial / folder, target)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
@@ -51,6 +57,34 @@ def unpack(archive: Path, folder: str) -> Path:
             f"and writing possible in {archive.parent}, or unpack it yourself to where you like"
         ) from None
     return target
+
+
+def _refuse_another(archive: Path, target: Path) -> None:
+    """Raise `DataError` if a folder that was unpacked here is of another content of the archive."""
+    try:
+        noted = json.loads(_note_of(target).read_text(encoding="utf-8"))
+        if noted["stamp"] == _stamp(archive) or noted["sha256"] == _digest(archive):
+            return
+    except (OSError, ValueError, KeyError, TypeError):  # somebody else has unpacked it
+        return
+    raise DataError(
+        f"{archive} has changed since {target} was unpacked from it; delete that folder to unpack "
+        "it again"
+    )
+
+
+def _note_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.unpacked")
+
+
+def _stamp(archive: Path) -> list[int]:
+    status = archive.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+
+
+def _digest(archive: Path) -> str:
+    with archive.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _extract(archive: Path, folder: str, partial: Path) -> None:

@@ -8,30 +8,31 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
 from mixqual.artifacts import read_json, refusing_full_disk, write_json
-from mixqual.data.file_facts import Known, Memory, recalling, remembering, stamp_of
+from mixqual.data.contents import TABLE, hash_or_none, note_files, stamps_of
+from mixqual.data.file_facts import Memory, remembering, stamp_of
+from mixqual.data.headers import headers
 from mixqual.data.image_set import DecodedImages, ImageSet
 from mixqual.data.in_order import in_order
 from mixqual.data.index import ImageIndex, Item, LeftOut
+from mixqual.data.unused_bits import unused_bits
 from mixqual.errors import DataError, RunError
 from mixqual.file_names import printable
 from mixqual.images import (
     INTERPOLATIONS,
     Content,
-    Header,
     Unreadable,
     crop,
     examine,
     many_files,
-    read_header,
 )
 from mixqual.progress import progress
 
 __all__ = ["DecodedImages", "ImageSet", "decode_images", "open_images"]
 
 _PIXELS = "images.npy"
-_TABLE = "images.json"
 _LISTED = 5  # unreadable files that an error names; it counts the rest
 
 
@@ -55,7 +56,8 @@ def decode_images(
     differ a little, and what is hashed of them is not remembered for other uses. With `on_error`
     "skip", unreadable files are listed as left out; with "raise" all files are checked, then
     `DataError` counts the unreadable ones and names the first. Raises `DataError` too if a class is
-    left without an image, and `RunError` if the disk is full.
+    left without an image, and `RunError` if the disk is full. Warns on standard error of images of
+    16 bits that use fewer.
     """
     if interpolation not in INTERPOLATIONS:
         raise DataError(
@@ -65,6 +67,7 @@ def decode_images(
     paths = (item.path for item in index.items)
     with refusing_full_disk(directory), many_files(), remembering(paths) as memory:
         directory.mkdir(parents=True, exist_ok=True)
+        stamps = stamps_of(index.items)
         items, channels, failed = _read_headers(index.items, workers, memory)
 
         def pixels(item: Item) -> tuple[NDArray[np.uint8], Content]:
@@ -75,21 +78,26 @@ def decode_images(
             return crop(plain, size, interpolation, channels), content
 
         shape = (size, size, channels)
-        kept, hashes, damaged = _write_pixels(items, pixels, directory / _PIXELS, shape, workers)
+        kept, contents, damaged = _write_pixels(items, pixels, directory / _PIXELS, shape, workers)
         order = {item.id: position for position, item in enumerate(index.items)}
+        places = {item.id: item.path for item in index.items}
         failed = sorted(failed + damaged, key=lambda file: order[file.id])
         if failed and on_error == "raise":
             raise DataError(_explain(index, failed))
         _check_classes(index, kept, failed)
+        note_files(directory, stamps, {file.id: hash_or_none(places[file.id]) for file in failed})
+        if unused := unused_bits(content.spare_bits for content in contents):
+            console = Console(stderr=True, soft_wrap=True)
+            console.print(f"warning: {unused}", markup=False, highlight=False)
         write_json(
-            directory / _TABLE,
+            directory / TABLE,
             {
                 "ids": [item.id for item in kept],
                 "labels": [item.label for item in kept],
                 "splits": [item.split for item in kept],
                 "groups": [item.group for item in kept],
-                "file_hashes": [file_hash for file_hash, _ in hashes],
-                "pixel_hashes": [pixel_hash for _, pixel_hash in hashes],
+                "file_hashes": [content.file_hash for content in contents],
+                "pixel_hashes": [content.pixel_hash for content in contents],
                 "classes": index.classes,
                 "left_out": [asdict(file) for file in (*index.left_out, *failed)],
                 "credit": index.credit,
@@ -102,7 +110,7 @@ def open_images(directory: Path, memory_budget_mb: int) -> DecodedImages:
 
     Either way the pixels are read-only. Raises `RunError` if the files are missing or damaged.
     """
-    table = read_json(directory / _TABLE)
+    table = read_json(directory / TABLE)
     path = directory / _PIXELS
     try:
         pixels_NHWC: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -126,7 +134,7 @@ def open_images(directory: Path, memory_budget_mb: int) -> DecodedImages:
     counts = {len(pixels_NHWC), len(images.ids), len(images.labels_N), len(images.splits)}
     counts |= {len(images.groups), len(images.file_hashes), len(images.pixel_hashes)}
     if pixels_NHWC.dtype != np.uint8 or pixels_NHWC.ndim != 4 or len(counts) > 1:
-        raise RunError(f"{path} does not fit {_TABLE}; delete {directory} and run again")
+        raise RunError(f"{path} does not fit {TABLE}; delete {directory} and run again")
     return images
 
 
@@ -135,24 +143,14 @@ def _read_headers(
 ) -> tuple[list[Item], int, list[LeftOut]]:
     """Return the items that open as images, the channels to store, and the items that do not."""
     readable, failed, channels = [], [], 1
-
-    def header(job: tuple[Item, Known]) -> Header:
-        item, _ = job
-        stamp = stamp_of(item.path)
-        found = read_header(item.path)
-        memory.remember(item.path, stamp, found)
-        return found
-
-    jobs = recalling(items, lambda item: item.path, memory)
-    with progress("checking images", len(items), "images") as advance:
-        for (item, _), outcome in in_order(header, jobs, workers, lambda job: job[1].header):
-            advance(1)
-            if isinstance(outcome, Unreadable):
-                failed.append(LeftOut(item.id, str(outcome)))
-                continue
-            readable.append(item)
-            if not outcome.grayscale:
-                channels = 3
+    for position, outcome in headers([item.path for item in items], workers, memory):
+        item = items[position]
+        if isinstance(outcome, Unreadable):
+            failed.append(LeftOut(item.id, str(outcome)))
+            continue
+        readable.append(item)
+        if not outcome.grayscale:
+            channels = 3
     return readable, channels, failed
 
 
@@ -162,12 +160,12 @@ def _write_pixels(
     path: Path,
     shape: tuple[int, int, int],
     workers: int,
-) -> tuple[list[Item], list[tuple[str, str]], list[LeftOut]]:
-    """Write the rows in order; return the items written, their hashes and the items that failed.
+) -> tuple[list[Item], list[Content], list[LeftOut]]:
+    """Write the rows in order; return the items written, what they hold and those that failed.
 
     Plain sequential writes: on a full disk a memory map would kill the process instead of failing.
     """
-    kept, hashes, failed = [], [], []
+    kept, contents, failed = [], [], []
     placeholder = _header(len(items), shape)
     with path.open("wb") as file, progress("decoding images", len(items), "images") as advance:
         file.write(placeholder)
@@ -179,14 +177,14 @@ def _write_pixels(
             pixels_HWC, content = outcome
             file.write(pixels_HWC.tobytes())
             kept.append(item)
-            hashes.append((content.file_hash, content.pixel_hash))
+            contents.append(content)
         # Only now is the number of rows known. NumPy pads headers so that it can grow in place.
         header = _header(len(kept), shape)
         if len(header) != len(placeholder):
             raise AssertionError("the .npy header changed its size")
         file.seek(0)
         file.write(header)
-    return kept, hashes, failed
+    return kept, contents, failed
 
 
 def _header(count: int, shape: tuple[int, int, int]) -> bytes:

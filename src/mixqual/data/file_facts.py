@@ -35,7 +35,7 @@ class Known(NamedTuple):
     content: Content | None = None
 
 
-_FORMAT = 1  # raised when what `Header` or `Content` hold, or how it is found, changes
+_FORMAT = 2  # raised when what `Header` or `Content` hold, or how it is found, changes
 _ROWS = 1000  # that are written at once
 _WAIT = 5.0  # seconds for another process that is writing
 _SETTLED = 2_000_000_000  # ns: a file that is younger may still change within the same tick

@@ -4,15 +4,40 @@ Hidden files and folders are ignored. Links are followed.
 """
 
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mixqual.data.index import Item, LeftOut
 from mixqual.errors import DataError
+from mixqual.images import SUFFIXES_OF
+from mixqual.images.walking import as_text, files_in, folders_in, is_text, natural, walk
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
+__all__ = [
+    "OTHER_FORMAT",
+    "SUFFIXES",
+    "files_in",
+    "folders_in",
+    "has_suffix",
+    "id_of",
+    "list_images",
+    "natural",
+    "outside",
+    "refuse",
+    "some",
+    "walk",
+]
+
+SUFFIXES = tuple(dict.fromkeys(suffix for each in SUFFIXES_OF.values() for suffix in each))
 """File name endings, in either case, of what counts as an image."""
+
+_NOT_READ = (
+    *(".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".jpx", ".jxr", ".tga", ".exr", ".hdr"),
+    *(".psd", ".dcm", ".fits", ".pfm", ".pam"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw"),
+)
+"""Endings of images in formats that are not read."""
+OTHER_FORMAT = "an image in a format that is not read; save it as PNG, JPEG or WebP"
+"""The reason to leave such a file out."""
 
 
 def list_images(
@@ -41,60 +66,19 @@ def list_images(
     return items, left_out
 
 
-def walk(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
-    """Yield the visible files at any depth; raises `DataError` if a folder cannot be listed."""
-    real = os.path.realpath(folder)
-    if real in above:  # a link back to a folder above would never end
-        return
-    folders, files = _list(folder)
-    yield from files
-    for inner in folders:
-        yield from walk(inner, (*above, real))
-
-
-def folders_in(folder: Path) -> list[Path]:
-    """Return the visible folders in a folder by name; raises `DataError` if it has to."""
-    return _list(folder)[0]
-
-
-def files_in(folder: Path) -> list[Path]:
-    """Return the visible files in a folder by name; raises `DataError` if it has to."""
-    return _list(folder)[1]
-
-
-def _list(folder: Path) -> tuple[list[Path], list[Path]]:
-    folders: list[str] = []
-    files: list[str] = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if not entry.name.startswith("."):
-                    (folders if _is_folder(entry) else files).append(entry.name)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be listed ({error.strerror})") from None
-    for name in folders:
-        if not _is_text(name):
-            raise DataError(
-                f"{_printable(str(folder / name))}: the folder's name is not valid UTF-8; rename it"
-            )
-    # Names are sorted, as comparing paths is slow.
-    return [folder / name for name in sorted(folders)], [folder / name for name in sorted(files)]
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads to itself
-        return False
-
-
 def refuse(file: Path) -> str:
     """Return why a file is no candidate for decoding, or an empty string."""
-    if os.path.splitext(file)[1].lower() not in SUFFIXES:
-        return "not an image by its suffix"
+    if not has_suffix(file):
+        other = os.path.splitext(file)[1].lower() in _NOT_READ
+        return OTHER_FORMAT if other else "not an image by its suffix"
     if not os.path.isfile(file):
         return "a broken link" if os.path.islink(file) else "not a regular file"
-    return "" if _is_text(file.name) else "the file's name is not valid UTF-8"
+    return "" if is_text(file.name) else "the file's name is not valid UTF-8"
+
+
+def has_suffix(file: Path) -> bool:
+    """Whether a file is named as an image."""
+    return os.path.splitext(file)[1].lower() in SUFFIXES
 
 
 def outside(root: Path, file: Path) -> LeftOut:
@@ -104,22 +88,7 @@ def outside(root: Path, file: Path) -> LeftOut:
 
 def id_of(root: Path, file: Path) -> str:
     """Return a file's path below `root`, with forward slashes, as text that can be written."""
-    return _printable(str(file).removeprefix(os.path.join(root, "")))
-
-
-def _is_text(name: str) -> bool:
-    return _printable(name) == name
-
-
-def _printable(name: str) -> str:
-    return name.encode("utf-8", "replace").decode("utf-8")
-
-
-def natural(name: str) -> tuple[list[str | int], str]:
-    """Return a key that sorts img2 before img10."""
-    parts: list[str | int] = re.split("([0-9]+)", name)
-    parts[1::2] = map(int, parts[1::2])
-    return parts, name
+    return as_text(str(file).removeprefix(os.path.join(root, "")))
 
 
 def some(names: Sequence[str], most: int = 5) -> str:

@@ -1,4 +1,4 @@
-"""Image folders: `class/image`, or given splits as `train|val|test/class/image`.
+"""Image folders: `class/image`, or given splits as `train|val|test/class/image`, in either case.
 
 Class names are folder names in plain alphabetical order, as in torchvision's ImageFolder, so that
 the labels fit a model that was trained with it. Images of a class are found at any depth, in
@@ -16,10 +16,10 @@ from mixqual.data.files import (
     list_images,
     natural,
     outside,
-    refuse,
     some,
 )
-from mixqual.data.index import SPLIT_OF_NAME, ImageIndex, Item
+from mixqual.data.given_splits import given_splits
+from mixqual.data.index import ImageIndex, Item
 from mixqual.errors import DataError
 
 __all__ = ["SUFFIXES", "index_folder"]
@@ -29,15 +29,15 @@ def index_folder(root: Path, choice: ClassChoice) -> ImageIndex:
     """Index the images below `root`, of the chosen classes.
 
     Raises `DataError` for a folder that is missing or not arranged as described above: no class
-    folders, a single class, a class without images, a class to exclude that is not there, or
-    splits with different classes.
+    folders, a single class, a class without images, a class to exclude that is not there, splits
+    with different classes, or what `given_splits` refuses.
     """
     if not os.path.exists(root):
         raise DataError(f"data.path = {str(root)!r}: no such folder")
     if not os.path.isdir(root):
         raise DataError(f"data.path = {str(root)!r} is a file; name the folder of the classes")
     folders = folders_in(root)
-    parts = _given_splits(root, folders) or {"": folders}
+    parts = given_splits(root, folders) or {"": folders}
     names = {split: {folder.name for folder in folders} for split, folders in parts.items()}
     present = sorted(set.union(*names.values()))
     _check_classes(root, present, folders)
@@ -62,36 +62,6 @@ def index_folder(root: Path, choice: ClassChoice) -> ImageIndex:
     return ImageIndex(root.resolve().name, classes, tuple(items), tuple(left_out), credit="")
 
 
-def _given_splits(root: Path, folders: list[Path]) -> dict[str, list[Path]]:
-    """Return the class folders of each given split; empty if the folders are classes themselves.
-
-    A folder called "train" may also be a class, of vehicles say. It is a split if it holds folders
-    but no images of its own, and either stands alone or with another split.
-    """
-    found = {folder.name: folder for folder in folders if folder.name in SPLIT_OF_NAME}
-    train = found.get("train")
-    if train is None or not folders_in(train) or any(not refuse(file) for file in files_in(train)):
-        return {}
-    others = [folder.name for folder in folders if folder.name not in found]
-    if others and len(found) == 1:
-        return {}
-    if others:
-        raise DataError(
-            f"data.path = {str(root)!r} holds the splits {', '.join(sorted(found))} beside other "
-            f"folders ({some(others)}); move either of them elsewhere"
-        )
-    parts: dict[str, list[Path]] = {}
-    for name, folder in found.items():
-        split = SPLIT_OF_NAME[name]
-        if split in parts:
-            raise DataError(
-                f"data.path = {str(root)!r} holds several validation splits "
-                f"({', '.join(sorted(found.keys() - {'train', 'test'}))}); keep one of them"
-            )
-        parts[split] = folders_in(folder)
-    return parts
-
-
 def _check_classes(root: Path, classes: list[str], folders: list[Path]) -> None:
     where = f"data.path = {str(root)!r}"
     if not classes:
@@ -105,15 +75,15 @@ def _check_classes(root: Path, classes: list[str], folders: list[Path]) -> None:
 
 
 def _check_same_classes(root: Path, names: dict[str, set[str]]) -> None:
-    train = names.get("train", set())
-    for split, found in names.items():
-        if split not in ("", "train") and found != train:
+    (first, expected), *others = names.items()
+    for split, found in others:
+        if found != expected:
             only = [
                 f"only in {name}: {some(sorted(extra))}"
-                for name, extra in (("train", train - found), (split, found - train))
+                for name, extra in ((first, expected - found), (split, found - expected))
                 if extra
             ]
             raise DataError(
-                f"data.path = {str(root)!r}: train and {split} hold different classes "
+                f"data.path = {str(root)!r}: {first} and {split} hold different classes "
                 f"({'; '.join(only)}); make them the same or use data.exclude_classes"
             )

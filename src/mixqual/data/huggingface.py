@@ -21,7 +21,8 @@ from mixqual.images import Embedded
 def index_huggingface(root: Path, choice: ClassChoice) -> ImageIndex:
     """Index the images of the data set in the folder `root`, of the chosen classes.
 
-    Rows without a label (-1) and splits other than train, validation and test are left out. Raises
+    Rows and splits without labels (-1), and splits that are none of train, validation and test, are
+    left out. Raises
     `DataError` if the folder holds no data set, columns or images are lacking, labels are odd, or
     `datasets` is not installed.
     """
@@ -30,20 +31,21 @@ def index_huggingface(root: Path, choice: ClassChoice) -> ImageIndex:
     left_out: list[LeftOut] = []
     names: list[str] | None = None
     for split, part in _load(root, where).items():
-        if split and split not in SPLIT_OF_NAME:
+        if split and split.lower() not in SPLIT_OF_NAME:
             reason = f"a split of {len(part)} images that is none of train, validation and test"
             left_out.append(LeftOut(split, reason))
             continue
-        image, label = _columns(where, part)
+        image, label = _columns(f"{where}, split {split!r}" if split else where, part)
+        found = list(_rows(root, split, part, image, label))
+        if split and found and all(isinstance(row, LeftOut) for row in found):
+            left_out.append(LeftOut(split, f"a split of {len(part)} images without any label"))
+            continue
         own: list[str] | None = getattr(part.features[label], "names", None)
         if rows and own != names:
             raise DataError(f"{where}: its splits differ in their classes; make them the same")
         names = own
-        for row in _rows(root, split, part, image, label):
-            if isinstance(row, LeftOut):
-                left_out.append(row)
-            else:
-                rows.append(row)
+        left_out += [row for row in found if isinstance(row, LeftOut)]
+        rows += [row for row in found if not isinstance(row, LeftOut)]
     return index_rows(root.resolve().name, str(root), rows, choice, names, tuple(left_out))
 
 
@@ -77,7 +79,10 @@ def _columns(where: str, part: Any) -> tuple[str, str]:
     if image is None or label is None:
         columns = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
         lacking = "Image, or several and none called image" if image is None else "label"
-        raise DataError(f"{where}: there is no column {lacking}; its columns are: {columns}")
+        raise DataError(
+            f"{where}: there is no column {lacking}; its columns are: {columns}; add it, or save "
+            "the data set without this part"
+        )
     return image, label
 
 
@@ -96,6 +101,7 @@ def _rows(
         return data
 
     within = f"{root}, {split}" if split else str(root)
+    files = tuple(str(file["filename"]) for file in part.cache_files)
     cells = zip(_sizes(column), table.column(label).to_pylist(), groups, strict=False)
     for row, (size, value, group) in enumerate(cells):
         where = f"{split}, row {row}" if split else f"row {row}"
@@ -107,7 +113,7 @@ def _rows(
         elif names is not None and not 0 <= value < len(names):
             yield f"{where}: the label {value} is none of the {len(names)} classes"
         else:
-            content = Embedded(within, row, size, read_row)
+            content = Embedded(within, row, size, read_row, files)
             text = value if names is None else names[value]
             yield Row(where, name, content, text, split or None, group)
 

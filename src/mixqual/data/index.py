@@ -12,12 +12,15 @@ SPLITS = ("train", "val", "test")
 
 SPLIT_OF_NAME = {
     "train": "train",
+    "training": "train",
     "val": "val",
     "valid": "val",
     "validation": "val",
     "test": "test",
+    "testing": "test",
+    "eval": "test",
 }
-"""What the splits of a source may be called."""
+"""What the splits of a source may be called, in either case."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,9 @@ class ImageIndex:
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits that change when images come, go, move or change in size.
 
-        So they do when the groups change. Contents are not read: a file replaced by one of exactly
-        the same size goes unnoticed. Raises `DataError` if a file has vanished since it was
-        indexed.
+        So they do when the groups change. Contents are not read: `contents.changed_contents` tells
+        of a file that was replaced by one of exactly the same size. Raises `DataError` if a file
+        has vanished since it was indexed.
         """
         digest = hashlib.sha256(json.dumps([self.name, self.classes]).encode())
         for item in self.items:

@@ -11,12 +11,13 @@ from typing import Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
+from mixqual.counting import counted
 from mixqual.data.image_set import DecodedImages
 from mixqual.data.index import SPLITS
 from mixqual.errors import DataError
 from mixqual.file_names import printable
+from mixqual.progress import say
 
 LISTED = 5
 """Pairs that a message names; it counts the rest."""
@@ -79,8 +80,7 @@ def refuse_leaks(
     if leaks and on_leak == "raise":
         raise DataError(explain_leaks(leaks))
     if leaks and shown:
-        console = Console(stderr=True, soft_wrap=True)
-        console.print(f"warning: {explain_leaks(leaks)}", markup=False, highlight=False)
+        say(f"warning: {explain_leaks(leaks)}")
     return leaks
 
 
@@ -90,14 +90,14 @@ def explain_leaks(leaks: Sequence[Leak]) -> str:
     across = [leak for leak in leaks if leak.between == "splits"]
     if across:
         parts.append(
-            f"{len(across)} of the images of val and test are in an earlier split as well, or "
-            f"their group is:\n{_lines(across)}\nremove them from one of the two splits, or "
+            f"{counted(len(across), 'image', 'are')} of val or test and in an earlier split, or of "
+            f"a group that is:\n{_lines(across)}\nremove them from one of the two splits, or "
             "give no splits: mixqual draws some that keep what belongs together"
         )
     conflicts = [leak for leak in leaks if leak.between == "classes"]
     if conflicts:
         parts.append(
-            f"{len(conflicts)} of the images are in another class as well:\n"
+            f"{counted(len(conflicts), 'image', 'are')} in another class as well:\n"
             f"{_lines(conflicts)}\nkeep each in the class that is right"
         )
     return "\n".join([*parts, 'or go on all the same with data.on_leak = "warn"'])

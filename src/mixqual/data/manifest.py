@@ -1,13 +1,16 @@
 """A table that lists the images: CSV or Parquet, with the columns path, label, split and group.
 
-`path` starts at the table's folder, unless it is absolute. `split` (train, val or test) and `group`
-(what must not be parted, such as a patient) may be absent; so may a group's cells. Other columns
-are ignored. A CSV file is in UTF-8 with commas and a first line that names the columns.
+`path` starts at the table's folder, unless it is absolute; where there is no such file, backslashes
+are taken for slashes, and letters with accents for their other form in Unicode. `split` (train, val
+or test) and `group` (what must not be parted, such as a patient) may be absent; so may a group's
+cells. Other columns are ignored. A CSV file is in UTF-8 with commas and a first line that names the
+columns.
 """
 
 import csv
 import os
 import posixpath
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,9 +58,22 @@ def _row(table: Path, where: str, values: dict[str, Any] | str) -> Row | str:
         return f"{where}: the path is empty"
     if not isinstance(path, str):
         return f"{where}: the path {path!r} is no text"
-    name = posixpath.normpath(path)
+    name = _as_on_disk(table.parent, path)
     split, group = values.get("split"), values.get("group")
     return Row(where, name, table.parent / name, values["label"], split, group)
+
+
+def _as_on_disk(folder: Path, path: str) -> str:
+    """The path as its file is called: as it is written, or as Windows or macOS mean the same."""
+    name = posixpath.normpath(path)
+    if (path.isascii() and "\\" not in path) or os.path.lexists(folder / name):
+        return name
+    for slashed in (name, posixpath.normpath(path.replace("\\", "/"))):
+        for form in ("NFC", "NFD"):
+            other = unicodedata.normalize(form, slashed)
+            if os.path.lexists(folder / other):
+                return other
+    return name
 
 
 def _csv_cells(table: Path) -> Iterator[_Cells]:

@@ -1,7 +1,7 @@
 """From the rows of a table, whatever its format, to an index: labels, splits, groups, and checks.
 
-Labels are text or whole numbers. If all are whole numbers, the classes are in their numeric order,
-else in that of plain text, unless the table gives an order itself.
+Labels are text or whole numbers, also as 1.0, which is 1. If all are whole numbers, the classes are
+in their numeric order, else in that of plain text, unless the table gives an order itself.
 """
 
 import os
@@ -72,6 +72,12 @@ def index_rows(
             if split is None
         ]
     _refuse(table, faults)
+    if all(re.fullmatch(r"-?[0-9]{1,18}(\.0*)?", label) for _, label, _ in found.values()):
+        # pandas writes whole numbers so where one was missing.
+        found = {
+            name: (row, label.partition(".")[0], split)
+            for name, (row, label, split) in found.items()
+        }
     present = {label for _, label, _ in found.values()}
     classes = _in_order(present)
     if order is not None:
@@ -98,10 +104,13 @@ def leave_out_missing(table: str, index: ImageIndex, on_error: str) -> ImageInde
     if not missing:
         return index
     if on_error == "raise":
+        paths = [str(item.path) for item in missing.values()]
+        windows = any("\\" in path for path in paths)
+        hint = "write / for each backslash, " if windows else ""
         raise DataError(
             f"{table}: {len(missing)} of the {len(index.items)} images that it names are no files; "
-            'put them there, or leave them out with data.on_error = "skip":\n'
-            + _lines([str(item.path) for item in missing.values()])
+            f'{hint}put them there, or leave them out with data.on_error = "skip":\n'
+            + _lines(paths)
         )
     kept = tuple(item for item in index.items if item.id not in missing)
     left = {item.label for item in kept}
@@ -133,7 +142,7 @@ def _label(value: object) -> str:
     if not text:
         raise ValueError("the label is empty")
     if isinstance(value, float) and value.is_integer():
-        return str(int(value))  # pandas writes whole numbers so where one was missing
+        return str(int(value))
     if not isinstance(value, str | int):
         raise ValueError(f"the label {value!r} is neither text nor a whole number")
     return text

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mixqual.artifacts import write_atomically
 from mixqual.config import Share, SplitConfig
+from mixqual.counting import counted
 from mixqual.data.image_set import DecodedImages
 from mixqual.data.index import SPLITS
 from mixqual.data.units import find_units, refuse_mixed, share_out
@@ -124,8 +125,8 @@ def _counts(name: str, have: int, shares: dict[str, Share | None]) -> dict[str, 
     """Return how many of a class's images each split takes."""
     if have < len(shares):
         raise DataError(
-            f"class {name!r} has {have} images, but needs at least {len(shares)}: one for each "
-            f"of {', '.join(shares)}; add images or list it in data.exclude_classes"
+            f"class {name!r} has {counted(have, 'image')}, but needs at least {len(shares)}: one "
+            f"for each of {', '.join(shares)}; add images or list it in data.exclude_classes"
         )
     fractions = {split: share for split, share in shares.items() if isinstance(share, float)}
     counts = {
@@ -140,7 +141,7 @@ def _counts(name: str, have: int, shares: dict[str, Share | None]) -> dict[str, 
     if need > have:
         asked = ", ".join(f"split.{split} = {shares[split]}" for split in counts)
         raise DataError(
-            f"class {name!r} has {have} images, but {asked} needs {need}"
+            f"class {name!r} has {counted(have, 'image')}, but {asked} needs {need}"
             f"{' with one left for ' + ' and '.join(flexible) if flexible else ''}; "
             "lower them, add images, or list the class in data.exclude_classes"
         )

@@ -9,20 +9,17 @@ from mixqual.data.file_facts import Known, recalling, remembering, stamp_of
 from mixqual.data.image_set import DecodedImages, undecoded
 from mixqual.data.in_order import in_order
 from mixqual.data.index import ImageIndex, Item, LeftOut
-from mixqual.images import Content, Header, Unreadable, examine, many_files, read_header
+from mixqual.images import (
+    SUFFIXES_OF,
+    Content,
+    Header,
+    Unreadable,
+    examine,
+    many_files,
+    read_header,
+)
 from mixqual.progress import progress
 
-_SUFFIXES = {
-    "PNG": (".png",),
-    "JPEG": (".jpg", ".jpeg"),
-    "MPO": (".jpg", ".jpeg", ".mpo"),
-    "BMP": (".bmp", ".dib"),
-    "DIB": (".bmp", ".dib"),
-    "TIFF": (".tif", ".tiff"),
-    "WEBP": (".webp",),
-    "GIF": (".gif",),
-    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
-}
 _KINDS = {"P": "palette", "PA": "palette", "CMYK": "cmyk"}
 
 
@@ -43,6 +40,8 @@ class Survey:
     """How many images are gray, colour and so on, each image once; and how many are odd in each of
     several ways."""
     wrong_suffixes: list[LeftOut] = field(default_factory=list)
+    spare_bits: list[int] = field(default_factory=list)
+    """Of each image of 16 bits."""
 
     def add(self, item: Item, header: Header, content: Content) -> None:
         """Count one image."""
@@ -57,8 +56,10 @@ class Survey:
         self.kinds["transparent"] += header.transparent
         self.kinds["exif_turned"] += content.turned
         self.kinds["animated"] += header.animated
+        if content.spare_bits is not None:
+            self.spare_bits.append(content.spare_bits)
         suffix = os.path.splitext(item.id)[1].lower()
-        if suffix and suffix not in _SUFFIXES.get(header.format, (suffix,)):
+        if suffix and suffix not in SUFFIXES_OF.get(header.format, (suffix,)):
             self.wrong_suffixes.append(LeftOut(item.id, f"holds {header.format}"))
 
     def undecoded(self, index: ImageIndex) -> DecodedImages:

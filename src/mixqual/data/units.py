@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixqual.config import Share
+from mixqual.counting import counted
 from mixqual.data.grouping import unite
 from mixqual.data.image_set import DecodedImages
 from mixqual.errors import DataError
@@ -112,7 +113,8 @@ def _images(units: Sequence[Unit]) -> list[int]:
 
 
 def _too_few(name: str, units: Sequence[Unit], need: str) -> DataError:
+    images = counted(len(_images(units)), "image")
     return DataError(
-        f"class {name!r} has {len(_images(units))} images in {len(units)} sets that must stay "
+        f"class {name!r} has {images} in {len(units)} sets that must stay "
         f"together, but needs {need}; add images or list it in data.exclude_classes"
     )

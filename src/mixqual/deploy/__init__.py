@@ -1,4 +1,4 @@
-"""A mixture in one file, and what predicts with it.
+"""A mixture, or one network, in one file, and what predicts with it.
 
 `export`, `bundle`, `assembly` and `torch_runner` need torch, and are imported by their own names.
 """

@@ -1,7 +1,9 @@
-"""A mixture as named tensors, and back again."""
+"""A mixture, or one network, as named tensors, and back again."""
 
 from collections.abc import Mapping
+from typing import NamedTuple, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from mixqual.config import BackboneConfig
@@ -13,9 +15,12 @@ from mixqual.networks import (
     Mixture,
     Preprocessing,
     Sharing,
+    SoleGate,
     Stages,
     blank_classifier,
 )
+
+T = TypeVar("T")
 
 _GATE, _SHARED = "gate", "shared"
 
@@ -25,7 +30,7 @@ def mixture_tensors(
     gate: Mapping[str, Tensor],
     shared: Mapping[str, Tensor] | None,
 ) -> dict[str, Tensor]:
-    """Name the tensors of a mixture.
+    """Name the tensors of a mixture; one network alone is its only expert, and its gate has none.
 
     `experts` have state dicts: of whole networks, or, where the whole network of the clean expert
     is `shared`, of the branches of the others.
@@ -38,14 +43,52 @@ def mixture_tensors(
     }
 
 
+class Kind(NamedTuple):
+    """What a tensor is like, before it is read."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+
+def check_fit(manifest: Manifest, kinds: Mapping[str, Kind]) -> None:
+    """Compare the tensors of a bundle with its network, of which no weight is made for it.
+
+    Raises like `assemble`. The branches of a mixture that shares stages are not looked into: they
+    are parts of its shared network.
+    """
+    shared = manifest.until is not None or manifest.from_ is not None
+    own = [f"expert.{name}" for name in manifest.experts]
+    known = {_GATE, *own, *([_SHARED] if shared else [])}
+    for name, kind in kinds.items():
+        if name.partition("/")[0] not in known and not name.startswith(tuple(f"{k}/" for k in own)):
+            raise BundleError(f"its weights do not fit: {name} is of no part of its network")
+        if kind.dtype.is_floating_point and kind.dtype != torch.float32:
+            raise BundleError(f"its weights do not fit: {name} has numbers of {kind.dtype}")
+    if manifest.is_mixture:
+        with torch.device("meta"):
+            gate = Gate(len(manifest.experts), _preprocessing(manifest), kind=manifest.gate)
+        _compare(gate, _part(kinds, _GATE), "the gate")
+    try:
+        with torch.device("meta"):  # shapes only
+            network = _classifier(manifest, _preprocessing(manifest))
+    except BackboneError as error:
+        raise BundleError(f"its network cannot be built here: {error}") from None
+    except NotImplementedError:  # its random start needs values; its tensors are compared later
+        return
+    for name in [_SHARED] if shared else own:
+        _compare(network, _part(kinds, name), f"expert {name.removeprefix('expert.')!r}")
+
+
 def assemble(manifest: Manifest, tensors: Mapping[str, Tensor]) -> Mixture:
-    """Build the mixture of a bundle, ready to predict.
+    """Build the mixture of a bundle, ready to predict; one network is mixed with no other.
 
     Raises `BundleError` if the tensors do not fit the network that the manifest tells of, or it is
     not known here.
     """
-    preprocessing = Preprocessing(manifest.mean, manifest.std, manifest.interpolation)
-    gate = Gate(len(manifest.experts), preprocessing, kind=manifest.gate)
+    preprocessing = _preprocessing(manifest)
+    gate: nn.Module = SoleGate()
+    if manifest.is_mixture:
+        gate = Gate(len(manifest.experts), preprocessing, kind=manifest.gate)
     try:
         _fill(gate, _part(tensors, _GATE), "the gate")
         if manifest.until is None and manifest.from_ is None:
@@ -68,13 +111,17 @@ def assemble(manifest: Manifest, tensors: Mapping[str, Tensor]) -> Mixture:
         raise BundleError(f"its weights do not fit: {str(error).splitlines()[0]}") from None
 
 
+def _preprocessing(manifest: Manifest) -> Preprocessing:
+    return Preprocessing(manifest.mean, manifest.std, manifest.interpolation)
+
+
 def _classifier(manifest: Manifest, preprocessing: Preprocessing) -> Classifier:
     config = BackboneConfig(name=manifest.backbone, weights="random")
     network = blank_classifier(config, len(manifest.classes))
     return Classifier(network.backbone, preprocessing)
 
 
-def _part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+def _part(tensors: Mapping[str, T], name: str) -> dict[str, T]:
     start = f"{name}/"
     return {
         key.removeprefix(start): value for key, value in tensors.items() if key.startswith(start)
@@ -82,15 +129,23 @@ def _part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
 
 
 def _fill(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    # PyTorch itself would not miss a batch norm's counter.
-    own = network.state_dict().keys()
-    for problem, names in (("missing", own - state.keys()), ("unknown", state.keys() - own)):
+    _compare(network, {key: Kind(t.dtype, tuple(t.shape)) for key, t in state.items()}, what)
+    network.load_state_dict(state)
+
+
+def _compare(network: nn.Module, kinds: Mapping[str, Kind], what: str) -> None:
+    own = network.state_dict()
+    # PyTorch itself would not miss a batch norm's counter, and would convert other numbers.
+    missing, unknown = own.keys() - kinds.keys(), kinds.keys() - own.keys()
+    for problem, names in (("missing", missing), ("unknown", unknown)):
         if names:
             raise BundleError(
                 f"its weights do not fit {what}: {len(names)} are {problem}, such as {min(names)}"
             )
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        lines = str(error).splitlines()
-        raise BundleError(f"its weights do not fit {what}: {lines[-1].strip()}") from None
+    for key, tensor in own.items():
+        asked = Kind(tensor.dtype, tuple(tensor.shape))
+        if kinds[key] != asked:
+            raise BundleError(
+                f"its weights do not fit {what}: {key} is {kinds[key].dtype} of "
+                f"{kinds[key].shape}, not {asked.dtype} of {asked.shape}"
+            )

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from mixqual.deploy.onnx_modes import read_onnx_runner
+from mixqual.deploy.parts import check_regular
 from mixqual.deploy.predictor import Predictor
+from mixqual.errors import BundleError
 
 _ONNX_BEGINS = b"\x08"  # with the number of its format; a bundle is a ZIP archive
 
@@ -16,11 +18,13 @@ def load(
     tau: float | None = None,
     expert: str | None = None,
 ) -> Predictor:
-    """Load a mixture that `mixqual export` wrote, in the mode of `Predictor.using`.
+    """Load what `mixqual export` wrote, in the mode of `Predictor.using`.
 
     An ONNX file needs onnxruntime, a bundle torch. `device` is "auto", "cpu" or "cuda[:N]". Raises
-    `BundleError` if the file cannot be used, or not in this mode.
+    `BundleError` if the file cannot be used, or not in this mode, or does not answer probe images
+    with finite numbers.
     """
+    check_regular(Path(path))
     if _is_onnx(Path(path)):
         predictor = Predictor(*read_onnx_runner(Path(path), device))
     else:
@@ -28,6 +32,10 @@ def load(
         from mixqual.deploy.torch_runner import read_torch_runner
 
         predictor = Predictor(*read_torch_runner(Path(path), device))
+    try:
+        predictor.check()
+    except BundleError as error:
+        raise BundleError(f"{path}: {error}") from None
     return predictor.using(mode, tau=tau, expert=expert)
 
 

@@ -6,6 +6,7 @@ manifest, facts of the export, and the checksums of all three. They are told apa
 a library, so that nothing is given to one before it is known to be what was written.
 """
 
+import mmap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, final
@@ -15,7 +16,14 @@ from pydantic import Field
 from mixqual.artifacts import write_atomically
 from mixqual.config import Table
 from mixqual.deploy.manifest import Manifest
-from mixqual.deploy.parts import check_parts, from_json, head_of, read_head, to_json
+from mixqual.deploy.parts import (
+    check_parts,
+    check_regular,
+    from_json,
+    head_of,
+    read_head,
+    to_json,
+)
 from mixqual.deploy.protobuf import bytes_field, fields
 from mixqual.errors import BundleError
 
@@ -28,6 +36,7 @@ MOST_BYTES = 2**31 - 1
 _GRAPH, _MANIFEST, _FACTS, _CHECKSUMS = "graph", "manifest", "facts", "checksums"
 _PREFIX = "mixqual."
 _METADATA = 14  # ModelProto.metadata_props
+_MOST_METADATA = 2**24  # bytes of one
 _KEY, _VALUE = 1, 2  # of StringStringEntryProto
 
 
@@ -97,14 +106,28 @@ def read_onnx_file(path: Path) -> OnnxFile:
     Raises `BundleError` if there is no such file, it was cut off or changed, is not by
     `mixqual export`, or has a newer format.
     """
+    check_regular(path)
     try:
-        if path.stat().st_size > MOST_BYTES:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
             raise BundleError(f"{path} is no ONNX file: none is larger than 2 GiB")
-        content = path.read_bytes()
+        if not size:
+            raise BundleError(f"{path} is no whole ONNX file, but empty; copy or export it again")
+        # Mapped, so that a file that is no such file is refused by its beginning and its end.
+        with (
+            path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held,
+            memoryview(held) as content,
+        ):
+            manifest, facts = _read(path, content)
+            return OnnxFile(manifest, facts, bytes(content))
     except OSError as error:
         raise BundleError(f"{path} cannot be read ({error.strerror or error})") from None
+
+
+def _read(path: Path, content: memoryview) -> tuple[Manifest, Facts]:
     try:
-        graph, metadata = _parted(content)
+        end, metadata = _parted(content)
     except (IndexError, ValueError):
         raise BundleError(f"{path} is no whole ONNX file; copy or export it again") from None
     if metadata.keys() != {_MANIFEST, _FACTS, _CHECKSUMS}:
@@ -113,19 +136,55 @@ def read_onnx_file(path: Path) -> OnnxFile:
             f"{_MANIFEST}, {_FACTS} and {_CHECKSUMS}; `mixqual evaluate` takes any classifier"
         )
     told = read_head(path, _CHECKSUMS, metadata.pop(_CHECKSUMS))
-    check_parts(path, told, {_GRAPH: graph, **metadata})
+    check_parts(path, told, metadata)
     manifest = from_json(path, _MANIFEST, Manifest, metadata[_MANIFEST])
-    return OnnxFile(manifest, from_json(path, _FACTS, Facts, metadata[_FACTS]), content)
+    facts = from_json(path, _FACTS, Facts, metadata[_FACTS])
+    with content[:end] as graph:
+        check_parts(path, told, {_GRAPH: graph})
+    return manifest, facts
 
 
-def _parted(content: bytes) -> tuple[bytes, dict[str, bytes]]:
-    """The graph, and the metadata behind it; raises `IndexError` or `ValueError` if damaged."""
+def is_exported_onnx(path: Path) -> bool:
+    """Whether an ONNX file carries metadata of `mixqual export`; it need not be sound."""
+    try:
+        if not path.is_file() or path.stat().st_size > MOST_BYTES:
+            return False
+        with (
+            path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held,
+            memoryview(held) as content,
+        ):
+            return any(
+                _begins_as_ours(content[start:stop])
+                for number, _, start, stop in fields(content)
+                if number == _METADATA
+            )
+    except (OSError, ValueError, IndexError):  # a reader of ONNX says why
+        return False
+
+
+def _begins_as_ours(entry: memoryview) -> bool:
+    prefix = _PREFIX.encode()
+    with entry:
+        return any(
+            number == _KEY and bytes(entry[first:last][: len(prefix)]) == prefix
+            for number, _, first, last in fields(entry)
+        )
+
+
+def _parted(content: memoryview) -> tuple[int, dict[str, bytes]]:
+    """Where the graph ends, and the metadata behind it.
+
+    Raises `IndexError` or `ValueError` if it is damaged.
+    """
     metadata: dict[str, bytes] = {}
     end = None
     for number, begins, start, stop in fields(content):
         if number == _METADATA:
             end = begins if end is None else end
-            entry = content[start:stop]
+            if stop - start > _MOST_METADATA:
+                raise ValueError(f"metadata of {stop - start} bytes")
+            entry = bytes(content[start:stop])
             pair = {field: entry[first:last] for field, _, first, last in fields(entry)}
             name = pair[_KEY].decode() if pair.keys() == {_KEY, _VALUE} else ""
             if not name.startswith(_PREFIX) or name.removeprefix(_PREFIX) in metadata:
@@ -133,7 +192,7 @@ def _parted(content: bytes) -> tuple[bytes, dict[str, bytes]]:
             metadata[name.removeprefix(_PREFIX)] = pair[_VALUE]
         elif end is not None:
             raise ValueError("fields behind the metadata")
-    return content[:end], metadata
+    return len(content) if end is None else end, metadata
 
 
 def _entry(key: str, value: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Whether an exported file answers as the mixture does that it was made of."""
+"""Whether an exported file answers as the networks do that it was made of."""
 
 from collections.abc import Callable
 from typing import Any
@@ -53,7 +53,7 @@ def check_parity(found: Parity, what: str) -> None:
     differences = (found.clean, found.distorted, found.weights)
     if not all(difference <= MOST for difference in differences):  # NaN is not
         raise BundleError(
-            f"{what} would not answer as the mixture does: probabilities or weights differ by "
+            f"{what} would not answer as its networks do: probabilities or weights differ by "
             f"{', '.join(format(difference, '.2g') for difference in differences)} (clean images, "
             f"distorted ones, weights), and {MOST:g} is let pass; nothing was written, export a "
             "bundle (.mixqual)"

@@ -33,7 +33,7 @@ def choose_mode(
 
     A conditional mode takes the threshold that the manifest names unless another is given. Raises
     `BundleError` for an unknown mode or expert, for settings of another mode, for a threshold
-    outside 0...1, and for none where the manifest has none.
+    outside 0...1, for none where the manifest has none, and for a mode of mixtures if it is none.
     """
     if name is None:
         name = EXPERT if expert is not None else CONDITIONAL if tau is not None else FULL
@@ -43,6 +43,11 @@ def choose_mode(
         raise BundleError(f"a threshold (tau = {tau:g}) is for the mode conditional, not {name}")
     if expert is not None and name != EXPERT:
         raise BundleError(f"one expert ({expert!r}) is for the mode expert, not {name}")
+    if name != FULL and not manifest.is_mixture:
+        raise BundleError(
+            f"the mode {name} is for mixtures, and {manifest.model!r} is one network, which runs "
+            "as a whole; leave mode, tau and expert away"
+        )
     if name == CONDITIONAL:
         return Mode(name, tau=_threshold(manifest, tau))
     if name == EXPERT and expert not in manifest.experts:
@@ -69,12 +74,12 @@ def _threshold(manifest: Manifest, tau: float | None) -> float:
 @final
 @dataclass(frozen=True)
 class Answers:
-    """What a mixture says of B images, in numbers."""
+    """What a mixture, or one network, says of B images, in numbers."""
 
     p_BK: NDArray[np.floating]
     """Probabilities; those of a mixture are calibrated, those of an expert are its own."""
     weights_BE: NDArray[np.floating]
-    """What the gate makes of the images, whichever experts have run."""
+    """What the gate makes of the images, whichever experts have run; ones where there is none."""
     run_BE: NDArray[np.bool_]
     """Which experts have run on each image."""
 

@@ -1,13 +1,15 @@
 """A mixture as a program of torch.export, which needs torch but neither mixqual nor timm to run."""
 
 import io
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from mixqual.deploy.manifest import Manifest
-from mixqual.deploy.parts import to_json
+from mixqual.deploy.parts import from_json, to_json
 from mixqual.deploy.whole_network import WholeNetwork
 from mixqual.networks.model_files import quietly
 
@@ -36,3 +38,17 @@ def load_program(content: bytes) -> Program:
     with quietly():
         program: Program = torch.export.load(io.BytesIO(content)).module()
     return program
+
+
+def read_program_manifest(path: Path) -> Manifest | None:
+    """The manifest in a .pt2 file; None without one, or if the file cannot be read.
+
+    No code of the file is run. Raises `BundleError` for a manifest that is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith(f"/{MANIFEST_FILE}")]
+            content = archive.read(names[0]) if names else None
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+        return None  # a reader of programs says why
+    return None if content is None else from_json(path, MANIFEST_FILE, Manifest, content)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -13,6 +14,7 @@ from mixqual.errors import RunError
 from mixqual.evaluation import Cell, distort_cell, draw_seed, grid_cells
 from mixqual.finished_run import FinishedRun
 from mixqual.level_grids import distortion_of
+from mixqual.made import check
 from mixqual.seeding import derive_seed
 from mixqual.thresholds import cell_weights
 
@@ -90,7 +92,9 @@ def _find_images(finished: FinishedRun) -> ImageSet | None:
     root, found = finished.root / "artifacts", []
     count = finished.results["provenance"]["images"]["val"]
     for folder in sorted(root.glob("images-*")):
+        _refuse_damage(folder)
         for split in sorted(root.glob("split-*/splits.csv")):
+            _refuse_damage(split.parent)
             try:
                 images = open_images(folder, _MEMORY_MB)
                 chosen = read_splits(split, images)["val"]
@@ -99,6 +103,15 @@ def _find_images(finished: FinishedRun) -> ImageSet | None:
             if images.pixels_NHWC.shape[1] == finished.size and len(chosen) == count:
                 found.append(ImageSet(images, chosen))
     return found[0] if len(found) == 1 else None
+
+
+def _refuse_damage(folder: Path) -> None:
+    try:
+        check(folder, folder.name)
+    except RunError as error:
+        raise RunError(
+            f"{folder} is damaged: {error}; run the study again, which makes it again"
+        ) from None
 
 
 def _thinned(levels: tuple[float, ...]) -> tuple[float, ...]:

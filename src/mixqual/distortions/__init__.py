@@ -13,7 +13,7 @@ from mixqual.distortions.base import (
     register,
 )
 from mixqual.distortions.composition import Composition, Part
-from mixqual.distortions.lookup import distortion
+from mixqual.distortions.lookup import distortion, gray_options
 from mixqual.distortions.schedule import Assignment, Schedule, distort
 
 # Every module of this package may register distortions: a new one is found by being here.
@@ -40,6 +40,7 @@ __all__ = [
     "distort",
     "distortion",
     "distortions",
+    "gray_options",
     "image_keys",
     "register",
 ]

@@ -33,7 +33,8 @@ class Distortion(ABC):
     is in, in any order, process or device. The image's key is a hash of its pixels unless
     `keys_B` (int64) gives others.
 
-    Raises `InvalidImageError` or `InvalidLevelError` for input outside this contract.
+    Raises `InvalidImageError` or `InvalidLevelError` for input outside this contract, also for
+    fractions in 0...1, which are images on another scale.
     """
 
     name: str
@@ -50,13 +51,28 @@ class Distortion(ABC):
     """Whether the level is a length in pixels, which shrinks with the image."""
     random: bool = False
     """Whether the result depends on the seed."""
+    gray: bool | None = None
+    """Its option `gray`, for random numbers that differ from channel to channel: whether all
+    channels of an image share them. None where there is no such choice."""
     fingerprint: str = ""
     """Of code that is not mixqual's: results depend on it as they do on name and options."""
 
     def __call__(
         self, images_BCHW: Tensor, levels_B: Tensor, *, seed: int = 0, keys_B: Tensor | None = None
     ) -> Tensor:
+        _check_scale(images_BCHW, _largest(images_BCHW))
+        return self._distort(images_BCHW, levels_B, seed, keys_B)
+
+    def chained(
+        self, images_BCHW: Tensor, levels_B: Tensor, *, seed: int = 0, keys_B: Tensor | None = None
+    ) -> Tensor:
+        """Distort what another distortion returned, which may be dark: all numbers below 1."""
         check_images(images_BCHW)
+        return self._distort(images_BCHW, levels_B, seed, keys_B)
+
+    def _distort(
+        self, images_BCHW: Tensor, levels_B: Tensor, seed: int, keys_B: Tensor | None
+    ) -> Tensor:
         levels_B = self._check_levels(images_BCHW, levels_B)
         if keys_B is not None:
             self._check_keys(images_BCHW, keys_B)
@@ -125,6 +141,11 @@ class Distortion(ABC):
 
 def check_images(images_BCHW: Tensor) -> None:
     """Raise `InvalidImageError` unless this is a batch of images as distortions take them."""
+    _largest(images_BCHW)
+
+
+def _largest(images_BCHW: Tensor) -> float:
+    """Check images, and return their largest number, or the largest that there is of bytes."""
     if not isinstance(images_BCHW, Tensor):
         raise InvalidImageError(f"images must be a tensor, not {type(images_BCHW).__name__}")
     if images_BCHW.ndim != 4 or images_BCHW.shape[1] not in (1, 3) or 0 in images_BCHW.shape[2:]:
@@ -133,11 +154,11 @@ def check_images(images_BCHW: Tensor) -> None:
             f"not {tuple(images_BCHW.shape)}"
         )
     if images_BCHW.dtype == torch.uint8:
-        return
+        return 255
     if not images_BCHW.is_floating_point():
         raise InvalidImageError(f"images must be uint8 or floating point, not {images_BCHW.dtype}")
     if images_BCHW.numel() == 0:
-        return
+        return 0
     if not images_BCHW.is_contiguous():  # `aminmax` would copy channels_last
         images_BCHW = images_BCHW.permute(0, 2, 3, 1)
     low, high = (bound.item() for bound in torch.aminmax(images_BCHW))
@@ -147,6 +168,19 @@ def check_images(images_BCHW: Tensor) -> None:
         raise InvalidImageError(
             f"images must lie in 0...255, but they span {low:g}...{high:g}; "
             "distort before normalising"
+        )
+    return high
+
+
+def _check_scale(images_BCHW: Tensor, high: float) -> None:
+    """Refuse images in 0...1, as other libraries have them.
+
+    Whole numbers are none of those: 0 and 1 are the darkest that an image of bytes has.
+    """
+    if 0 < high <= 1 and bool((images_BCHW != images_BCHW.round()).any()):
+        raise InvalidImageError(
+            f"images must lie in 0...255, but these end at {high:g}, as if 1 were white; "
+            "multiply them by 255"
         )
 
 

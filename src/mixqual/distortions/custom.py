@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any, final
 
 import numpy as np
@@ -27,7 +28,8 @@ def custom_distortion(name: str, /, **options: Any) -> Distortion:
 
     The attribute is a subclass of `Distortion`, a transform class of albumentations, or a function
     from images_BCHW (float32 in 0...255) and levels_B to images_BCHW, which takes the options as
-    keywords, and `seeds_B` (one int64 an image) if it is random. Raises `DistortionError` if it
+    keywords, and `seeds_B` (one int64 an image) if it is random. A keyword `gray = False` is the
+    option that `Distortion.gray` tells of. Raises `DistortionError` if it
     cannot be imported, is something else, or does not take the options.
     """
     found = _import(name)
@@ -62,6 +64,8 @@ class _Function(Distortion):
         inspect.signature(function).bind(None, None, **options, **dict.fromkeys(_seeds(parameters)))
         self.name = name
         self.random = bool(_seeds(parameters))
+        if "gray" in parameters and parameters["gray"].default is False:
+            self.gray = bool(options.get("gray", False))
         self.fingerprint = _fingerprint(function)
         self._function, self._options = function, dict(options)
 
@@ -160,9 +164,43 @@ def _seeds(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
 
 
 def _fingerprint(function: Callable[..., Any]) -> str:
-    """A hash of the source file, so that results made with other code are not taken for these."""
+    """A hash of the source, so that results made with other code are not taken for these.
+
+    That is of its file, and of those modules of the same folder, or below it, that it imports.
+    """
     source = inspect.getsourcefile(inspect.unwrap(function))
-    return hashlib.sha256(Path(source).read_bytes()).hexdigest()[:16] if source else ""
+    if not source:
+        return ""
+    module = sys.modules.get(inspect.unwrap(function).__module__)
+    helpers = _helpers(module, Path(source).resolve().parent) if module else set()
+    contents = [path.read_bytes() for path in sorted(helpers - {Path(source).resolve()})]
+    digest = hashlib.sha256(Path(source).read_bytes())
+    for content in contents:  # none leaves the hash of the one file
+        digest.update(hashlib.sha256(content).digest())
+    return digest.hexdigest()[:16]
+
+
+def _helpers(module: ModuleType, root: Path) -> set[Path]:
+    """The files of a module and of all that it imports from below a folder."""
+    found: dict[str, Path] = {}
+    waiting = [module]
+    while waiting:
+        one = waiting.pop()
+        file = Path(getattr(one, "__file__", None) or "").resolve()
+        if one.__name__ in found or file.suffix != ".py" or root not in file.parents:
+            continue
+        found[one.__name__] = file
+        for value in list(vars(one).values()):
+            name = value.__name__ if isinstance(value, ModuleType) else _module_of(value)
+            if name in sys.modules:
+                waiting.append(sys.modules[name])
+    return set(found.values())
+
+
+def _module_of(value: object) -> str:
+    """The name of the module that a value was imported from, as far as it says so."""
+    name = getattr(value, "__module__", "")
+    return name if isinstance(name, str) else ""
 
 
 def _version_of(transform: Any) -> str:

@@ -31,7 +31,7 @@ class GaussianNoise(Distortion):
                 f"{self.name}: clip and gray are true or false, not {clip!r} and {gray!r}"
             )
         self.clip = clip
-        self.gray = gray
+        self.gray: bool = gray
 
     def apply(
         self, images_BCHW: Tensor, levels_B: Tensor, *, seed: int, keys_B: Tensor | None

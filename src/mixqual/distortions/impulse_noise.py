@@ -36,7 +36,7 @@ class ImpulseNoise(Distortion):
         check_number(self.name, "salt", salt, 0, 1)
         check_switch(self.name, "gray", gray)
         self.salt = float(salt)
-        self.gray = gray
+        self.gray: bool = gray
 
     def apply(
         self, images_BCHW: Tensor, levels_B: Tensor, *, seed: int, keys_B: Tensor | None

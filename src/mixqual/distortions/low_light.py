@@ -5,6 +5,7 @@ well), without dark current and with one electron a photon. Most of the time goe
 photons (see `shot_noise`) and into the power of the transfer curve.
 """
 
+from functools import partial
 from typing import final
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from mixqual.distortions.base import Distortion, register
 from mixqual.distortions.keyed import generators
+from mixqual.distortions.noise_fields import channel_by_channel
 from mixqual.distortions.options import check_number, check_switch
 from mixqual.distortions.srgb import to_linear, to_srgb
 from mixqual.errors import DistortionError
@@ -39,7 +41,9 @@ class LowLight(Distortion):
     Options: `full_well`, the electrons of white, 100...1e9; `read_noise`, the deviation of reading,
     in electrons, 0...full_well / 10; `gain`, to amplify by 2^level after reading, so that the image
     is as bright as before, limited to white, and noise takes over (needs a `read_noise` of 0.25 or
-    more, as every sensor has). By default the image stays dark.
+    more, as every sensor has); `gray`, to record all channels by the same random numbers, so that
+    equal ones stay equal, as a monochrome sensor has but one. By default the image stays dark, and
+    channels are independent.
     """
 
     name = "low_light"
@@ -49,11 +53,16 @@ class LowLight(Distortion):
     random = True
 
     def __init__(
-        self, full_well: float = 10_000.0, read_noise: float = 5.0, gain: bool = False
+        self,
+        full_well: float = 10_000.0,
+        read_noise: float = 5.0,
+        gain: bool = False,
+        gray: bool = False,
     ) -> None:
         check_number(self.name, "full_well", full_well, 100, 1e9)
         check_number(self.name, "read_noise", read_noise, 0, full_well / 10)
         check_switch(self.name, "gain", gain)
+        check_switch(self.name, "gray", gray)
         if gain and read_noise < _LEAST_READ_NOISE_WITH_GAIN:
             raise DistortionError(
                 f"{self.name}: with gain, read_noise is at least {_LEAST_READ_NOISE_WITH_GAIN:g}, "
@@ -62,11 +71,19 @@ class LowLight(Distortion):
         self.full_well = float(full_well)
         self.read_noise = float(read_noise)
         self.gain = gain
+        self.gray: bool = gray
 
     def apply(
         self, images_BCHW: Tensor, levels_B: Tensor, *, seed: int, keys_B: Tensor | None
     ) -> Tensor:
         assert keys_B is not None
+        record = partial(self._recorded, levels_B=levels_B, seed=seed, keys_B=keys_B)
+        recorded_BCHW = (
+            channel_by_channel(record, images_BCHW) if self.gray else record(images_BCHW)
+        )
+        return torch.empty_like(images_BCHW).copy_(recorded_BCHW)
+
+    def _recorded(self, images_BCHW: Tensor, levels_B: Tensor, seed: int, keys_B: Tensor) -> Tensor:
         white_B111 = self.full_well * torch.exp2(-levels_B)[:, None, None, None]
         # In double precision, on the CPU and in one order of pixels: see `shot_noise`.
         light_BCHW = to_linear(images_BCHW.to("cpu", torch.float64).contiguous())
@@ -77,4 +94,4 @@ class LowLight(Distortion):
             photons_CHW = torch.poisson(electrons_CHW, generator=generator)
             torch.add(photons_CHW, reading_CHW, alpha=self.read_noise, out=electrons_CHW)
         recorded_BCHW = electrons_BCHW.div_(white_B111 if self.gain else self.full_well)
-        return torch.empty_like(images_BCHW).copy_(to_srgb(recorded_BCHW.to(images_BCHW.dtype)))
+        return to_srgb(recorded_BCHW.to(images_BCHW.dtype))

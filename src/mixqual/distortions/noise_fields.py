@@ -18,6 +18,8 @@ from mixqual.distortions.keyed import generators
 
 # Numbers below which handing them to threads takes longer than drawing them (0.3 ms).
 _FEW = 100_000
+# In grey levels: rejection would magnify the difference into another count.
+_ROUNDING = 1e-3
 
 
 def normal_fields(images_BCHW: Tensor, keys_B: Tensor, *, seed: int, gray: bool = False) -> Tensor:
@@ -31,6 +33,22 @@ def normal_fields(images_BCHW: Tensor, keys_B: Tensor, *, seed: int, gray: bool 
 def uniform_fields(images_BCHW: Tensor, keys_B: Tensor, *, seed: int, gray: bool = False) -> Tensor:
     """Return uniform numbers of [0, 1), multiples of 2^-24, as `normal_fields` has them."""
     return _drawn(images_BCHW, keys_B, seed, gray, Tensor.uniform_)
+
+
+def channel_by_channel(draw: Callable[[Tensor], Tensor], images_BCHW: Tensor) -> Tensor:
+    """Have channels drawn one at a time, each from the same random numbers as the others.
+
+    For what is no field that is added, such as counts: equal channels stay equal, and each has the
+    law that it has alone. `draw` is given (B, 1, H, W), and always begins with the same numbers.
+    Channels are equal up to rounding, which what was done before may have left in them.
+    """
+    first_B1HW, *others = torch.split(images_BCHW, 1, dim=1)
+    equal_B = (images_BCHW - first_B1HW).abs().amax((1, 2, 3)) <= _ROUNDING
+    drawn_B1HW = draw(first_B1HW)
+    if bool(equal_B.all()):
+        return drawn_B1HW.expand_as(images_BCHW)
+    drawn_BCHW = torch.cat([drawn_B1HW, *map(draw, others)], dim=1)
+    return torch.where(equal_B.to(drawn_BCHW.device)[:, None, None, None], drawn_B1HW, drawn_BCHW)
 
 
 def _drawn(

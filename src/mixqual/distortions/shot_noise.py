@@ -4,6 +4,8 @@ Reference: any text on image sensors; the number of photons has its mean as its 
 draws it exactly, by rejection, at a cost that does not grow with the number of photons.
 """
 
+from collections.abc import Sequence
+from functools import partial
 from typing import final
 
 import torch
@@ -11,6 +13,7 @@ from torch import Tensor
 
 from mixqual.distortions.base import Distortion, register
 from mixqual.distortions.keyed import generators
+from mixqual.distortions.noise_fields import channel_by_channel
 from mixqual.distortions.options import check_switch
 
 # Below this level white has over six million photons, and one grey level over 25 thousand: the
@@ -28,9 +31,10 @@ class ShotNoise(Distortion):
     stays black. Below level 0.1 a normal number of the same mean and deviation takes the place of
     the count. Values below 0 count as 0.
 
-    Option: `clip` limits the result to 0...255 and rounds it, as an 8-bit sensor would. There is no
-    option `gray`: photons of one channel say nothing about those of another, and one number cannot
-    have three laws.
+    Options: `clip` limits the result to 0...255 and rounds it, as an 8-bit sensor would; `gray`
+    counts all channels by the same random numbers, so that equal channels stay equal, as a
+    monochrome sensor has but one. Neither by default. (Channels that differ have each its own law,
+    as one number cannot have three.)
     """
 
     name = "shot_noise"
@@ -39,23 +43,29 @@ class ShotNoise(Distortion):
     quantity = "σ at white"
     random = True
 
-    def __init__(self, clip: bool = False) -> None:
+    def __init__(self, clip: bool = False, gray: bool = False) -> None:
         check_switch(self.name, "clip", clip)
+        check_switch(self.name, "gray", gray)
         self.clip = clip
+        self.gray: bool = gray
 
     def apply(
         self, images_BCHW: Tensor, levels_B: Tensor, *, seed: int, keys_B: Tensor | None
     ) -> Tensor:
         assert keys_B is not None
-        # Rejection magnifies a last digit into another field, so that all takes place in double
-        # precision, on the CPU and in one order of pixels, whatever the images come in.
-        grey_BCHW = images_BCHW.to("cpu", torch.float64).contiguous().clamp(min=0)
-        for grey_CHW, level, generator in zip(
-            grey_BCHW, levels_B.tolist(), generators(seed, keys_B), strict=True
-        ):
-            _count_photons(grey_CHW, level, generator)
-        noisy_BCHW = torch.empty_like(images_BCHW).copy_(grey_BCHW)
+        count = partial(_counted, levels=levels_B.tolist(), seed=seed, keys_B=keys_B)
+        counted_BCHW = channel_by_channel(count, images_BCHW) if self.gray else count(images_BCHW)
+        noisy_BCHW = torch.empty_like(images_BCHW).copy_(counted_BCHW)
         return noisy_BCHW.clamp_(0, 255).round_() if self.clip else noisy_BCHW
+
+
+def _counted(images_BCHW: Tensor, levels: Sequence[float], seed: int, keys_B: Tensor) -> Tensor:
+    # Rejection magnifies a last digit into another field, so that all takes place in double
+    # precision, on the CPU and in one order of pixels, whatever the images come in.
+    grey_BCHW = images_BCHW.to("cpu", torch.float64).contiguous().clamp(min=0)
+    for grey_CHW, level, generator in zip(grey_BCHW, levels, generators(seed, keys_B), strict=True):
+        _count_photons(grey_CHW, level, generator)
+    return grey_BCHW
 
 
 def _count_photons(grey_CHW: Tensor, level: float, generator: torch.Generator) -> None:

@@ -34,7 +34,7 @@ class SpeckleNoise(Distortion):
         check_switch(self.name, "clip", clip)
         check_switch(self.name, "gray", gray)
         self.clip = clip
-        self.gray = gray
+        self.gray: bool = gray
 
     def apply(
         self, images_BCHW: Tensor, levels_B: Tensor, *, seed: int, keys_B: Tensor | None

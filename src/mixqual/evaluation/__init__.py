@@ -2,21 +2,19 @@
 
 from mixqual.confidence import Verdicts, with_temperature
 from mixqual.evaluation.calibration import find_verdicts, fit_temperature, risk_coverage
+from mixqual.evaluation.choice import Candidate, Interval, choose_candidate, pareto_front
 from mixqual.evaluation.confusion import confusion_matrix
 from mixqual.evaluation.corruption_error import ErrorRates, corruption_error_results
-from mixqual.evaluation.cost import Cost, count, count_parts, latency_ms
-from mixqual.evaluation.cube import (
-    CLEAN,
-    CLEAN_CELL,
-    Cell,
-    Cube,
-    OutputArray,
-    Predicted,
-    grid_cells,
-)
+from mixqual.evaluation.cost import Cost, count, count_parts
+from mixqual.evaluation.cube import Cube, Predicted, grid_cells
 from mixqual.evaluation.curves import AccuracyCurve, Bootstrap, auc, auc_weights
+from mixqual.evaluation.kept_levels import kept_interval, kept_level
+from mixqual.evaluation.latency import Latency, beside, time_in_turn
 from mixqual.evaluation.metrics import METRICS, measure
+from mixqual.evaluation.outputs import CLEAN, CLEAN_CELL, Cell, DamagedArray, OutputArray
 from mixqual.evaluation.sweep import Predictor, distort_cell, distorted_batches, draw_seed, sweep
+from mixqual.evaluation.trainings import interval_over_trainings
+from mixqual.keep import Keep
 
 __all__ = [
     "CLEAN",
@@ -24,16 +22,23 @@ __all__ = [
     "METRICS",
     "AccuracyCurve",
     "Bootstrap",
+    "Candidate",
     "Cell",
     "Cost",
     "Cube",
+    "DamagedArray",
     "ErrorRates",
+    "Interval",
+    "Keep",
+    "Latency",
     "OutputArray",
     "Predicted",
     "Predictor",
     "Verdicts",
     "auc",
     "auc_weights",
+    "beside",
+    "choose_candidate",
     "confusion_matrix",
     "corruption_error_results",
     "count",
@@ -44,9 +49,13 @@ __all__ = [
     "find_verdicts",
     "fit_temperature",
     "grid_cells",
-    "latency_ms",
+    "interval_over_trainings",
+    "kept_interval",
+    "kept_level",
     "measure",
+    "pareto_front",
     "risk_coverage",
     "sweep",
+    "time_in_turn",
     "with_temperature",
 ]

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from mixqual.errors import MixqualError
 from mixqual.evaluation.corruption_error import ErrorRates
-from mixqual.evaluation.cube import CLEAN_CELL, Cell, Cube
+from mixqual.evaluation.cube import Cube
 from mixqual.evaluation.metrics import are_probabilities, measure, softmax
+from mixqual.evaluation.outputs import CLEAN_CELL, Cell
 
 
 @final

@@ -1,8 +1,7 @@
-"""What a network costs: parameters, multiply-accumulates (MACs), and measured latency."""
+"""What a network costs: parameters and multiply-accumulates (MACs)."""
 
 import copy
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -12,7 +11,6 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-_REPEATS = 9
 _CONVOLUTIONS = (torch.conv1d, torch.conv2d, torch.conv3d)
 
 
@@ -93,20 +91,3 @@ def _attention_macs(query: Tensor, key: Tensor, value: Tensor, **settings: Any) 
         for count, tensor in zip(tokens, (query, key, value), strict=True)
     )
     return int(inputs + tokens[0] * width * width)
-
-
-def latency_ms(
-    predict: Callable[[Tensor], object], size: int, device: torch.device, batch: int = 1
-) -> float:
-    """Median milliseconds an image of a call on `size` x `size` images, after one to warm up."""
-    images_BCHW = torch.full((batch, 3, size, size), 127.0, device=device)
-    images_BCHW = images_BCHW.contiguous(memory_format=torch.channels_last)
-    times = []
-    with torch.inference_mode():
-        for _ in range(_REPEATS + 1):
-            start = time.perf_counter()
-            predict(images_BCHW)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            times.append(time.perf_counter() - start)
-    return 1000 * sorted(times[1:])[_REPEATS // 2] / batch

@@ -76,9 +76,14 @@ class Bootstrap:
         counts = generator.multinomial(images, np.full(images, 1 / images), size=resamples)
         return Bootstrap(counts.astype(np.float64))
 
+    def means(self, values_N: Array) -> Array:
+        """The mean over images in each resample; further axes of the values stay."""
+        means_R: Array = self.counts_RN @ values_N / len(values_N)
+        return means_R
+
     def interval(self, contributions_N: Array, confidence: float = 0.95) -> tuple[float, float]:
         """Percentile interval of the mean of one number an image."""
-        means_R = self.counts_RN @ contributions_N / len(contributions_N)
+        means_R = self.means(contributions_N)
         tail = (1 - confidence) / 2
         low, high = np.quantile(means_R, [tail, 1 - tail])
         return float(low), float(high)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mixqual.data import ImageSet
 from mixqual.distortions import Distortion
-from mixqual.evaluation.cube import CLEAN, Cell, Floats, OutputArray
+from mixqual.evaluation.outputs import CLEAN, Cell, Floats, OutputArray
 from mixqual.lookahead import made_ahead
 from mixqual.progress import progress
 from mixqual.seeding import derive_seed

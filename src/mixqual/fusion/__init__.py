@@ -17,6 +17,7 @@ from mixqual.fusion.scores import (
     Measured,
     Scores,
     level_rows,
+    right_answers,
     score,
 )
 
@@ -38,6 +39,7 @@ __all__ = [
     "mix",
     "objective",
     "optimal_weights",
+    "right_answers",
     "score",
     "solve",
 ]

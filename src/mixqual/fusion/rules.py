@@ -17,10 +17,15 @@ def average(p_EBK: Array) -> Array:
     return mean_BK
 
 
-def maximum(p_EBK: Array) -> Array:
-    """M_max: the highest probability any expert gives a class; scores, whose sum is not one."""
-    highest_BK: Array = p_EBK.max(0)
-    return highest_BK
+def maximum(p_EBK: Array) -> NDArray[np.int64]:
+    """M_max: the class (B,) of the highest of all probabilities; on a tie the first expert's first.
+
+    It gives classes alone, as the highest probabilities of each class are none together.
+    """
+    experts, images, classes = p_EBK.shape
+    outputs_BN = p_EBK.transpose(1, 0, 2).reshape(images, experts * classes)
+    highest_B: NDArray[np.int64] = outputs_BN.argmax(1) % classes
+    return highest_B
 
 
 def hard_mix(p_EBK: Array, w_BE: Array) -> Array:

@@ -31,8 +31,7 @@ class Scores:
 
     right: Correct
     measured: Measured
-    """Of the models that give probabilities: not of M_max, whose scores are none, nor of ceilings.
-    """
+    """Of the models that give probabilities: not of M_max, nor of ceilings."""
     answers: Answers
     """Of all models but the best expert, which is another one in each cell."""
 
@@ -55,20 +54,13 @@ def score(
     del answers["best_expert"]
     measured: Measured = {}
     for cell in cube.cells:
-        p_EBK = cube.read(cell, experts)
-        w_BE = cube.arrays["gate"].read(cell)
-        true_BE = np.broadcast_to(true_weights[cell], w_BE.shape)
-        probabilities = {name: p_EBK[index] for index, name in enumerate(experts)}
-        probabilities |= {name: cube.arrays[name].read(cell) for name in baselines}
-        probabilities |= {
-            "avg": average(p_EBK),
-            "hardmix": hard_mix(p_EBK, w_BE),
-            "mix": mix(p_EBK, w_BE),
-        }
+        probabilities = _deployed(cube, cell, experts, baselines)
         for name, values in probabilities.items():
             measured.setdefault(name, []).append(measure(values, cube.labels_N))
-        scores = probabilities | {"max": maximum(p_EBK), "mix_true": mix(p_EBK, true_BE)}
-        answered = {name: values.argmax(1) for name, values in scores.items()}
+        answered = _answered(probabilities, experts)
+        p_EBK = cube.read(cell, experts)
+        true_BE = np.broadcast_to(true_weights[cell], (len(cube.labels_N), len(experts)))
+        answered["mix_true"] = mix(p_EBK, true_BE).argmax(1)
         right = {name: answer_N == cube.labels_N for name, answer_N in answered.items()}
         right["best_expert"] = max((right[name] for name in experts), key=np.sum)
         for name, right_N in right.items():
@@ -80,6 +72,38 @@ def score(
         measured,
         {name: np.stack(values) for name, values in answers.items()},
     )
+
+
+def right_answers(cube: Cube, experts: Sequence[str], baselines: Sequence[str]) -> Correct:
+    """The same of single networks and ensembles alone, for images of which no more is asked."""
+    rows: dict[str, list[NDArray[np.bool_]]] = {}
+    for cell in cube.cells:
+        probabilities = _deployed(cube, cell, experts, baselines)
+        for name, answer_N in _answered(probabilities, experts).items():
+            rows.setdefault(name, []).append(answer_N == cube.labels_N)
+    return {name: np.stack(values) for name, values in rows.items()}
+
+
+def _deployed(
+    cube: Cube, cell: Cell, experts: Sequence[str], baselines: Sequence[str]
+) -> dict[str, NDArray[np.floating]]:
+    """What models say of a cell that know of an image what a deployed one knows, but for M_max."""
+    p_EBK, w_BE = cube.read(cell, experts), cube.arrays["gate"].read(cell)
+    return {
+        **{name: p_EBK[index] for index, name in enumerate(experts)},
+        **{name: cube.arrays[name].read(cell) for name in baselines},
+        "avg": average(p_EBK),
+        "hardmix": hard_mix(p_EBK, w_BE),
+        "mix": mix(p_EBK, w_BE),
+    }
+
+
+def _answered(
+    probabilities: Mapping[str, NDArray[np.floating]], experts: Sequence[str]
+) -> dict[str, NDArray[np.int64]]:
+    """The answers of these models and of M_max, which has no probabilities of its own."""
+    answered = {name: values.argmax(1) for name, values in probabilities.items()}
+    return answered | {"max": maximum(np.stack([probabilities[name] for name in experts]))}
 
 
 def level_rows(cells: Sequence[Cell], distortion: str, levels: Sequence[float]) -> list[int]:

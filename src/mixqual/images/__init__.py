@@ -7,15 +7,18 @@ from mixqual.images.decoding import (
     crop,
     decode,
     examine,
+    hash_file,
+    plain_image,
     read_header,
     read_image,
 )
 from mixqual.images.embedded import Embedded
-from mixqual.images.limits import TooLarge, Unreadable
-from mixqual.images.opening import many_files
+from mixqual.images.opening import SUFFIXES_OF, many_files
+from mixqual.images.unreadable import TooLarge, Unreadable
 
 __all__ = [
     "INTERPOLATIONS",
+    "SUFFIXES_OF",
     "Content",
     "Embedded",
     "Header",
@@ -24,7 +27,9 @@ __all__ = [
     "crop",
     "decode",
     "examine",
+    "hash_file",
     "many_files",
+    "plain_image",
     "read_header",
     "read_image",
 ]

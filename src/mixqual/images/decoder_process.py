@@ -21,8 +21,9 @@ from PIL import Image
 
 from mixqual.images.decoding import INTERPOLATIONS, crop, read_image
 from mixqual.images.embedded import Embedded
-from mixqual.images.limits import TooLarge, Unreadable, cost
+from mixqual.images.limits import cost
 from mixqual.images.opening import identify, many_files
+from mixqual.images.unreadable import TooLarge, Unreadable
 
 _REQUEST = struct.Struct("<QQQId16s")
 _REPLY = struct.Struct("<IQ")

@@ -15,15 +15,18 @@ import hashlib
 import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
+from mixqual.images.eight_bits import samples_of, spare_bits, to_8_bit
 from mixqual.images.embedded import Embedded
-from mixqual.images.limits import TooLarge, Unreadable, check_scans
+from mixqual.images.limits import check_scans
 from mixqual.images.opening import explain, identify, open_file
+from mixqual.images.tiff import prepare
+from mixqual.images.unreadable import TooLarge, Unreadable
 
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -36,7 +39,6 @@ _REDUCED_TO = 2.0
 """A JPEG file that is read at a reduced scale keeps this many times the side it is resized to."""
 
 _ROWS = 64  # at once: a copy of all pixels of a large image would not fit into a cache
-_BITS_PER_SAMPLE = 258  # TIFF tag
 _ORIENTATION = 274  # TIFF and EXIF tag
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -79,13 +81,15 @@ class Content(NamedTuple):
     """Of the 8-bit pixels at full size, upright, with their mode (L or RGB) and size."""
     turned: bool
     """Whether an EXIF orientation turns or mirrors it."""
+    spare_bits: int | None = None
+    """Of an image of 16 bits, how many of the upper ones no number of it uses; None for others."""
 
 
 def read_header(path: Path | Embedded) -> Header:
     """Read what a file says of its image, without its pixels; raises `Unreadable`."""
     try:
         with open_file(path) as file, identify(file) as image:
-            _white_level(image)
+            samples_of(image)
             return Header(
                 format=image.format or "",
                 mode=image.mode,
@@ -106,7 +110,13 @@ def read_image(path: Path | Embedded) -> Image.Image:
 
     That is `TooLarge` where a limit of `limits.py` is exceeded.
     """
-    return _plain(path, None)[0]
+    return _read(path, None)[0]
+
+
+def hash_file(path: Path | Embedded) -> str:
+    """What `Content.file_hash` is of a file; raises `Unreadable` or `OSError`."""
+    with open_file(path) as file:
+        return _hash([file.read()])
 
 
 def examine(path: Path | Embedded, reduced_for: int | None = None) -> tuple[Image.Image, Content]:
@@ -116,8 +126,56 @@ def examine(path: Path | Embedded, reduced_for: int | None = None) -> tuple[Imag
     and 1/8 of its size that divides both sides and leaves twice what `crop` resizes to, if there is
     one; and so do the pixels that are hashed. Raises `Unreadable`.
     """
-    plain, turned, data = _plain(path, reduced_for)
-    return plain, Content(_hash([data]), _hash(_pixels(plain)), turned)
+    plain, data, turned, spare = _read(path, reduced_for)
+    return plain, Content(_hash([data]), _hash(_pixels(plain)), turned, spare)
+
+
+def plain_image(image: Image.Image) -> Image.Image:
+    """Return an image that a program has opened or made as `read_image` gives it from its file.
+
+    Upright by the EXIF orientation that it still has, of the frame that it is at; it may be loaded
+    by this, but is not changed. Raises `Unreadable`.
+    """
+    try:
+        prepare(image)
+        plain, _ = _plain(image)
+        return plain
+    except Exception as error:  # it may be closed, or its file damaged
+        raise Unreadable(explain(Path(), error)) from None
+
+
+def _read(
+    path: Path | Embedded, reduced_for: int | None
+) -> tuple[Image.Image, bytes, bool, int | None]:
+    """The image of `examine`, the file's bytes, whether it was turned, and its spare bits of 16."""
+    try:
+        with open_file(path) as file:
+            data = file.read()
+        with identify(io.BytesIO(data)) as image:
+            if isinstance(image, JpegImagePlugin.JpegImageFile):
+                check_scans(data, image.width * image.height)
+            turned = image.format == "TIFF" and _orientation(image) != 1
+            deep = _bits(image) == 16
+            if reduced_for is not None:
+                _reduce(image, reduced_for)
+            plain, turned_here = _plain(image)
+            spare = spare_bits(image, plain) if deep else None
+        return plain, data, turned or turned_here, spare
+    except TooLarge:
+        raise
+    except MemoryError:
+        raise TooLarge("does not fit into memory") from None
+    except Exception as error:  # Pillow's decoders raise many kinds over a damaged file
+        raise Unreadable(explain(path, error)) from None
+
+
+def _plain(image: Image.Image) -> tuple[Image.Image, bool]:
+    """Return an image with 8 bits and upright, and whether it had to be turned for that."""
+    samples = samples_of(image)
+    image.load()  # and it may have been turned now: Pillow does so for TIFF
+    orientation = _orientation(image)
+    upright = image if orientation == 1 else image.transpose(_UPRIGHT[orientation])
+    return to_8_bit(upright, samples), orientation != 1
 
 
 def decode(
@@ -148,33 +206,6 @@ def crop(plain: Image.Image, size: int, interpolation: str, channels: int) -> ND
     return np.asarray(cropped).reshape(size, size, channels)
 
 
-def _plain(path: Path | Embedded, reduced_for: int | None) -> tuple[Image.Image, bool, bytes]:
-    """The image of `examine`, whether it was turned, and the file's bytes."""
-    try:
-        with open_file(path) as file:
-            data = file.read()
-        with identify(io.BytesIO(data)) as image:
-            if isinstance(image, JpegImagePlugin.JpegImageFile):
-                check_scans(data, image.width * image.height)
-            white = _white_level(image)
-            turned = image.format == "TIFF" and _orientation(image) != 1
-            if reduced_for is not None:
-                _reduce(image, reduced_for)
-            image.load()  # and it may have been turned now: Pillow does so for TIFF
-            orientation = _orientation(image)
-            if orientation != 1:
-                plain = _to_8_bit(image.transpose(_UPRIGHT[orientation]), white)
-            else:
-                plain = _to_8_bit(image, white)
-        return plain, turned or orientation != 1, data
-    except TooLarge:
-        raise
-    except MemoryError:
-        raise TooLarge("does not fit into memory") from None
-    except Exception as error:  # Pillow's decoders raise many kinds over a damaged file
-        raise Unreadable(explain(path, error)) from None
-
-
 def _resized_side(size: int) -> int:
     """The side of the square of whose centre `size` pixels are kept."""
     return round(size * 256 / 224)
@@ -194,19 +225,6 @@ def _reduce(image: Image.Image, size: int) -> None:
         if divides and min(image.size) // scale >= least:
             image.draft(None, (image.width // scale, image.height // scale))
             return
-
-
-def _white_level(image: Image.Image) -> int:
-    """Return the value of white in an image as it was opened; raises `Unreadable` if unknown."""
-    if image.mode.startswith("I;16"):
-        tags = getattr(image, "tag_v2", {})
-        return int(2 ** tags.get(_BITS_PER_SAMPLE, (16,))[0] - 1)  # a TIFF file may hold 12 bits
-    if image.mode == "I" and image.format in ("PNG", "PPM"):
-        return 2**16 - 1
-    if image.mode in ("I", "F"):
-        kind = "floating-point" if image.mode == "F" else "32-bit integer"
-        raise Unreadable(f"{kind} pixels have no known range; save it with 8 or 16 bits instead")
-    return 255
 
 
 def _bits(image: Image.Image) -> int:
@@ -230,34 +248,6 @@ def _orientation(image: Image.Image) -> int:
         return int(value) if value in _UPRIGHT else 1
     except Exception:  # the EXIF data are damaged, the pixels need not be
         return 1
-
-
-def _to_8_bit(image: Image.Image, white: int) -> Image.Image:
-    """Return the image in mode L or RGB."""
-    mode = image.mode
-    if mode.startswith("I"):
-        return Image.fromarray(_scaled(np.asarray(image), white))
-    if mode in ("LA", "La") or (mode in ("1", "L") and "transparency" in image.info):
-        return _over_white(image.convert("LA"), "L")
-    if mode in ("PA", "RGBA", "RGBa") or "transparency" in image.info:
-        return _over_white(image.convert("RGBA"), "RGB")
-    wanted = "L" if mode in ("1", "L") else "RGB"
-    return image if mode == wanted else image.convert(wanted)
-
-
-def _scaled(values_HW: NDArray[Any], white: int) -> NDArray[np.uint8]:
-    """Values of 0...`white`, of at most 16 bits, as the nearest ones of 0...255."""
-    scaled_HW = np.empty(values_HW.shape, np.uint8)
-    for top in range(0, len(values_HW), _ROWS):
-        rows = slice(top, top + _ROWS)
-        scaled_HW[rows] = (values_HW[rows].astype(np.uint32) * 255 + white // 2) // white
-    return scaled_HW
-
-
-def _over_white(image: Image.Image, mode: str) -> Image.Image:
-    background = Image.new(mode, image.size, "white")
-    background.paste(image.convert(mode), mask=image.getchannel("A"))
-    return background
 
 
 def _pixels(plain: Image.Image) -> Iterator[bytes]:

@@ -18,6 +18,8 @@ class Embedded:
     """Bytes."""
     read_row: Callable[[int], bytes] = field(compare=False, repr=False)
     """Returns the bytes of a row; safe to call from several threads."""
+    files: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """Those that hold the table, if any do."""
 
     def read(self) -> bytes:
         """Return what the image file would hold."""

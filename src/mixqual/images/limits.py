@@ -9,6 +9,8 @@ import re
 
 from PIL import Image
 
+from mixqual.images.unreadable import TooLarge, Unreadable
+
 _LONGEST_SIDE = 2**16 - 1  # what JPEG and GIF can say
 _FREE_PIXELS = 2**24  # so many may be packed as tightly as they can be
 _PIXELS_PER_BYTE = 256
@@ -24,14 +26,6 @@ _START_OF_SCAN = b"\xff\xda"
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a length
 _END, _SCAN = 0xD9, 0xDA
-
-
-class Unreadable(Exception):
-    """An image file cannot be decoded; the text says why, without the file's name."""
-
-
-class TooLarge(Unreadable):
-    """Decoding would take too much; the text says what, and what to do."""
 
 
 def check_header(image: Image.Image, file_bytes: int) -> None:

@@ -11,12 +11,27 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
+from mixqual.images import refusals, tiff
 from mixqual.images.embedded import Embedded
-from mixqual.images.limits import Unreadable, check_header
+from mixqual.images.limits import check_header
+from mixqual.images.unreadable import Unreadable
 
-# Formats by content, whatever the suffix says. Pillow knows more, but some of those run other
-# programs (Ghostscript for EPS), which a file from anywhere must not.
-_FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM")
+SUFFIXES_OF = {
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "MPO": (".mpo", ".jpg", ".jpeg", ".jpe", ".jfif"),
+    "BMP": (".bmp", ".dib"),
+    "DIB": (".dib", ".bmp"),
+    "TIFF": (".tif", ".tiff"),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+}
+"""The formats that are read, by Pillow's names, and the endings of their files' names."""
+
+# By content, whatever the suffix says; what finds a JPEG finds MPO. Pillow knows more formats, but
+# some of those run other programs (Ghostscript for EPS), which a file from anywhere must not.
+_FORMATS = tuple(name for name in SUFFIXES_OF if name != "MPO")
 
 _MOST_BYTES = 2**30  # of a file, which is read into memory; the largest sound ones hold less
 
@@ -59,7 +74,10 @@ def identify(file: BinaryIO) -> Image.Image:
     """Open an image by its header alone; raises what Pillow raises, or `Unreadable`."""
     file_bytes = file.seek(0, io.SEEK_END)
     file.seek(0)
-    image = Image.open(file, formats=_FORMATS)
+    try:
+        image = Image.open(file, formats=_FORMATS)
+    except UnidentifiedImageError:
+        raise Unreadable(refusals.why_unknown(file, _FORMATS)) from None
     pixels = image.width * image.height
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and pixels > limit:
@@ -70,19 +88,22 @@ def identify(file: BinaryIO) -> Image.Image:
     if not pixels:
         raise Unreadable("the image has no pixels")
     check_header(image, file_bytes)
+    tiff.prepare(image)
     return image
 
 
 def explain(path: Path | Embedded, error: Exception) -> str:
     """Return why a file cannot be used, without its name."""
-    if isinstance(error, Unreadable | Image.DecompressionBombError):
+    if isinstance(error, Unreadable):
         return str(error)
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image in a known format"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"{str(error).rstrip('.')}; save it with fewer, such as at half its sides"
     if isinstance(error, MemoryError):
         return "does not fit into memory"
     if isinstance(error, FileNotFoundError):
         return "the file is missing"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read ({error.strerror})"
+    if "raw mode" in str(error):  # Pillow has a name for the kind of pixels, but cannot unpack it
+        return f"pixels of a kind that is not read ({error}); {refusals.SAVE}"
     return f"damaged ({error or type(error).__name__})".replace(str(path), path.name)

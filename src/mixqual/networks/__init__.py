@@ -7,13 +7,13 @@ from mixqual.networks.backbones import (
     build_classifier,
     check_backbone,
     find_backbone,
-    last_linear,
     load_backbone,
+    settle_head,
 )
 from mixqual.networks.conditional import conditional_forward, passing_weights, weighted_forward
 from mixqual.networks.first_stages import FirstStages
 from mixqual.networks.folding import fold_batch_norms
-from mixqual.networks.gate import Gate
+from mixqual.networks.gate import Gate, SoleGate
 from mixqual.networks.mixture import BranchedClassifier, Mixture
 from mixqual.networks.preprocessing import Preprocessing
 from mixqual.networks.sharing import Parts, Sharing, Stages, stages_of
@@ -27,6 +27,7 @@ __all__ = [
     "Parts",
     "Preprocessing",
     "Sharing",
+    "SoleGate",
     "Stages",
     "backbone_preprocessing",
     "blank_classifier",
@@ -35,9 +36,9 @@ __all__ = [
     "conditional_forward",
     "find_backbone",
     "fold_batch_norms",
-    "last_linear",
     "load_backbone",
     "passing_weights",
+    "settle_head",
     "stages_of",
     "weighted_forward",
 ]

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
-import numpy as np
+import timm
 import torch
-from numpy.typing import NDArray
-from timm.data import ImageNetInfo
 from torch import Tensor
 
 from mixqual.config import BackboneConfig
-from mixqual.errors import BackboneError, DataError
-from mixqual.networks.backbones import Classifier, load_backbone
+from mixqual.errors import BackboneError
+from mixqual.networks.backbones import Classifier, find_backbone, load_backbone
+from mixqual.networks.class_order import imagenet_ids
+from mixqual.networks.heads import head_layers
 from mixqual.networks.input_scaling import DEFAULT, RAW, InputScaling, parse_scaling
 from mixqual.networks.model_files import ModelFile, is_model_file, read_model_file, with_batch
 from mixqual.runtime import place
@@ -25,6 +25,9 @@ Classify = Callable[[Tensor], Tensor]
 """From float images_BCHW in 0...255 to scores_BK."""
 
 DEFAULT_SIZE = 224
+_ASSUMED_SIZE = f"images of {DEFAULT_SIZE} pixels (--size)"
+_HUBS = ("hf-hub:", "hf_hub:", "local-dir:")
+"""How timm names networks that lie elsewhere; what else has a colon is module:function."""
 _WEIGHTS_FILES = (".pth", ".safetensors", ".ckpt", ".bin", ".h5", ".keras", ".tflite")
 
 
@@ -40,6 +43,10 @@ class LoadedClassifier:
     """The filter that images are resized with."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """What results say of it: its format, and how it takes its images."""
+    classes: tuple[str, ...] | None = None
+    """What it calls its outputs, in their order; None if it has no names for them."""
+    assumed: tuple[str, ...] = ()
+    """What was not known and taken for granted, each with the option that says it otherwise."""
 
 
 def load_classifier(
@@ -56,8 +63,8 @@ def load_classifier(
     found from the current folder, or a file: .onnx, .pt2 (torch.export), or .pt, .ts, .jit or
     .torchscript (TorchScript). Files carry no preprocessing, so that of a file is given: as
     "raw", "unit", "imagenet" or numbers (`input_scaling`); by default "imagenet", or "raw" if it
-    takes uint8. `size` is 224 unless it is given, or fixed by the file. Raises `BackboneError` for
-    what cannot be loaded, or for settings that do not fit.
+    takes uint8. `size` is 224 unless it is given, or fixed by the file. What is not given is told
+    as assumed. Raises `BackboneError` for what cannot be loaded, or for settings that do not fit.
     """
     if is_model_file(model):
         _refuse_weights(model, weights)
@@ -73,14 +80,30 @@ def load_classifier(
             f"preprocessing {preprocessing!r} is for model files; a named network has its own, and "
             f"a function gets grey levels of 0 to 255, so leave it out for {model!r}"
         )
-    if ":" in model:
+    assumed = () if size else (_ASSUMED_SIZE,)
+    if ":" in model and not model.startswith(_HUBS):
         _refuse_weights(model, weights)
         facts = {"format": "function", "preprocessing": "its own"}
-        return LoadedClassifier(_import_function(model), size or DEFAULT_SIZE, facts=facts)
-    backbone, own = load_backbone(BackboneConfig(name=model, weights=weights))
+        return LoadedClassifier(
+            _import_function(model), size or DEFAULT_SIZE, facts=facts, assumed=assumed
+        )
+    config = BackboneConfig(name=model, weights=weights)
+    backbone, own = load_backbone(config)
+    if not head_layers(backbone):
+        raise BackboneError(
+            f"model {model!r} gives features only, as it has no layer for classes; give weights of "
+            "a network that was trained with one as --weights"
+        )
     network = place(Classifier(backbone, own), device).eval()
     facts = {"format": "network", "preprocessing": str(InputScaling("its own", own.mean, own.std))}
-    return LoadedClassifier(network, size or DEFAULT_SIZE, own.interpolation, facts)
+    return LoadedClassifier(
+        network,
+        size or DEFAULT_SIZE,
+        own.interpolation,
+        facts,
+        classes=_classes_of(config),
+        assumed=assumed,
+    )
 
 
 def count_outputs(classifier: LoadedClassifier, name: str, device: torch.device) -> int:
@@ -109,30 +132,6 @@ def count_outputs(classifier: LoadedClassifier, name: str, device: torch.device)
     return scores.shape[1]
 
 
-def output_of_each(classes: tuple[str, ...], outputs: int) -> NDArray[np.int64]:
-    """The model's output for each class of a folder; raises `DataError` if they do not fit.
-
-    They are the same in the same order; or the model has ImageNet's 1000 classes, and the folders
-    are named by WordNet ids.
-    """
-    if len(classes) == outputs:
-        return np.arange(outputs)
-    if outputs == 1000:
-        position = {name: index for index, name in enumerate(ImageNetInfo().label_names())}
-        unknown = [name for name in classes if name not in position]
-        if not unknown:
-            return np.array([position[name] for name in classes])
-        raise DataError(
-            f"the model has ImageNet's 1000 classes, but folder {unknown[0]!r} is not named by a "
-            "WordNet id such as n01440764; rename the class folders, or evaluate a model trained "
-            f"on these {len(classes)} classes"
-        )
-    raise DataError(
-        f"the model has {outputs} classes, but the folder has {len(classes)} "
-        f"({', '.join(classes[:5])}...); they must be the same, in the same order"
-    )
-
-
 def _from_file(
     path: Path, size: int | None, preprocessing: str | None, device: torch.device
 ) -> LoadedClassifier:
@@ -152,6 +151,9 @@ def _from_file(
             )
         scaling = parse_scaling(RAW)
     settled = with_batch(file, side, device)
+    assumed = [] if file.size or size else [_ASSUMED_SIZE]
+    if preprocessing is None and file.dtype != torch.uint8:
+        assumed.append(f"preprocessing {DEFAULT!r} (--preprocessing)")
     facts = {
         "format": file.format,
         "file": path.name,
@@ -159,7 +161,13 @@ def _from_file(
         "input": settled.in_words(),
         "preprocessing": str(scaling),
     }
-    return LoadedClassifier(_scaled(settled, scaling), side, facts=facts)
+    return LoadedClassifier(
+        _scaled(settled, scaling),
+        side,
+        facts=facts,
+        classes=file.classes,
+        assumed=tuple(assumed),
+    )
 
 
 def _scaled(file: ModelFile, scaling: InputScaling) -> Classify:
@@ -169,6 +177,18 @@ def _scaled(file: ModelFile, scaling: InputScaling) -> Classify:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _classes_of(config: BackboneConfig) -> tuple[str, ...] | None:
+    """ImageNet's classes, for the weights that come with a network of that many outputs."""
+    if config.weights not in ("default", "packaged"):
+        return None
+    library, name = find_backbone(config.name)
+    if library == "timm":
+        settings = timm.get_pretrained_cfg(name)
+        if settings is None or settings.num_classes != len(imagenet_ids()):
+            return None
+    return imagenet_ids()
 
 
 def _refuse_weights(model: str, weights: str) -> None:

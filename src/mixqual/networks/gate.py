@@ -62,6 +62,15 @@ class Gate(nn.Module):
         return maps_BEHW.mean((2, 3)).softmax(1)
 
 
+@final
+class SoleGate(nn.Module):
+    """What stands for a gate before one network alone: it has nothing to choose."""
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        """Return weights_B1, all one."""
+        return images_BCHW.new_ones((images_BCHW.shape[0], 1))
+
+
 def _central_patch(images_BCHW: Tensor) -> Tensor:
     """The central pixels of each image, unchanged; all of them where there are fewer."""
     height, width = images_BCHW.shape[2:]

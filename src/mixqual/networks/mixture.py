@@ -8,7 +8,6 @@ from typing import Any, Self, final
 import torch
 from torch import Tensor, nn
 
-from mixqual.networks.backbones import last_linear
 from mixqual.networks.sharing import Parts
 
 
@@ -107,8 +106,9 @@ class BranchedClassifier(nn.Module):
         return BranchedClassifier(replace(self._parts, prefix=prefix)).train(self.training)
 
     def new_parameters(self) -> list[nn.Parameter]:
-        """The parameters of the last layer, where it belongs to the branch."""
-        return [] if self._parts.suffix else list(last_linear(self.branch)[1].parameters())
+        """The parameters of a new head, where it belongs to the branch."""
+        own = {id(parameter) for parameter in self.branch.parameters()}
+        return [parameter for parameter in self._parts.new if id(parameter) in own]
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
         """Take the shared stages along to another device or memory format."""

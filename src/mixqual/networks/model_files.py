@@ -4,6 +4,7 @@ Read only files that you trust: torch unpickles parts of some of them.
 """
 
 import importlib
+import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,10 @@ from torch import Tensor
 from torch.export.passes import move_to_device_pass
 
 from mixqual.errors import BackboneError
+from mixqual.networks.class_names import class_names
 
+_TORCHSCRIPT_FACTS = "config.txt"
+"""Where Ultralytics puts facts of a model, among the extra files."""
 _ONNX_TYPES = {
     "tensor(float)": torch.float32,
     "tensor(float16)": torch.float16,
@@ -44,6 +48,8 @@ class ModelFile:
     """Images a call, if the file fixes it."""
     fewest: int = 1
     """Images a call at least."""
+    classes: tuple[str, ...] | None = None
+    """What it calls its outputs, if it says so."""
 
     def __call__(self, images_BCHW: Tensor) -> Tensor:
         """Return scores_BK: in pieces if the batch is fixed, the last one filled up.
@@ -147,15 +153,23 @@ def _read_onnx(path: Path, device: torch.device) -> ModelFile:
         (scores,) = session.run(outputs[:1], {inputs[0].name: images.cpu().numpy()})
         return torch.from_numpy(scores)
 
-    model = ModelFile(path, "ONNX", run, _dtype(path, _ONNX_TYPES.get(inputs[0].type)))
+    dtype = _dtype(path, _ONNX_TYPES.get(inputs[0].type))
+    names = class_names(session.get_modelmeta().custom_metadata_map)
+    model = ModelFile(path, "ONNX", run, dtype, classes=names)
     return _with_shape(model, inputs[0].shape)
 
 
 def _read_torchscript(path: Path, device: torch.device) -> ModelFile:
-    module = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
+    extra = {_TORCHSCRIPT_FACTS: ""}  # torch fills in the text, if there is such a part
+    module = torch.jit.load(str(path), device, extra)  # type: ignore[no-untyped-call]
     if getattr(module, "training", False):
         module.eval()
-    return ModelFile(path, "TorchScript", module)
+    try:
+        facts = json.loads(extra[_TORCHSCRIPT_FACTS] or "{}")
+    except ValueError:
+        facts = {}
+    names = class_names(facts) if isinstance(facts, dict) else None
+    return ModelFile(path, "TorchScript", module, classes=names)
 
 
 def _read_exported(path: Path, device: torch.device) -> ModelFile:

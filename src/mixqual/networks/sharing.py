@@ -12,7 +12,7 @@ from torch import fx, nn
 
 from mixqual.config import BackboneConfig
 from mixqual.errors import BackboneError
-from mixqual.networks.backbones import Classifier, load_backbone
+from mixqual.networks.backbones import Classifier, blank_classifier
 from mixqual.networks.branch_points import (
     BranchPoint,
     branch_points,
@@ -54,6 +54,8 @@ class Parts:
     branch: nn.Module
     suffix: nn.Module | None
     """From features to logits; None if the branch ends in the logits itself."""
+    new: tuple[nn.Parameter, ...] = ()
+    """Those of all parameters that no pre-training has seen."""
 
 
 @final
@@ -99,6 +101,7 @@ class Stages:
             prefix=self._traced.segment(None, first),
             branch=self._traced.segment(first, last),
             suffix=self._traced.segment(last, None) if last else None,
+            new=tuple(self._traced.classifier.new_parameters()),
         )
 
     def between(self, start: str | None, end: str) -> fx.GraphModule:
@@ -129,5 +132,4 @@ class Stages:
 
 def stages_of(config: BackboneConfig) -> Stages:
     """The stages of a backbone, whatever its weights. Raises `BackboneError` like `Stages`."""
-    backbone, preprocessing = load_backbone(config.model_copy(update={"weights": "random"}))
-    return Stages(Classifier(backbone, preprocessing), config.name)
+    return Stages(blank_classifier(config, classes=1000), config.name)  # as most have

@@ -9,15 +9,17 @@ from mixqual.report.data_check import data_check_tables
 from mixqual.report.differences import Difference, difference
 from mixqual.report.example_figure import figure_1
 from mixqual.report.figures import figure_2, figure_4, figure_5
-from mixqual.report.floors import check_floors, missed_floors, parse_floors
-from mixqual.report.headline import headline
-from mixqual.report.labels import AVERAGE, HELD_OUT, level_key
+from mixqual.report.floors import check_floors, floor_keeps, missed_floors, parse_floors
+from mixqual.report.headline import headline, original_network
+from mixqual.report.kept_table import kept_table
+from mixqual.report.labels import AVERAGE, BEYOND, HELD_OUT, NEVER, is_gray, level_key
 from mixqual.report.latex import latex_page, to_latex
 from mixqual.report.layout import Table, to_csv, to_markdown, to_rich
 from mixqual.report.neuron_figure import figure_3, neurons_table, write_neurons
 from mixqual.report.reading import read_examples, read_results
 from mixqual.report.resilience import corruption_table, resilience_table, write_csv
 from mixqual.report.resilience_figure import check_figure_path, draw_resilience
+from mixqual.report.shipping import CONDITIONAL, front_table, shipping_reason
 from mixqual.report.structure_figure import figure_6
 from mixqual.report.tables import (
     accuracy_csv,
@@ -40,7 +42,10 @@ from mixqual.report.writer import (
 
 __all__ = [
     "AVERAGE",
+    "BEYOND",
+    "CONDITIONAL",
     "HELD_OUT",
+    "NEVER",
     "TABLE_FORMATS",
     "UNSEEN",
     "Difference",
@@ -66,7 +71,11 @@ __all__ = [
     "figure_5",
     "figure_6",
     "figure_costs",
+    "floor_keeps",
+    "front_table",
     "headline",
+    "is_gray",
+    "kept_table",
     "label_runs",
     "latex_page",
     "level_key",
@@ -74,11 +83,13 @@ __all__ = [
     "missed_floors",
     "names",
     "neurons_table",
+    "original_network",
     "parse_floors",
     "read_examples",
     "read_results",
     "report_tables",
     "resilience_table",
+    "shipping_reason",
     "to_csv",
     "to_latex",
     "to_markdown",

@@ -11,9 +11,11 @@ from mixqual.report.cost_figure import figure_costs
 from mixqual.report.example_figure import Examples, figure_1
 from mixqual.report.figures import figure_2, figure_4, figure_5
 from mixqual.report.gate_table import gate_table
+from mixqual.report.kept_table import kept_table
 from mixqual.report.labels import Results
 from mixqual.report.layout import Table
 from mixqual.report.quality import quality_table
+from mixqual.report.shipping import front_table
 from mixqual.report.structure_figure import figure_6
 from mixqual.report.tables import auc_table, comparisons_table, distortions_table
 from mixqual.report.tree_trust_table import tree_trust_table
@@ -35,8 +37,10 @@ FIGURES: Mapping[str, Callable[[Results], Figure | None]] = {
 """Name to what draws it; None of a run that cannot have it."""
 
 TABLES: Mapping[str, Callable[[Results], Table | None]] = {
+    "recommendation": front_table,
     "auc": auc_table,
     "distortions": distortions_table,
+    "kept_levels": kept_table,
     "comparisons": comparisons_table,
     "quality": quality_table,
     "treenet": lambda results: tree_table(results, "treenet"),
@@ -79,6 +83,8 @@ _WHY_NOT = {
     "conditional": _CONDITIONAL,
     "thresholds": _CONDITIONAL,
     "distortions": "its distortions are few enough to be in the table auc",
+    "recommendation": "its results are of a version that recommended nothing",
+    "kept_levels": "its results are of a version that did not state them, or it asks for none",
     "quality": "its results are of version 0.1, which measured accuracy alone",
     "treenet": _TREES,
     "inverted": _TREES,

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from mixqual.report.comparison import Run, columns_of
 from mixqual.report.cost_figure import COST_AXES, cost_models, draw_costs
+from mixqual.report.figure_text import drawable
 from mixqual.report.labels import AVERAGE
 from mixqual.report.style import house_style, line_styles
 
@@ -51,7 +52,7 @@ def comparison_figure(runs: Sequence[Run]) -> Figure:
             if run is runs[-1]:
                 axes.set_xlabel(label)
         row[0].set_ylabel("Average AUC")
-        row[0].set_title(run.label.replace("$", r"\$"), fontsize=9, fontweight="bold", loc="left")
+        row[0].set_title(drawable(run.label), fontsize=9, fontweight="bold", loc="left")
     legend["other runs"] = Line2D([], [], **_GHOSTS)
     figure.legend(
         list(legend.values()), list(legend), loc="outside upper center", ncols=min(4, len(legend))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mixqual.counting import counted
 from mixqual.file_names import printable
 from mixqual.report.layout import Align, Table, Value
 
@@ -41,8 +42,9 @@ def _class_table(report: Mapping[str, Any]) -> Table:
         notes.append(
             "no splits: the source gives none, and a study file would say how to draw them"
         )
+    counts = f"{counted(report['images'], 'image')} of {counted(len(classes), 'class')}"
     return Table(
-        title=f"{report['source']}: {report['images']} images of {len(classes)} classes",
+        title=f"{report['source']}: {counts}",
         header=("Class", *(column.capitalize() for column in columns)),
         rows=tuple(
             (printable(row["class"]), *(str(row[column]) for column in columns)) for row in shown

@@ -18,6 +18,8 @@ class Difference:
     low: float
     high: float
     """Ends of the 95 % interval."""
+    trainings: tuple[float, float] | None = None
+    """Ends of that over trainings and images, if there are several trainings."""
 
     @property
     def verdict(self) -> str:
@@ -33,7 +35,10 @@ def difference(results: Results, a: str, b: str, distortion: str = AVERAGE) -> D
         if row["distortion"] != distortion or {row["a"], row["b"]} != {a, b}:
             continue
         low, high = row["ci95"]
+        least, most = row.get("ci95_trainings", (None, None))
         if row["a"] == a:
-            return Difference(a, b, distortion, row["delta"], low, high)
-        return Difference(a, b, distortion, -row["delta"], -high, -low)
+            over = None if least is None else (least, most)
+            return Difference(a, b, distortion, row["delta"], low, high, over)
+        over = None if least is None else (-most, -least)
+        return Difference(a, b, distortion, -row["delta"], -high, -low, over)
     return None

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from mixqual.report.figure_text import drawable
 from mixqual.report.labels import (
     Results,
     distortion_title,
@@ -39,7 +40,7 @@ def figure_1(results: Results, examples: Examples) -> Figure:
     """
     rows, columns = len(examples["examples"]), len(examples["cells"])
     lines = len(examples["examples"][0]["cells"][0]["answers"]) + 0.6
-    credit = textwrap.wrap(f"Images: {examples['credit']}", _CREDIT_LETTERS * columns)
+    credit = textwrap.wrap(f"Images: {drawable(examples['credit'])}", _CREDIT_LETTERS * columns)
     under = _EDGE + (_GAP + len(credit) * _CREDIT_LINE if examples["credit"] else 0)
     down, across = _SIDE + lines * _LINE + _GAP, _SIDE + _GAP
     width = _LEFT + columns * across - _GAP + _EDGE
@@ -111,4 +112,4 @@ def _column_title(results: Results, place: Mapping[str, Any]) -> str:
 
 
 def _named(class_name: str) -> str:
-    return class_name.replace("_", " ").replace("$", r"\$")
+    return drawable(class_name.replace("_", " "))

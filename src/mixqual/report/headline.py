@@ -1,5 +1,6 @@
 """The result of a run in one sentence."""
 
+from mixqual.counting import counted
 from mixqual.report.differences import Difference, difference
 from mixqual.report.labels import (
     AVERAGE,
@@ -13,6 +14,13 @@ from mixqual.report.notes import failed_gates
 
 
 def headline(results: Results) -> str:
+    """Say what to ship, which older results do not, and then how M_mix compares."""
+    recommended = results.get("recommendation")
+    sentences = [recommended["reason"]] if recommended else []
+    return " ".join([*sentences, mixture_sentence(results)])
+
+
+def mixture_sentence(results: Results) -> str:
     """Compare M_mix with M_clean and with the networks trained on all distortions.
 
     Beside M_all it names every other baseline, or a run could hide the one that beats M_mix. It
@@ -22,7 +30,7 @@ def headline(results: Results) -> str:
     own = results["auc"]["mix"][AVERAGE]["auc"]
     found = [difference(results, "mix", rival) for rival in rivals(results)]
     phrases = [_phrase(each, first=index == 0) for index, each in enumerate(found) if each]
-    sentence = f"M_mix has an average AUC of {own:.3f} on {images} test images"
+    sentence = f"M_mix has an average AUC of {own:.3f} on {counted(images, 'test image')}"
     if phrases:
         sentence += f"; that is {listing(phrases)}"
     failed = failed_gates(results)
@@ -33,7 +41,13 @@ def headline(results: Results) -> str:
 
 def original_network(results: Results) -> str:
     """The network that has never seen a distortion, or the first expert if each of them has."""
-    return "clean" if "clean" in results["experts"] else str(results["experts"][0])
+    first = str(results["experts"][0])
+    if "clean" in results:
+        return str(results["clean"] or first)
+    # Older results do not name it: it is the one by whose errors those of others are measured.
+    for errors in results.get("corruption_error", {}).values():
+        return str(errors["baseline"])
+    return "clean" if "clean" in results["experts"] else first
 
 
 def rivals(results: Results) -> list[str]:

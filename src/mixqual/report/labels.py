@@ -1,8 +1,10 @@
 """What models, distortions and numbers are called in tables and figures."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from mixqual.report.figure_text import drawable
 
 Results = Mapping[str, Any]
 """The content of a run's `results.json`."""
@@ -10,6 +12,10 @@ Results = Mapping[str, Any]
 AVERAGE, HELD_OUT = "average", "held_out_average"
 """The means over the distortions that experts are trained on, and over those that none is, where
 the name of a distortion may stand."""
+
+BEYOND, NEVER = "beyond", "never"
+"""Where a level may stand up to which accuracy is kept: at the last level that was tested it still
+is, and not even on clean images it is."""
 
 ENSEMBLES = ("avg", "max", "hardmix", "mix")
 CEILINGS = {"mix_true": "true weights", "best_expert": "best expert"}
@@ -33,7 +39,7 @@ def model_label(model: str) -> str:
 def figure_label(model: str) -> str:
     """The same with a true subscript, for matplotlib."""
     if model in CEILINGS or not re.fullmatch(r"\w+", model, re.ASCII):
-        return model_label(model).replace("$", r"\$")
+        return drawable(model_label(model))
     subscript = model.replace("_", r"\_")
     return rf"$M_{{\mathrm{{{subscript}}}}}$"
 
@@ -75,6 +81,15 @@ def main_baseline(results: Results) -> str | None:
     return "all" if "all" in baselines else next(iter(baselines), None)
 
 
+def recipes(results: Results) -> list[str]:
+    """How everything was trained, a sentence for each way; older results do not say it."""
+    told = []
+    for row in results.get("recipes", []):
+        names = [n if n in ("gate", "branches") else model_label(n) for n in row["networks"]]
+        told.append(f"{listing(names)}: {row['in_words']}")
+    return told
+
+
 def gate_kind(results: Results) -> str:
     """The kind of a run's gate; older results do not say that it is the paper's."""
     return str(results["provenance"].get("gate", "paper"))
@@ -102,10 +117,25 @@ def level_quantity(results: Results, distortion: str) -> str:
     return str(results["distortions"][distortion].get("quantity", default))
 
 
+def is_gray(grid: Mapping[str, Any]) -> bool:
+    """Whether what results say of a distortion is that all channels have the same noise."""
+    tables = [grid, *grid.get("parts", ())]
+    return any(table.get("options", {}).get("gray") is True for table in tables)
+
+
 def level_unit(results: Results, distortion: str) -> str:
     """The unit of the level of a distortion; pixels with the size of the images they are of."""
     unit, size = results["distortions"][distortion]["unit"], results["provenance"].get("size")
     return f"pixels at {size} px" if unit == "pixels" and size else str(unit)
+
+
+def latency_text(cost: Mapping[str, Any], decimals: int = 1) -> str:
+    """Milliseconds, with the range of the middle half of the times; older results have none."""
+    text, bounds = f"{cost['latency_ms']:.{decimals}f}", ("latency_ms_low", "latency_ms_high")
+    if not all(name in cost for name in bounds):
+        return text
+    low, high = (f"{cost[name]:.{decimals}f}" for name in bounds)
+    return f"{text} ({low}–{high})"
 
 
 def level_key(level: float) -> str:
@@ -113,10 +143,21 @@ def level_key(level: float) -> str:
     return format(level, "g")
 
 
+def falling(results: Results, distortion: str) -> bool:
+    """Whether damage grows as the level of a distortion falls."""
+    levels = results["distortions"][distortion]["levels"]
+    return bool(levels[-1] < levels[0])
+
+
 def signed(value: float) -> str:
     """A difference with three decimals, its sign and a true minus; zero has no sign."""
     text = format(value, "+.3f").replace("-", "−")
     return "0.000" if text[1:] == "0.000" else text
+
+
+def signed_interval(ends: Sequence[float]) -> str:
+    """The ends of an interval of a difference, in brackets."""
+    return f"[{signed(ends[0])}, {signed(ends[1])}]"
 
 
 def listing(words: list[str]) -> str:

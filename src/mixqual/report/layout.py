@@ -12,7 +12,10 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from mixqual.file_names import printable, printable_lines
+
 Align = Literal["left", "right"]
+_MOST_KEYS = 3
 
 
 def numbers(count: int) -> tuple[Align, ...]:
@@ -44,6 +47,16 @@ class Table:
     """What must be read before the table."""
     keys: int = 1
     """The first columns, which say what a row is about."""
+
+    def __post_init__(self) -> None:
+        """Make all that is read printable: names in it may hold codes that a terminal obeys."""
+        object.__setattr__(self, "title", printable(self.title))
+        object.__setattr__(self, "header", tuple(map(printable, self.header)))
+        rows = tuple(tuple(map(printable, row)) for row in self.rows)
+        object.__setattr__(self, "rows", rows)
+        for field in ("notes", "warnings"):
+            lines = tuple(map(printable_lines, getattr(self, field)))
+            object.__setattr__(self, field, lines)
 
 
 def to_csv(table: Table) -> str:
@@ -102,12 +115,15 @@ def to_rich(table: Table) -> RenderableType:
 @final
 @dataclass(frozen=True)
 class _Grid:
-    """The cells of a table; what is too wide goes on below, with the key columns repeated."""
+    """The cells of a table; what is too wide goes on below, with the key columns repeated.
+
+    Cells go on in another line only where the keys and a single column are wider than a line.
+    """
 
     table: Table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        keys = list(range(self.table.keys))
+        keys = list(range(self._keys()))
         columns = keys
         for column in range(len(keys), len(self.table.header)):
             wide = self._width(console, [*columns, column]) > options.max_width
@@ -115,13 +131,25 @@ class _Grid:
                 yield self._draw(columns)
                 columns = keys
             columns = [*columns, column]
-        yield self._draw(columns)
+            folded = self._width(console, columns) > options.max_width
+            if folded:
+                yield self._draw(columns, folded=True)
+                columns = keys
+        if columns != keys or len(keys) == len(self.table.header):
+            yield self._draw(columns)
+
+    def _keys(self) -> int:
+        """The columns to repeat: as many as tell all rows apart, if that is a few."""
+        for count in range(self.table.keys, min(_MOST_KEYS, len(self.table.header) - 1) + 1):
+            if len({row[:count] for row in self.table.rows}) == len(self.table.rows):
+                return count
+        return self.table.keys
 
     def _width(self, console: Console, columns: Sequence[int]) -> int:
         unbounded = console.options.update(max_width=10_000)
         return Measurement.get(console, unbounded, self._draw(columns)).maximum
 
-    def _draw(self, columns: Sequence[int]) -> RichTable:
+    def _draw(self, columns: Sequence[int], *, folded: bool = False) -> RichTable:
         table = self.table
         grid = RichTable(box=box.HORIZONTALS, padding=(0, 1, 0, 0), pad_edge=False)
         for column in columns:
@@ -129,7 +157,9 @@ class _Grid:
             header = table.header[column]
             if len(header) > width:
                 header = "\n".join(header.rsplit(" ", 1))
-            grid.add_column(Text(header), justify=table.align[column], no_wrap=True)
+            grid.add_column(
+                Text(header), justify=table.align[column], no_wrap=not folded, overflow="fold"
+            )
         for index, row in enumerate(table.rows):
             if index in table.rules:
                 grid.add_section()

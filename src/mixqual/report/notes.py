@@ -9,11 +9,14 @@ from mixqual.report.labels import (
     Results,
     distortion_title,
     gate_kind,
+    is_gray,
     kind_of,
     listing,
     model_label,
     models_without_trees,
+    recipes,
 )
+from mixqual.report.makers import makers_note
 
 _LARGEST_GAP = 1e-9
 
@@ -47,10 +50,12 @@ def auc_notes(results: Results) -> tuple[str, ...]:
         _levels(results),
         _costs(results),
         _ceilings(results),
+        _recipes(results),
         _steps(results),
         _gate(results),
         _gap(results),
         _origin(results),
+        makers_note(results),
         results["provenance"].get("credit"),
     ]
     return tuple(note for note in notes if note)
@@ -97,7 +102,20 @@ def _seeds(results: Results) -> str:
     each = ", ".join(f"{value:.3f}" for value in values)
     return (
         f"Numbers are means over {len(seeds)} trainings, with {_seed_words(seeds)}. Average of "
-        f"{model_label(model)} by seed: {each} (standard deviation {statistics.stdev(values):.3f})."
+        f"{model_label(model)} by seed: {each} (standard deviation {statistics.stdev(values):.3f}"
+        f"{_over_trainings(results, model)})."
+    )
+
+
+def _over_trainings(results: Results, model: str) -> str:
+    area = results["auc"][model][AVERAGE]
+    if "ci95_trainings" not in area:  # of an older version
+        return ""
+    low, high = area["ci95_trainings"]
+    images = results["provenance"]["images"]["test"]
+    return (
+        f"; its 95 % interval over the {len(area['seeds'])} trainings and the {images} test images "
+        f"is {low:.3f} to {high:.3f}"
     )
 
 
@@ -112,7 +130,8 @@ def _levels(results: Results) -> str:
             text += f" (scaled to images of {size} px: {at_224:g} at 224 px)"
         elif grid["unit"] == "pixels":
             text += " (not scaled)"
-        ranges.append(f"{text}, {len(grid['levels'])} levels with the clean one")
+        text += f", {len(grid['levels'])} levels with the clean one"
+        ranges.append(f"{text}, the same in all channels" if is_gray(grid) else text)
     return "; ".join(ranges) + "."
 
 
@@ -136,6 +155,11 @@ def _ceilings(results: Results) -> str:
     if not present:
         return ""
     return f"Ceilings know what no deployed model knows: {'; '.join(present)}."
+
+
+def _recipes(results: Results) -> str:
+    told = recipes(results)
+    return f"Recipes (docs/training.md): {'; '.join(told)}." if told else ""
 
 
 def _steps(results: Results) -> str:

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from mixqual.artifacts import refusing_full_disk, write_atomically
+from mixqual.counting import counted
 from mixqual.report.labels import (
     AVERAGE,
     Results,
     distortion_title,
     level_key,
     level_title,
+    listing,
 )
 from mixqual.report.layout import Table, Value, csv_text, numbers
 
@@ -60,10 +62,14 @@ def resilience_table(results: Results) -> Table:
         notes=(
             _images(results),
             _model(results),
+            _classes(results),
             "AUC: trapezoid rule over all levels, clean included, divided by their range.",
             *(_definition(info[metric]) for metric in _METRICS),
         ),
-        warnings=(f"{left_out} files were left out; --json lists them.",) if left_out else (),
+        warnings=(
+            *results.get("doubts", ()),
+            *((f"left out: {counted(left_out, 'file')}; --json names them",) if left_out else ()),
+        ),
     )
 
 
@@ -134,9 +140,27 @@ def write_csv(results: Results, path: Path) -> None:
 def _images(results: Results) -> str:
     origin = results["provenance"]
     return (
-        f"{origin['images']['test']} images of {len(origin['classes'])} classes, "
+        f"{counted(origin['images']['test'], 'image')} of {len(origin['classes'])} "
+        f"classes{_split(origin)}, "
         f"{origin['size']}×{origin['size']} px; bootstrap over images; seed {origin['seeds'][0]}."
     )
+
+
+def _split(origin: Mapping[str, Any]) -> str:
+    """Which of the folder's splits the images are."""
+    split = origin.get("split", {})
+    if not split.get("used"):
+        return ""
+    if split["used"] == "all":
+        return " (of all splits, what was trained on included)"
+    aside = listing([f"{name} ({count})" for name, count in split["aside"].items()])
+    rest = f"; left aside: {aside}" if aside else ""
+    return f" (the folder's {split['used']} split{rest})"
+
+
+def _classes(results: Results) -> str:
+    """How the folders were found among the model's outputs."""
+    return f"Folders: {results['provenance'].get('class_order', 'the outputs in their order')}."
 
 
 def _model(results: Results) -> str:

@@ -7,6 +7,8 @@ from typing import Any, Literal, final
 
 from matplotlib import style as matplotlib_style
 
+from mixqual.report.figure_text import FAMILY
+from mixqual.report.headline import original_network
 from mixqual.report.labels import Results
 
 _RC: dict[str, Any] = {
@@ -17,7 +19,7 @@ _RC: dict[str, Any] = {
     "axes.linewidth": 0.8,
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine draws the same
+    "font.family": FAMILY,
     "font.size": 9,
     "grid.color": "#e3e3e3",
     "grid.linewidth": 0.6,
@@ -52,7 +54,8 @@ class LineStyle:
         return (0.0, self.dashes) if self.dashes else "-"
 
 
-# The palette of Okabe and Ito. M_mix, which a reader looks for, has the strongest of its colours.
+# The palette of Okabe and Ito. M_mix, which a reader looks for, has the strongest of its colours;
+# "clean" stands for the original network, whatever its name is.
 _KNOWN = {
     "clean": LineStyle("#000000", "o"),
     "noise": LineStyle("#E69F00", "s", (4, 1.5)),
@@ -78,9 +81,12 @@ _OTHERS = (
 
 def line_styles(results: Results) -> dict[str, LineStyle]:
     """One style for each model of a run, the same in all its figures."""
-    others = [model for model in results["models"] if model not in _KNOWN]
+    known = dict(_KNOWN)
+    if "experts" in results and original_network(results) != "clean":
+        known[original_network(results)] = known.pop("clean")
+    others = [model for model in results["models"] if model not in known]
     styles = {model: _other_style(index) for index, model in enumerate(others)}
-    return {model: _KNOWN.get(model) or styles[model] for model in results["models"]}
+    return {model: known.get(model) or styles[model] for model in results["models"]}
 
 
 def _other_style(index: int) -> LineStyle:

@@ -10,10 +10,12 @@ from mixqual.report.labels import (
     averages,
     distortion_title,
     kind_of,
+    latency_text,
     level_key,
     model_label,
     models_without_trees,
     signed,
+    signed_interval,
     table_columns,
 )
 from mixqual.report.layout import Table, Value, csv_text, numbers
@@ -35,9 +37,11 @@ def auc_table(results: Results) -> Table:
     every = [*results["distortions"], *averages(results)]
     columns = [*table_columns(results), *averages(results)]
     seeds = results["provenance"]["seeds"]
+    parts = ["auc", "low", "high", "auc_without_clean"]
+    parts += ["low_trainings", "high_trainings"] if has_trainings(results) else []
     fields = ["model", "kind"]
     for name in every:
-        fields += [f"{name}_{part}" for part in ("auc", "low", "high", "auc_without_clean")]
+        fields += [f"{name}_{part}" for part in parts]
         fields += [f"{name}_auc_seed_{seed}" for seed in seeds]
     return Table(
         title=f"{results['name']}: area under the accuracy curve",
@@ -96,6 +100,7 @@ def comparisons_table(results: Results, against: str = "mix") -> Table:
 
     The verdict is that of the average; the CSV has one for each distortion too.
     """
+    over = has_trainings(results)
     columns = [*averages(results), *results["distortions"]]
     shown = [*averages(results)[1:], *table_columns(results)]
     found = {
@@ -107,20 +112,33 @@ def comparisons_table(results: Results, against: str = "mix") -> Table:
     own = model_label(against)
     return Table(
         title=f"{results['name']}: {own} minus each other model",
-        header=("Other model", "Average", f"{own} is", *(_area_title(name) for name in shown)),
+        header=(
+            "Other model",
+            "Average",
+            f"{own} is",
+            *(["Over trainings too"] if over else []),
+            *(_area_title(name) for name in shown),
+        ),
         rows=tuple(
             (
                 model_label(model),
                 _difference_text(cells[0]),
                 cells[0].verdict,
+                *([signed_interval(cells[0].trainings)] if cells[0].trainings else []),
                 *(_difference_text(cells[columns.index(name)]) for name in shown),
             )
             for model, cells in rows.items()
         ),
-        align=("left", "right", "left", *numbers(len(shown))),
-        fields=("a", "b", "distortion", "delta", "low", "high", "verdict"),
+        align=("left", "right", "left", *numbers(over + len(shown))),
+        fields=(
+            *("a", "b", "distortion", "delta", "low", "high", "verdict"),
+            *(("low_trainings", "high_trainings") if over else ()),
+        ),
         records=tuple(
-            (cell.a, cell.b, cell.distortion, cell.delta, cell.low, cell.high, cell.verdict)
+            (
+                *(cell.a, cell.b, cell.distortion, cell.delta, cell.low, cell.high, cell.verdict),
+                *(cell.trainings or ()),
+            )
             for cells in rows.values()
             for cell in cells
         ),
@@ -131,8 +149,19 @@ def comparisons_table(results: Results, against: str = "mix") -> Table:
             "overlap where the interval of their difference excludes zero.",
             '"No difference shown" means that the interval contains zero, not that the models are '
             "equal. Intervals are not adjusted for the number of comparisons.",
+            *(_over_trainings(results) if over else ()),
         ),
         warnings=auc_warnings(results) if against in ("mix", "hardmix") else (),
+    )
+
+
+def _over_trainings(results: Results) -> tuple[str]:
+    counts = results["provenance"]
+    return (
+        f"Over trainings too: the interval of the average over the {len(counts['seeds'])} "
+        f"trainings and the {counts['images']['test']} test images, both taken as draws of many "
+        "more. Whether one way to train is better than another goes by this one, what these very "
+        "networks are worth by the others.",
     )
 
 
@@ -164,6 +193,11 @@ def weights_csv(results: Results) -> str:
     return csv_text(fields, records)
 
 
+def has_trainings(results: Results) -> bool:
+    """Whether intervals over trainings were made: older results have none, nor has one training."""
+    return all("ci95_trainings" in areas[AVERAGE] for areas in results["auc"].values())
+
+
 def _area_title(name: str) -> str:
     title = distortion_title(name)
     return title if name in (AVERAGE, HELD_OUT) else f"{title} AUC"
@@ -175,7 +209,7 @@ def _area_text(area: dict[str, Any]) -> str:
 
 
 def _difference_text(cell: Difference) -> str:
-    return f"{signed(cell.delta)} [{signed(cell.low)}, {signed(cell.high)}]"
+    return f"{signed(cell.delta)} {signed_interval((cell.low, cell.high))}"
 
 
 def _cost_texts(cost: dict[str, Any]) -> list[str]:
@@ -185,6 +219,8 @@ def _cost_texts(cost: dict[str, Any]) -> list[str]:
         value = cost.get(field)
         if value is None:
             texts.append(_MISSING)
+        elif field == "latency_ms":
+            texts.append(latency_text(cost))
         else:
             texts.append(f"{value:g}" if decimals is None else f"{value / divisor:.{decimals}f}")
     return texts
@@ -194,7 +230,8 @@ def _auc_record(results: Results, model: str, columns: list[str]) -> tuple[Value
     record: list[Value] = [model, kind_of(results, model)]
     for name in columns:
         area = results["auc"][model][name]
-        record += [area["auc"], *area["ci95"], area["auc_without_clean"], *area["seeds"]]
+        record += [area["auc"], *area["ci95"], area["auc_without_clean"]]
+        record += [*area.get("ci95_trainings", ()), *area["seeds"]]
     cost = results["cost"].get(model, {})
     return (*record, *(cost.get(field) for field, _, _, _ in _COSTS))
 

@@ -9,6 +9,7 @@ from mixqual.report.labels import (
     Results,
     averages,
     distortion_title,
+    latency_text,
     model_label,
     signed,
     table_columns,
@@ -110,7 +111,7 @@ def _row(
         _difference(difference(results, model, control)) if control else _MISSING,
         f"{cost['params'] / 1e6:.2f}",
         f"{cost['macs'] / 1e9:.3f}",
-        f"{cost['latency_ms']:.1f}",
+        latency_text(cost),
     )
 
 

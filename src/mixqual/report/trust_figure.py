@@ -2,7 +2,13 @@
 
 from matplotlib.figure import Figure
 
-from mixqual.report.labels import AVERAGE, Results, distortion_title, figure_label
+from mixqual.report.labels import (
+    AVERAGE,
+    Results,
+    distortion_title,
+    figure_label,
+    main_baseline,
+)
 from mixqual.report.risk_panels import Look, RiskPanel, risk_figure
 from mixqual.report.style import house_style, line_styles
 from mixqual.report.tree_trust_table import judged_trees
@@ -15,13 +21,19 @@ _TREES = Look("tree", "#1a1a1a")
 def trust_figure(results: Results) -> Figure | None:
     """Risk-coverage curves of M_mix with their intervals, and where the verdicts part them.
 
-    A panel a distortion, of the first training; None for results that do not tell.
+    A panel a distortion, of the first training, with the curve of M_all as a thin line if it was
+    judged; None for results that do not tell.
     """
     rows = trust_rows(results, "mix")
     if not rows:
         return None
-    panels = [RiskPanel(distortion_title(n), rows[0], n) for n in results["distortions"]]
-    return risk_figure(panels, _mix_look(results))
+    rival = main_baseline(results)
+    judged = trust_rows(results, rival) if rival else []
+    beside = judged[0] if judged else None
+    panels = [RiskPanel(distortion_title(n), rows[0], n, beside) for n in results["distortions"]]
+    return risk_figure(
+        panels, _look(results, "mix"), _look(results, rival) if rival and judged else None
+    )
 
 
 @house_style()
@@ -38,8 +50,8 @@ def tree_trust_figure(results: Results) -> Figure | None:
         RiskPanel(label, trust_rows(results, model)[0], AVERAGE, mix)
         for model, label in trees.items()
     ]
-    return risk_figure(panels, _TREES, _mix_look(results))
+    return risk_figure(panels, _TREES, _look(results, "mix"))
 
 
-def _mix_look(results: Results) -> Look:
-    return Look(figure_label("mix"), line_styles(results)["mix"].color)
+def _look(results: Results, model: str) -> Look:
+    return Look(figure_label(model), line_styles(results)[model].color)

@@ -1,4 +1,4 @@
-"""What results say of how far the answers of one mixture can be trusted."""
+"""What results say of how far the answers of one model can be trusted."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from mixqual.report.labels import Results
 
 
 def trust_rows(results: Results, model: str) -> list[Mapping[str, Any]]:
-    """The rows of "mix" or of a tree, one a training; none in results that do not tell of it.
+    """The rows of a model, one a training; none in results that do not tell of it.
 
     Results of before trees had any do not name the model: it is M_mix.
     """

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mixqual.report.labels import latency_text
 from mixqual.report.layout import Align, Table
 
 _TITLES = {
@@ -30,7 +31,7 @@ def cost_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
                 f"{row['params'] / 1e6:.3f}",
                 f"{row['macs'] / 1e9:.3f}",
                 f"{row['macs'] / single['macs']:.2f}",
-                *((f"{row['latency_ms']:.2f}",) if timed else ()),
+                *((latency_text(row, 2),) if timed else ()),
             )
             for row in rows
         ),

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from mixqual.artifacts import refusing_full_disk, write_atomically, write_json
+from mixqual.artifacts import make_folder, refusing_full_disk, write_atomically
+from mixqual.made import write_signed
 from mixqual.report.catalogue import FIGURES, report_tables
 from mixqual.report.comparison import Run
 from mixqual.report.comparison_figure import comparison_figure
@@ -72,10 +73,10 @@ def write_report(results: Results, directory: Path, examples: Examples | None = 
     if unseen:
         texts["unseen.csv"] = to_csv(unseen)
     contents = {"results.json": results} | ({EXAMPLES_FILE: examples} if examples else {})
+    make_folder(directory)
     with refusing_full_disk(directory):
-        directory.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
-            write_json(directory / name, content)
+            write_signed(directory / name, content)
         for name, text in texts.items():
             write_atomically(directory / name, text)
         figures = draw_figures(results, directory / "figures", examples)
@@ -102,8 +103,8 @@ def draw_figures(results: Results, directory: Path, examples: Examples | None = 
 
 def write_one(made: Figure | Table, directory: Path, name: str, form: str) -> list[Path]:
     """Write one figure, or one table in one of `TABLE_FORMATS`, and return the paths."""
+    make_folder(directory)
     with refusing_full_disk(directory):
-        directory.mkdir(parents=True, exist_ok=True)
         if isinstance(made, Figure):
             return write_figure(made, directory, name)
         ending, text = TABLE_FORMATS[form]

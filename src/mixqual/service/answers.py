@@ -28,7 +28,7 @@ class Predictions(BaseModel):
 
 @final
 class Exploration(BaseModel):
-    """What a mixture and its experts make of one image, degraded as asked."""
+    """What a mixture and its experts, or one network, make of one image, degraded as asked."""
 
     image: str
     """The degraded image as the networks saw it, clipped to 8 bits: a PNG file as a data URI."""
@@ -37,7 +37,8 @@ class Exploration(BaseModel):
     seed: int
     prediction: Prediction
     experts: dict[str, dict[str, float]] | None
-    """Expert to class to probability, each as if there were no other, not calibrated."""
+    """Expert to class to probability, each as if there were no other, not calibrated; null if they
+    cannot be asked alone."""
 
 
 @final
@@ -50,7 +51,7 @@ class State(BaseModel):
 @final
 @dataclass(frozen=True)
 class Levels:
-    """A distortion that the mixture was trained for."""
+    """A distortion that the study trained for."""
 
     unit: str
     quantity: str
@@ -65,6 +66,9 @@ class Model(BaseModel):
     model: str
     classes: tuple[str, ...]
     experts: tuple[str, ...]
+    """What is mixed, or the one network."""
+    gate: str
+    """What weighs the experts: "paper" or "patch", or "none" of one network."""
     size: int
     """Side of the images in pixels."""
     distortions: dict[str, Levels]

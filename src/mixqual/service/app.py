@@ -100,7 +100,7 @@ def _add_uploads(app: FastAPI, engine: Engine, guards: list[Any], locked: tuple[
         blur: Annotated[float, Query(ge=0, le=10, allow_inf_nan=False)] = 0,
         seed: Annotated[int, Query(ge=0, lt=2**31)] = 0,
     ) -> Response:
-        """Blur one image, add noise, and say what the mixture and each expert make of it.
+        """Blur one image, add noise, and say what the model and each expert make of it.
 
         `noise` is a standard deviation in grey levels, `blur` one in pixels of a 224-pixel image.
         """
@@ -123,7 +123,7 @@ def _add_facts(app: FastAPI, engine: Engine, guards: list[Any], locked: tuple[in
         dependencies=guards,
     )
     async def model() -> Any:
-        """What the mixture was trained for."""
+        """What the model is, and what it was trained for."""
         return _json(answers.model(engine.manifest))
 
     @app.get(

@@ -17,6 +17,11 @@ async def read_images(request: Request, limits: Settings, ticket: Ticket) -> lis
     Nothing beyond a limit is kept. Raises `Refusal`, `NoRoomError`, and Starlette's
     `ClientDisconnect`.
     """
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise Refusal(
+            415, f"the body is encoded as {coding[:40]!r}, which is not read; send it as it is"
+        )
     media, options = parse_options_header(request.headers.get("content-type"))
     form = None
     if media == b"multipart/form-data":

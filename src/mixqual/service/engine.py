@@ -23,8 +23,9 @@ from mixqual.service.settings import Settings
 
 Floats = NDArray[np.float32]
 
-Degrade = Callable[[Pixels, float, float, int], Floats]
-"""From pixels, noise, blur and a seed to a degraded image (3, size, size), not clipped."""
+Degrade = Callable[[Pixels, float, float, int, bool], Floats]
+"""From pixels, noise, blur, a seed, and whether all channels have the same noise to a degraded
+image (3, size, size), not clipped."""
 
 
 class Phase(Enum):
@@ -46,7 +47,7 @@ class Degradation(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """What a mixture and each of its experts say of one degraded image."""
+    """What a mixture and each of its experts, or one network, say of one degraded image."""
 
     image_CHW: Floats
     """As the networks saw it, not clipped."""
@@ -158,7 +159,7 @@ class Engine:
         if isinstance(pixels, DataError):
             raise Refusal(422, str(pixels))
         degraded = await asyncio.get_running_loop().run_in_executor(
-            self._degrader, self._degrade, pixels, *degradation
+            self._degrader, self._degrade, pixels, *degradation, self.manifest.gray_noise
         )
         return await self._explained.submit(degraded)
 
@@ -212,7 +213,7 @@ class Engine:
     def _explain(self, images: Sequence[Floats]) -> list[Explained]:
         images_BCHW = np.stack(images)
         predictor = self._ready()
-        predictions = predictor.predict_pixels(images_BCHW)
+        predictions = predictor.predict_distorted(images_BCHW)
         asked = predictor.predict_experts(images_BCHW)
         experts = asked if asked is not None else [None for _ in images]
         return list(map(Explained, images, predictions, experts))

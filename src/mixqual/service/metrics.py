@@ -75,10 +75,11 @@ class Metrics:
                 continue
             self._images.labels(answer.class_name).inc()
             self._verdicts.labels(answer.verdict or "none").inc()
-            self._distortions.labels(answer.distortion.name).inc()
+            if answer.distortion:
+                self._distortions.labels(answer.distortion.name).inc()
             for expert in answer.experts_run:
                 self._runs.labels(expert).inc()
-            for expert, weight in answer.weights.items():
+            for expert, weight in (answer.weights or {}).items():
                 self._weights.labels(expert).observe(weight)
 
     def text(self) -> bytes:

@@ -1,7 +1,6 @@
 """Checkpoints in safetensors: tensors, and numbers as JSON beside them, in one atomic file."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,8 +11,18 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from mixqual.artifacts import refusing_full_disk
+from mixqual.artifacts import refusing_full_disk, replace_durably
 from mixqual.errors import RunError
+from mixqual.progress import say
+
+# What optimisers keep of each parameter.
+_STATE: Mapping[type[torch.optim.Optimizer], tuple[str, ...]] = {
+    torch.optim.SGD: ("momentum_buffer",),
+    torch.optim.AdamW: ("step", "exp_avg", "exp_avg_sq"),
+}
+
+
+STATE = "state.safetensors"
 
 
 @final
@@ -48,7 +57,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str
             if "os error 28" in str(error) or "No space left" in str(error):
                 raise OSError(28, "No space left on device", str(path)) from error
             raise
-        os.replace(temporary, path)
+        replace_durably(temporary, path)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -64,37 +73,65 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, numbers
 
 
+def discard_damaged_state(directory: Path) -> None:
+    """Take away what an interrupted fit has left if it cannot be read, with a line that says so."""
+    path = directory / STATE
+    try:
+        if path.exists():
+            with safetensors.safe_open(path, framework="pt") as file:
+                json.loads((file.metadata() or {})["numbers"])
+    except (OSError, safetensors.SafetensorError, ValueError, KeyError) as error:
+        say(f"{path} is damaged ({error}); its training starts anew")
+        path.unlink()
+
+
 def save_state(
     path: Path,
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
+    average: nn.Module | None,
     best: Mapping[str, Tensor],
     progress: Progress,
 ) -> None:
-    """Write all that a fit needs to go on."""
+    """Write all that a fit needs to go on; `average` is the network of running averages."""
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
+    if average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
     for name, parameter in network.named_parameters():
-        momentum = optimizer.state.get(parameter, {}).get("momentum_buffer")
-        if momentum is not None:
-            tensors[f"momentum.{name}"] = momentum
+        for kind, value in optimizer.state.get(parameter, {}).items():
+            if isinstance(value, Tensor):
+                tensors[f"{_prefix(kind)}{name}"] = value
     save_tensors(path, tensors, {**asdict(progress), "best_loss": repr(progress.best_loss)})
 
 
 def load_state(
-    path: Path, network: nn.Module, optimizer: torch.optim.Optimizer
+    path: Path,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: nn.Module | None = None,
 ) -> tuple[dict[str, Tensor], Progress]:
-    """Restore network and optimiser in place; return the best weights and the progress."""
+    """Restore network, optimiser and average in place; return the best weights and the progress."""
     tensors, numbers = load_tensors(path)
     network.load_state_dict(_under("network.", tensors))
-    momenta = _under("momentum.", tensors)
-    for name, parameter in network.named_parameters():
-        if name in momenta:
-            # A copy in the parameter's own memory format, as the optimiser would have made it.
-            buffer = torch.empty_like(parameter).copy_(momenta[name])
-            optimizer.state[parameter]["momentum_buffer"] = buffer.detach()
+    if average is not None:
+        average.load_state_dict(_under("average.", tensors))
+    for kind in _STATE[type(optimizer)]:
+        values = _under(_prefix(kind), tensors)
+        for name, parameter in network.named_parameters():
+            if name in values:
+                value = values[name]
+                if value.shape == parameter.shape:
+                    # In the parameter's own memory format, as the optimiser would have made it.
+                    value = torch.empty_like(parameter).copy_(value).detach()
+                optimizer.state[parameter][kind] = value
     progress = Progress(**{**numbers, "best_loss": float(numbers["best_loss"])})
     return _under("best.", tensors), progress
+
+
+def _prefix(kind: str) -> str:
+    """Before the names of the parameters of what an optimiser keeps of them."""
+    return "momentum." if kind == "momentum_buffer" else f"{kind}."
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,7 +1,8 @@
 """The one training loop: experts, baselines and the gate differ only in their `Task`.
 
-Paper, Section 2: stochastic gradient descent with momentum, until the validation loss stops
-falling. Every random draw derives from the seed and the count of steps, so that on a CPU a fit
+By the paper's recipe (Section 2) that is stochastic gradient descent with momentum, until the
+validation loss stops falling; settings make others of it (`recipe`). Every random draw, and the
+rate of a step, derives from the seed and the count of steps, so that on a CPU a fit
 which is killed and started again ends with the same bits as one that was not. On a GPU two fits
 differ: its libraries add in an order of their own.
 """
@@ -21,15 +22,22 @@ from accelerate.utils import broadcast
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from mixqual.config import TrainingConfig
+from mixqual.config import FitConfig
 from mixqual.errors import DataError, RunError
 from mixqual.lookahead import made_ahead
 from mixqual.progress import progress
 from mixqual.runtime import place
 from mixqual.seeding import derive_seed
-from mixqual.training.checkpoints import Progress, load_state, save_state, save_tensors
+from mixqual.training.checkpoints import (
+    STATE,
+    Progress,
+    load_state,
+    save_state,
+    save_tensors,
+)
+from mixqual.training.recipe import Schedule, make_average, make_optimizer, validates
 from mixqual.training.steps import in_precision, share, take_step
-from mixqual.training.task import Task, batches, prepared, validation_assignment
+from mixqual.training.task import Batch, Task, batches, prepared, validation_assignment
 
 # Seconds between checkpoints within an epoch; every epoch ends with one besides.
 _CHECKPOINT_EVERY = 60.0
@@ -53,21 +61,22 @@ def fit(
     network: nn.Module,
     new_parameters: list[nn.Parameter],
     task: Task,
-    config: TrainingConfig,
+    config: FitConfig,
     accelerator: Accelerator,
     directory: Path,
     *,
-    patience: int,
     max_steps: int | None = None,
 ) -> Fitted:
-    """Train `network` in place and leave it with its best weights, in evaluation mode.
+    """Train `network` in place and leave it with the weights that are kept, in evaluation mode.
 
     `new_parameters` learn at `config.lr_new`, the others at `config.lr`. `directory` receives
-    `state.safetensors` (from which an interrupted call goes on), `weights.safetensors` (the best)
-    and TensorBoard logs. Stops after `patience` epochs without a lower validation loss, after
-    `config.max_epochs` or, if `max_steps` is given, at the end of the epoch that reaches it
-    instead. Raises `DataError` if the training images do not fill one batch, and `RunError` if
-    training diverges or memory holds not even half of a batch.
+    `state.safetensors` (from which an interrupted call goes on), `weights.safetensors` (what is
+    kept) and TensorBoard logs. With `config.early_stopping` it stops after `config.patience` epochs
+    without a lower validation loss and keeps the best weights; otherwise it keeps the last. It
+    stops at the latest after `config.max_epochs` or, if `max_steps` is given, at the end of the
+    epoch that reaches it instead. With `config.average` all of this is about the running average.
+    Raises `DataError` if the training images do not fill one batch, and `RunError` if training
+    diverges or memory holds not even half of a batch.
     """
     steps_per_epoch = len(task.train) // config.batch_size
     if steps_per_epoch == 0:
@@ -81,19 +90,24 @@ def fit(
             f"{accelerator.num_processes} processes"
         )
     place(network, accelerator.device)
-    optimizer = _optimizer(network, new_parameters, config)
-    state_path = directory / "state.safetensors"
+    optimizer = make_optimizer(network, new_parameters, config)
+    average = make_average(network, config)
+    averaged = average.module if average else None
+    measured = network if averaged is None else averaged
+    state_path = directory / STATE
     best: dict[str, Tensor] = {}
     at = Progress()
     if state_path.exists():
-        best, at = load_state(state_path, network, optimizer)
+        best, at = load_state(state_path, network, optimizer, averaged)
     wrapped, wrapped_optimizer = accelerator.prepare(network, optimizer)
     forward = in_precision(wrapped, config.precision, accelerator.device)
     last_step = steps_per_epoch * config.max_epochs if max_steps is None else max_steps
+    schedule = Schedule(optimizer, config, last_step)
+    patience = config.patience if config.early_stopping else math.inf
 
     def save() -> None:
         if accelerator.is_main_process:
-            save_state(state_path, network, optimizer, best, at)
+            save_state(state_path, network, optimizer, averaged, best, at)
 
     saved = time.monotonic()
     with (
@@ -112,17 +126,25 @@ def fit(
             left = batches(task, config.batch_size, first, at.epoch)
             draw = partial(share, task, accelerator)
             for shown in made_ahead(left, draw, accelerator.device):
+                schedule.set_rate(at.step)
                 loss = take_step(forward, wrapped_optimizer, task, *shown, at, accelerator)
                 at.step += 1
                 at.epoch_loss += loss
+                if average:
+                    average.update(network, step=at.step)
                 advance(config.batch_size, f"loss {loss:.3f}")
                 if time.monotonic() - saved > _CHECKPOINT_EVERY:
                     save()
                     saved = time.monotonic()
-            if _end_epoch(network, task, at, steps_per_epoch, accelerator, log):
+            last = (at.epoch + 1) * steps_per_epoch >= last_step
+            look = validates(config, at.epoch + 1, last)
+            val_loss = _validate(measured, task, accelerator) if look else None
+            better = _end_epoch(task, at, steps_per_epoch, val_loss, log)
+            if val_loss is not None and (better or not config.early_stopping):
+                at.best_loss, at.best_epoch = val_loss, at.epoch
                 best = {
                     name: tensor.detach().to("cpu", copy=True)
-                    for name, tensor in network.state_dict().items()
+                    for name, tensor in measured.state_dict().items()
                 }
             save()
             saved = time.monotonic()
@@ -134,19 +156,6 @@ def fit(
     accelerator.free_memory()  # it holds on to every network and optimiser that it has prepared
     accelerator.wait_for_everyone()
     return fitted
-
-
-def _optimizer(
-    network: nn.Module, new_parameters: list[nn.Parameter], config: TrainingConfig
-) -> torch.optim.Optimizer:
-    new = {id(parameter) for parameter in new_parameters}
-    trained = [parameter for parameter in network.parameters() if id(parameter) not in new]
-    groups = [
-        {"params": group, "lr": lr}
-        for group, lr in ((trained, config.lr), (new_parameters, config.lr_new))
-        if group
-    ]
-    return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
 
 
 def _validate(network: nn.Module, task: Task, accelerator: Accelerator) -> float:
@@ -165,7 +174,8 @@ def _validate(network: nn.Module, task: Task, accelerator: Accelerator) -> float
     def draw(start: int) -> tuple[Tensor, Tensor]:
         positions_B = torch.arange(start, min(start + _VALIDATION_BATCH, len(task.val)))
         part = assignment.part(slice(start, start + _VALIDATION_BATCH))
-        return prepared(task, task.val, positions_B, part, seed, accelerator.device)
+        batch = Batch(positions_B, part, seed, moves=None)
+        return prepared(task, task.val, batch, accelerator.device)
 
     with torch.inference_mode():
         for images_BCHW, targets in made_ahead(own, draw, accelerator.device):
@@ -175,35 +185,27 @@ def _validate(network: nn.Module, task: Task, accelerator: Accelerator) -> float
 
 
 def _end_epoch(
-    network: nn.Module,
     task: Task,
     at: Progress,
     steps: int,
-    accelerator: Accelerator,
+    val_loss: float | None,
     log: Callable[[dict[str, float]], None],
 ) -> bool:
-    """Validate and count; returns whether these are the best weights so far."""
-    val_loss = _validate(network, task, accelerator)
-    if not math.isfinite(val_loss):
+    """Count, and say whether the loss on validation images, if it was taken, is the lowest."""
+    if val_loss is not None and not math.isfinite(val_loss):
         raise RunError(
             f"{task.title}: the validation loss is {val_loss} after epoch {at.epoch + 1}; training "
             "diverged: lower training.lr or training.lr_new"
         )
     at.epoch += 1
-    row = {
-        "epoch": at.epoch,
-        "step": at.step,
-        "train_loss": at.epoch_loss / steps,
-        "val_loss": val_loss,
-    }
+    row = {"epoch": at.epoch, "step": at.step, "train_loss": at.epoch_loss / steps}
+    if val_loss is not None:
+        row["val_loss"] = val_loss
     at.history.append(row)
     at.epoch_loss = 0.0
     log(row)
-    better = val_loss < at.best_loss
-    if better:
-        at.best_loss, at.best_epoch, at.epochs_without_gain = val_loss, at.epoch, 0
-    else:
-        at.epochs_without_gain += 1
+    better = val_loss is not None and val_loss < at.best_loss
+    at.epochs_without_gain = 0 if better else at.epochs_without_gain + 1
     return better
 
 
@@ -218,6 +220,7 @@ def _tensorboard(
 
         def log(row: dict[str, float]) -> None:
             for name in ("train_loss", "val_loss"):
-                writer.add_scalar(name, row[name], int(row["epoch"]))
+                if name in row:
+                    writer.add_scalar(name, row[name], int(row["epoch"]))
 
         yield log

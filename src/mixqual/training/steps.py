@@ -16,7 +16,8 @@ from mixqual.training.task import Batch, Task, prepared
 Forward = Callable[[Tensor], Tensor]
 """From float images_BCHW in 0...255 to outputs in float32, recorded for the gradient."""
 
-# What the CPU's allocator says; it raises a plain RuntimeError.
+# What torch says of a batch norm that has one value, and the CPU's allocator without memory.
+_TOO_FEW = "more than 1 value per channel"
 _NO_MEMORY = ("can't allocate memory", "not enough memory")
 
 
@@ -36,14 +37,7 @@ def in_precision(network: nn.Module, precision: str, device: torch.device) -> Fo
 def share(task: Task, accelerator: Accelerator, batch: Batch) -> tuple[Tensor, Tensor]:
     """What a process takes of the one global batch, whose draws are the same for any number."""
     own = slice(accelerator.process_index, None, accelerator.num_processes)
-    return prepared(
-        task,
-        task.train,
-        batch.positions_B[own],
-        batch.assignment.part(own),
-        batch.seed,
-        accelerator.device,
-    )
+    return prepared(task, task.train, batch.part(own), accelerator.device)
 
 
 def take_step(
@@ -66,6 +60,13 @@ def take_step(
     torch.manual_seed(derive_seed(task.seed, "dropout", at.step, accelerator.process_index))
     try:
         loss = _backward(network, optimizer, task, images_BCHW, targets, at.parts, accelerator)
+    except ValueError as error:
+        if _TOO_FEW not in str(error):
+            raise
+        raise RunError(
+            f"{task.title}: this network has batch norms that cannot take one image alone; raise "
+            "training.batch_size or data.size, or choose another backbone"
+        ) from None
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise

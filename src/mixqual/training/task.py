@@ -10,6 +10,7 @@ from torch import Tensor
 from mixqual.data import ImageSet
 from mixqual.distortions import Assignment, Distortion, Schedule, distort
 from mixqual.seeding import derive_seed
+from mixqual.training.augmentation import NOTHING, Augmentation, Moves
 
 
 @final
@@ -31,6 +32,8 @@ class Task:
     """Of this fit: order of images, distortions, dropout."""
     val_seed: int
     """Of the validation images' fixed distortions; the same for all that is compared."""
+    augmentation: Augmentation = NOTHING
+    """What is done to training images before they are distorted."""
 
 
 @final
@@ -41,6 +44,16 @@ class Batch:
     positions_B: Tensor
     assignment: Assignment
     seed: int
+    moves: Moves | None
+
+    def part(self, chosen: slice) -> "Batch":
+        """What one of several processes takes of it."""
+        return Batch(
+            self.positions_B[chosen],
+            self.assignment.part(chosen),
+            self.seed,
+            self.moves and self.moves.part(chosen),
+        )
 
 
 def batches(task: Task, size: int, first: int, epoch: int) -> Iterator[Batch]:
@@ -50,7 +63,10 @@ def batches(task: Task, size: int, first: int, epoch: int) -> Iterator[Batch]:
     for number in range(first, len(order_N) // size):
         seed = derive_seed(task.seed, "batch", epoch, number)
         yield Batch(
-            order_N[number * size : (number + 1) * size], task.schedule.draw(size, seed), seed
+            order_N[number * size : (number + 1) * size],
+            task.schedule.draw(size, seed),
+            seed,
+            task.augmentation.draw(size, derive_seed(task.seed, "moves", epoch, number)),
         )
 
 
@@ -60,14 +76,11 @@ def validation_assignment(task: Task) -> Assignment:
 
 
 def prepared(
-    task: Task,
-    images: ImageSet,
-    positions_B: Tensor,
-    assignment: Assignment,
-    seed: int,
-    device: torch.device,
+    task: Task, images: ImageSet, batch: Batch, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Distorted images_BCHW and what the outputs of a network for them are compared with."""
-    images_BCHW, labels_B = images.batch(positions_B, device)
-    distorted_BCHW = distort(images_BCHW, assignment, task.distortions, seed)
-    return distorted_BCHW, task.targets(labels_B, assignment).to(device)
+    images_BCHW, labels_B = images.batch(batch.positions_B, device)
+    if batch.moves:
+        images_BCHW = batch.moves(images_BCHW)
+    distorted_BCHW = distort(images_BCHW, batch.assignment, task.distortions, batch.seed)
+    return distorted_BCHW, task.targets(labels_B, batch.assignment).to(device)

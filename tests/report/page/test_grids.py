@@ -47,7 +47,17 @@ def test_every_column_has_a_title_to_press() -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("0.5", 0.5), ("−1e-3", None), ("1e-10", 1e-10), ("+12", 12.0), ("σ 3", None), ("", None)],
+    [
+        ("0.5", 0.5),
+        ("> 100", 100.0),
+        ("< 10", 10.0),
+        (">", None),
+        ("−1e-3", None),
+        ("1e-10", 1e-10),
+        ("+12", 12.0),
+        ("σ 3", None),
+        ("", None),
+    ],
 )
 def test_number_in(text: str, number: float | None) -> None:
     assert number_in(text) == (-1e-3 if text == "−1e-3" else number)

@@ -173,10 +173,17 @@ def test_results_without_optional_keys_say_what_there_is() -> None:
     assert 'id="confusion"' not in page
     assert 'id="examples"' not in page
     assert drawn(page)["confusion"] is None
+    assert 'id="ship"' not in page
     older = sample_results()
-    for key in ("gate", "training"):
+    for key in ("gate", "training", "kept_levels"):
         del older[key]
     assert "The results do not say it." in render_page(older, {})
+
+
+def test_what_to_ship_stands_at_the_head() -> None:
+    page = render_page(full_results(), {})
+    reason = full_results()["recommendation"]["reason"]
+    assert page.index(reason) < page.index('id="ship"') < page.index('id="accuracy"')
 
 
 def test_classes_of_the_results_come_first() -> None:

@@ -1,6 +1,7 @@
 """The headline and its rule, on numbers that are set by hand."""
 
-from report_samples import Results, sample_results
+import pytest
+from report_samples import Results, recommending, sample_results
 
 from mixqual.report.page.summary import hardest_distortion, kept_accuracy, middle_level, summary
 
@@ -34,6 +35,27 @@ def test_headline_by_hand() -> None:
     assert head.headline.startswith("At noise σ = 50 grey levels, the original network keeps 41")
     assert [each.model for each in head.kept] == ["clean", "all", "mix"]
     assert head.table.rows[1][3] == "75\u00a0% (60.0 %)"
+
+
+@pytest.mark.parametrize(
+    ("ship", "order", "words"),
+    [
+        ("all", ["clean", "mix", "all"], "M_all"),
+        ("noise", ["clean", "all", "mix", "noise"], "M_noise"),
+        ("conditional", ["clean", "all", "mix"], "the mixture"),
+        ("clean", ["clean", "all", "mix"], "the mixture"),
+    ],
+)
+def test_what_is_recommended_stands_last_and_in_the_headline(
+    ship: str, order: list[str], words: str
+) -> None:
+    results = recommending(by_hand(gaussian_noise=0.3, gaussian_blur=0.4), ship)
+    head = summary(results)
+    assert [each.model for each in head.kept] == order
+    assert f"of its accuracy, {words} " in head.headline
+    assert head.ship == results["recommendation"]["reason"]
+    assert head.ship not in head.details
+    assert head.levels.startswith(f"M_{order[-1]} keeps 90 % of its accuracy on clean images under")
 
 
 def test_the_mixture_has_no_say_in_the_choice() -> None:

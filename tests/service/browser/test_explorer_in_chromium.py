@@ -9,8 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
+from finished_runs import Run
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from running import form, png, running
+
+import mixqual
 
 AXE = files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
@@ -161,6 +164,28 @@ def test_without_experts_answers_their_column_is_left_out(page: Page, photograph
     expect(page.locator("#experts tr")).to_have_count(3)
     assert texts(page, 3) == []
     expect(page.get_by_role("columnheader", name="Says alone")).to_be_hidden()
+
+
+def test_one_network_has_an_answer_and_no_experts(
+    browser: Browser, plain_run: Run, photograph: Path, tmp_path: Path
+) -> None:
+    bundle = mixqual.export(plain_run.out, tmp_path / "one.mixqual", model="all").path
+    with running(bundle) as client:
+        page = browser.new_page(viewport=WIDE)
+        told: list[str] = []
+        page.on("pageerror", lambda error: told.append(str(error)))
+        page.goto(str(client.base_url))
+        expect(page.locator("#about")).to_contain_text("4 classes, one network, 32 pixels")
+        page.locator("#file").set_input_files(photograph)
+        found = explored(client, photograph, "")
+        expect(page.locator("#shown")).to_have_attribute("src", found["image"])
+        expect(page.locator("#class-name")).to_have_text(found["prediction"]["class_name"])
+        expect(page.locator("#verdict")).to_have_text(found["prediction"]["verdict"])
+        expect(page.locator("#estimate")).to_have_text("")
+        expect(page.locator("#gated")).to_be_hidden()
+        assert page.locator("#classes tr").count() == 4
+        assert told == []
+        page.close()
 
 
 def test_its_policy_lets_nothing_in(client: httpx.Client) -> None:

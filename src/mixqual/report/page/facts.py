@@ -4,8 +4,17 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from mixqual.report.labels import Results, distortion_title, gate_kind, listing, model_label
+from mixqual.report.labels import (
+    Results,
+    distortion_title,
+    gate_kind,
+    is_gray,
+    listing,
+    model_label,
+    recipes,
+)
 from mixqual.report.layout import Table, numbers
+from mixqual.report.makers import makers_note
 
 Facts = list[tuple[str, str]]
 """Names and values, in the order in which they are read."""
@@ -32,6 +41,7 @@ def study_facts(results: Results) -> Facts:
         ("Backbone", f"{origin['backbone']}, weights {origin['weights']}"),
         ("Experts", listing([model_label(name) for name in results["experts"]])),
         ("Baselines", listing([model_label(name) for name in results["baselines"]] or ["none"])),
+        *(("Recipe", told) for told in recipes(results)),
         ("Distortions", "; ".join(_range(results, name) for name in results["distortions"])),
     ]
     if gate_kind(results) == "patch":
@@ -57,6 +67,7 @@ def provenance_facts(results: Results) -> Facts:
         ("Device", f"{origin['device']}, {origin['threads']} threads{several}"),
         ("Seeds", listing([str(seed) for seed in origin["seeds"]])),
         ("Libraries", ", ".join(libraries)),
+        *([("Makers", makers)] if (makers := makers_note(results)) else []),
         ("Hash of the settings", str(origin["config_hash"])),
     ]
 
@@ -85,7 +96,10 @@ def training_table(results: Results) -> Table | None:
         align=("left", *numbers(5)),
         fields=("network", "seed", *_FIT),
         records=records,
-        notes=("The weights of the best epoch were kept: that of the lowest validation loss.",),
+        notes=(
+            "The weights of the best epoch were kept: that of the lowest validation loss, or the "
+            "last one where a recipe does not stop early.",
+        ),
     )
 
 
@@ -153,7 +167,8 @@ def _more(count: int, what: str) -> tuple[str, ...]:
 def _range(results: Results, distortion: str) -> str:
     grid = results["distortions"][distortion]
     first, last = grid["levels"][0], grid["levels"][-1]
+    gray = ", the same in all channels" if is_gray(grid) else ""
     return (
         f"{distortion_title(distortion)} from {first:.4g} to {last:.4g} {grid['unit']} in "
-        f"{len(grid['levels'])} levels"
+        f"{len(grid['levels'])} levels{gray}"
     )

@@ -10,7 +10,7 @@ from typing import final
 
 from mixqual.report.layout import Align, Table
 
-_NUMBER = re.compile(r"[+−-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+_NUMBER = re.compile(r"(?:[<>] )?([+−-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 _WITH_INTERVAL = re.compile(r"(?P<value>[^\[\]]+) (?P<interval>\[[^\[\]]+\])")
 _MISSING = ("–", "")
 
@@ -68,9 +68,9 @@ def grid(table: Table, id: str) -> Grid:
 
 
 def number_in(text: str) -> float | None:
-    """The number that a cell begins with, or None; a true minus counts as one."""
+    """The number that a cell begins with, if after > or <, or None; a true minus counts as one."""
     found = _NUMBER.match(text)
-    return float(found.group().replace("−", "-")) if found else None
+    return float(found.group(1).replace("−", "-")) if found else None
 
 
 def _all_numbers(texts: Sequence[str]) -> bool:

@@ -15,6 +15,7 @@ from mixqual.report.comparison import Run
 from mixqual.report.comparison_table import comparison_table
 from mixqual.report.conditional_table import conditional_table
 from mixqual.report.example_figure import Examples
+from mixqual.report.kept_table import kept_table
 from mixqual.report.labels import Results
 from mixqual.report.layout import Table
 from mixqual.report.page.chart_tables import accuracy_table, cost_table, weights_table
@@ -32,6 +33,7 @@ from mixqual.report.page.grids import Grid, grid
 from mixqual.report.page.models import model_groups, model_looks
 from mixqual.report.page.summary import summary
 from mixqual.report.quality import quality_table
+from mixqual.report.shipping import front_table
 from mixqual.report.tables import auc_table, comparisons_table, distortions_table
 from mixqual.report.tree_trust_table import tree_trust_table
 from mixqual.report.trees import tree_tables
@@ -115,10 +117,12 @@ def _script(*names: str) -> Markup:
 
 def _grids(results: Results) -> dict[str, Any]:
     """Every table of the page, under the name of its place."""
+    front = front_table(results)
     training, gates = training_table(results), gate_table(results)
     judged = tree_trust_table(results)
     trees = [*tree_tables(results), *([judged] if judged else [])]
     return {
+        "front_grid": _numbered("ship", [front], results)[0] if front else None,
         "area_grids": _numbered("areas", _area_tables(results), results),
         "tree_grids": _numbered("trees", trees, results),
         "accuracy_grids": _by_distortion("accuracy", results, accuracy_table),
@@ -134,6 +138,7 @@ def _area_tables(results: Results) -> list[Table]:
     tables = [
         auc_table(results),
         distortions_table(results),
+        kept_table(results),
         comparisons_table(results),
         quality_table(results),
         unseen_table(results),

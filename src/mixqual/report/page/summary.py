@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import final
 
 from mixqual.report.differences import Difference, difference
-from mixqual.report.headline import headline, original_network, rivals
+from mixqual.report.headline import mixture_sentence, original_network, rivals
+from mixqual.report.kept_table import kept_sentence
 from mixqual.report.labels import (
     AVERAGE,
     Results,
@@ -69,6 +70,10 @@ class Summary:
     """The head of the page."""
 
     headline: str
+    ship: str
+    """What to ship, and why; empty of older results."""
+    levels: str
+    """Up to which levels the recommended network, or M_mix, keeps its accuracy; it may be empty."""
     rule: str
     details: str
     kept: Sequence[Kept]
@@ -81,15 +86,18 @@ def summary(results: Results) -> Summary:
     """The headline by the stated `RULE`, and what the intervals allow to say of it."""
     distortion = hardest_distortion(results)
     kept = kept_accuracy(results, distortion)
-    original, *_, mixture = kept
+    original, *_, own = kept
+    recommended = results.get("recommendation")
     where = f"At {_level_words(results, distortion)}"
     return Summary(
         headline=(
             f"{where}, the original network keeps {_percent(original.share)} of its accuracy, "
-            f"the mixture {_percent(mixture.share)}."
+            f"{'the mixture' if own.model == 'mix' else own.label} {_percent(own.share)}."
         ),
+        ship=recommended["reason"] if recommended else "",
+        levels=kept_sentence(results, own.model),
         rule=RULE.format(original=original.label),
-        details=headline(results),
+        details=mixture_sentence(results),
         kept=kept,
         leads=[
             _lead(results, found)
@@ -113,12 +121,19 @@ def hardest_distortion(results: Results) -> str:
 
 
 def kept_accuracy(results: Results, distortion: str) -> list[Kept]:
-    """What the original network, M_all if there is one, and M_mix keep at the middle level."""
+    """What the original network, M_all if there is one, and M_mix keep at the middle level.
+
+    Last comes the one that is recommended, if it is another than the original network; M_mix is in
+    its full mode here.
+    """
     main = main_baseline(results)
     words = {original_network(results): "original network"}
     if main:
         words[main] = "one network trained on everything"
     words["mix"] = "mixture"
+    own = results.get("recommendation", {}).get("ship", "mix")
+    if own != original_network(results):
+        words[own] = words.pop(own, "recommended")
     levels = results["distortions"][distortion]["levels"]
     clean, middle = level_key(levels[0]), level_key(middle_level(results, distortion))
     curves = {model: results["accuracy"][model][distortion] for model in words}

@@ -45,8 +45,9 @@ async function introduce() {
   try {
     const model = await asked("model");
     size = model.size;
+    const parts = model.gate === "none" ? "one network" : `${model.experts.length} experts`;
     at("about").textContent =
-      `${model.name}: ${model.classes.length} classes, ${model.experts.length} experts, ` +
+      `${model.name}: ${model.classes.length} classes, ${parts}, ` +
       `${size} pixels. An image is sent to this service alone, and not kept.`;
     showLevels();
     tell("");
@@ -104,11 +105,24 @@ function show({ image: pixels, prediction, experts }) {
   at("confidence").textContent = percent(prediction.confidence);
   at("verdict").textContent = prediction.verdict ?? "";
   at("verdict").className = `verdict ${prediction.verdict ?? ""}`;
-  const { name, levels, unit } = prediction.distortion;
+  at("gated").hidden = !prediction.weights; // one network has no gate
+  at("estimate").textContent = prediction.distortion ? estimate(prediction.distortion) : "";
+  if (prediction.weights) showWeights(Object.entries(prediction.weights), experts);
+  at("classes").replaceChildren(
+    ...Object.entries(prediction.probabilities).map(([label, share]) => {
+      const heading = made("th", { text: label });
+      heading.scope = "row";
+      return made("tr", { children: [heading, made("td", { children: [bar(share)] })] });
+    }),
+  );
+}
+
+function estimate({ name, levels, unit }) {
   const looks = name.replaceAll("_", " ");
-  at("estimate").textContent =
-    levels === null ? `looks ${looks}` : `looks like ${looks}, ${span(levels)} ${unit}`;
-  const weights = Object.entries(prediction.weights);
+  return levels === null ? `looks ${looks}` : `looks like ${looks}, ${span(levels)} ${unit}`;
+}
+
+function showWeights(weights, experts) {
   document.querySelector(".own").hidden = !experts;
   at("experts").replaceChildren(
     ...weights.map(([expert, weight], place) => row(expert, weight, experts?.[expert], place)),
@@ -118,13 +132,6 @@ function show({ image: pixels, prediction, experts }) {
   });
   at("trace").append(column);
   if (at("trace").childElementCount > TRACE) at("trace").firstElementChild.remove();
-  at("classes").replaceChildren(
-    ...Object.entries(prediction.probabilities).map(([label, share]) => {
-      const heading = made("th", { text: label });
-      heading.scope = "row";
-      return made("tr", { children: [heading, made("td", { children: [bar(share)] })] });
-    }),
-  );
 }
 
 function row(expert, weight, says, place) {
