@@ -39,7 +39,6 @@ TESTED_ELSEWHERE = {
     "data/units.py": "tests/data/test_groups.py",
     "data/cache.py": "tests/data/test_decoded_cache.py",
     "data/image_set.py": "tests/data/test_decoded_cache.py",
-    "images/decoder_process.py": "tests/service/test_decoders.py, by those who start it",
     "images/embedded.py": "tests/data/test_huggingface.py and tests/deploy/test_inputs.py",
     "data/index.py": "tests/data/test_folder.py",
     "data/sources.py": "tests/data/test_elpv.py and test_folder.py",
