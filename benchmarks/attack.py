@@ -74,28 +74,32 @@ def image(content: bytes) -> bytes:
     return _HEAD + f"Content-Length: {len(content)}\r\n\r\n".encode() + content
 
 
-def kinds() -> Mapping[str, Kind]:
-    """All that attackers send."""
+def kinds(*, heavy: bool = True) -> Mapping[str, Kind]:
+    """All that attackers send; `heavy` are those that take seconds to make, too."""
     photo = photographs()[0]
     length = f"Content-Length: {len(photo)}\r\n".encode()
     chunked = b"Transfer-Encoding: chunked\r\n"
     evil = image(photo).replace(b"Host: 127.0.0.1", b"Host: evil.example")
+    site = image(photo).replace(b"Host", b"Origin: http://evil.example\r\nHost")
     many = b"".join(b"X-%d: 1\r\n" % number for number in range(10_000))
-    return {
-        "thousands of scans": Kind(image(many_scans(3400)), (413, *BUSY)),
-        "a hundred scans": Kind(image(many_scans(75, side=5000)), (200, 422, *BUSY)),
-        "1 x 50,000,000": Kind(image(flat_png(1, 50_000_000)), (413, *BUSY)),
-        "7000 x 7000, flat": Kind(image(flat_png(7000, 7000)), (413, *BUSY)),
-        "4000 x 4000, flat": Kind(image(flat_png(4000, 4000)), (200, *BUSY)),
-        "one large tile": Kind(image(one_tile(40_000)), (413, *BUSY)),
+    light = {
+        "thousands of scans": Kind(image(many_scans(3400, side=1000)), (413, *BUSY)),
         "two lengths": Kind(_HEAD + length + chunked + b"\r\n" + photo, (400, *BUSY)),
         "an endless chunk": Kind(_HEAD + chunked + b"\r\n" + b"f" * 16 + b"\r\nabc", (400, *BUSY)),
         "10,000 headers": Kind(_HEAD + many + b"\r\n", (400, 431, *BUSY)),
         "a header of 70 KB": Kind(_HEAD + b"X: " + b"a" * 70_000 + b"\r\n\r\n", (400, 431, *BUSY)),
         "another name": Kind(evil, (403, *BUSY)),
-        "another site": Kind(
-            image(photo).replace(b"Host", b"Origin: http://evil.example\r\nHost"), (403, *BUSY)
-        ),
+        "another site": Kind(site, (403, *BUSY)),
+    }
+    if not heavy:
+        return light
+    return {
+        **light,
+        "a hundred scans": Kind(image(many_scans(75, side=5000)), (200, 422, *BUSY)),
+        "1 x 50,000,000": Kind(image(flat_png(1, 50_000_000)), (413, *BUSY)),
+        "7000 x 7000, flat": Kind(image(flat_png(7000, 7000)), (413, *BUSY)),
+        "4000 x 4000, flat": Kind(image(flat_png(4000, 4000)), (200, *BUSY)),
+        "one large tile": Kind(image(one_tile(40_000)), (413, *BUSY)),
     }
 
 

@@ -25,6 +25,16 @@ HALF = (
     HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab",
 )
 
+CHUNKS = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+BROKEN = (
+    b"",
+    b"no HTTP\r\n\r\n",
+    CHUNKS + b"ffffffffffffffff\r\nabc",
+    CHUNKS + b"3\r\nabcdef",
+    b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nno HTTP\r\n\r\n",
+    b"GET /health HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+)
+
 
 @contextmanager
 def connected(client: httpx.Client, sent: bytes = b"") -> Iterator[socket.socket]:
@@ -140,6 +150,7 @@ def serve_with_few_files(said: str, files: int, *arguments: str) -> None:
 
 
 def test_the_limit_of_open_files_is_never_met(random_bundle: Path, tmp_path: Path) -> None:
+    """And nothing that is sent makes the log longer."""
     said = tmp_path / "said"
     process = killable.start(
         serve_with_few_files, str(said), 160, str(random_bundle), "--port", "0"
@@ -147,8 +158,8 @@ def test_the_limit_of_open_files_is_never_met(random_bundle: Path, tmp_path: Pat
     try:
         url = httpx.URL(address(said))
         with httpx.Client(base_url=url, timeout=20) as client, ExitStack() as stack:
-            for _ in range(400):
-                stack.enter_context(connected(client))
+            for number in range(400):
+                stack.enter_context(connected(client, BROKEN[number % len(BROKEN)]))
             assert client.get("/health").status_code == 200
             assert client.post("/predict", files=form(png())).status_code == 200
     finally:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,8 @@ def serving(bundle: Path, *options: str) -> Iterator[Service]:
             said = process.stderr.readline().strip()
             if not said.startswith(_READY):
                 raise RunError(f"the service did not start: {said or 'it said nothing'}")
+            # Nobody reads what else it says; but if the pipe was full, it would wait.
+            threading.Thread(target=process.stderr.read, daemon=True).start()
             yield Service(said.removeprefix(_READY), process.pid)
         finally:
             process.terminate()

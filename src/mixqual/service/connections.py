@@ -11,6 +11,7 @@ import resource
 from collections import Counter
 from typing import final
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mixqual.errors import ServiceError
@@ -96,6 +97,15 @@ class _Connection(H11Protocol):
             self.places.works(self)
         elif self.cycle is not before:
             self._waits()
+
+    def send_400_response(self, msg: str) -> None:
+        if self.cycle is not None:  # whose answer nobody shall send any more
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:  # an answer has begun
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         self._waits()

@@ -25,6 +25,7 @@ _SOON_DONE = 2**24
 """Pixels of an ordinary file, some tenths of a second."""
 _NO_LIMIT = 2**62
 _NICE = 3  # of processes that take costly images, for the sake of all else
+_SHARE = 0.75  # of a request's time, for decoding
 _START_S = 60.0
 _AGAIN_S = 1.0
 # Nothing else: what decodes files from anywhere must not know the service's secrets.
@@ -88,12 +89,17 @@ class Decoders:
 
         A `DataError` is the file's own fault; with a `Refusal` a limit was reached.
         """
-        outcome, data = await self._decoded(content, size, interpolation, _SOON_DONE)
-        if outcome is Outcome.COSTLY:
-            if sum(each.costly for each in self._waiting.values()) >= self._most_costly:
-                again = {"Retry-After": str(math.ceil(self._seconds))}
-                return Refusal(429, "too many large images are waiting; try again later", again)
-            outcome, data = await self._decoded(content, size, interpolation, _NO_LIMIT)
+        again = {"Retry-After": str(math.ceil(self._seconds))}
+        try:
+            async with asyncio.timeout(_SHARE * self._timeout_s):
+                outcome, data = await self._decoded(content, size, interpolation, _SOON_DONE)
+                if outcome is Outcome.COSTLY:
+                    if sum(each.costly for each in self._waiting.values()) >= self._most_costly:
+                        text = "too many large images are waiting; try again later"
+                        return Refusal(429, text, again)
+                    outcome, data = await self._decoded(content, size, interpolation, _NO_LIMIT)
+        except TimeoutError:
+            return Refusal(503, "too busy to decode it; try again later", again)
         if outcome is Outcome.PIXELS:
             return np.frombuffer(data, np.uint8).reshape(size, size, 3)
         text = data.decode("utf-8", "replace")
