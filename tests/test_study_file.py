@@ -240,6 +240,7 @@ def test_a_networks_own_training_changes_that_of_all_or_is_another_recipe(study:
     [
         (["experts.noise.start=nobody"], "noise: start = 'nobody' names no network"),
         (["experts.noise.start=all", "baselines.all.start=noise"], "that is a circle"),
+        (["experts.noise.start=all_long"], "start = 'all_long' is a baseline that waits"),
         (["experts.clean.start=clean"], "clean starts from clean: that is a circle"),
         (["training.recipe=modern"], "baselines.all_long.continues: all ends with its cosine"),
         (["training.recipe=newest"], "training.recipe: Input should be 'paper' or 'modern'"),
