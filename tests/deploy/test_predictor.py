@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -206,7 +207,10 @@ def test_an_interrupt_at_a_terminal_is_answered(tmp_path: Path) -> None:
     # The first terminal that a new session opens is its own.
     line = ("sh", "-c", 'exec "$@" <"$0" >"$0" 2>&1', os.ttyname(slave), sys.executable)
     process = subprocess.Popen(
-        [*line, "-m", "mixqual", "predict", tmp_path / "b.onnx", "-"], start_new_session=True
+        [*line, "-m", "mixqual", "predict", tmp_path / "b.onnx", "-"],
+        start_new_session=True,
+        # What runs the tests may be a shell's background job, which ignores interrupts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         os.write(master, b"gone.png\n" * 32)  # a batch, whose answers say that it has begun

@@ -24,6 +24,8 @@ def serve_here(said: str, *arguments: str) -> None:
     """Run the command, for a process of its own; what it says goes into a file."""
     with open(said, "w") as file:
         os.dup2(file.fileno(), 2)
+    # Whatever runs the tests may outlive its terminal.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     sys.argv = ["mixqual", "serve", *arguments]
     importlib.import_module("mixqual.cli").main()
 
