@@ -174,13 +174,13 @@ class StudyConfig(Table):
 
     @model_validator(mode="after")
     def _starts_are_known(self) -> Self:
-        networks = {**self.experts, **self.baselines}
+        networks: dict[str, ExpertConfig | BaselineConfig] = {**self.experts, **self.baselines}
         for name, network in networks.items():
-            first = self.baselines.get(network.start or "")
-            if first and first.continues:
+            start = self.baselines.get(network.start or "")
+            if start and start.continues:
                 raise ValueError(
                     f"{name}: start = {network.start!r} is a baseline that waits for all experts; "
-                    f"start from {first.continues!r}, which it continues"
+                    f"start from {start.continues!r}, which it continues"
                 )
             path = [name]
             while first := self.first_of(path[-1]):
