@@ -79,7 +79,8 @@ backend = "eager"
 MODERN = (
     'continues = "all"\npatience = 2',
     'distort = ["gaussian_noise", "gaussian_blur"]\n'
-    'training = { recipe = "modern", batch_size = 8, max_epochs = 6, vertical_flip = true }',
+    'training = { recipe = "modern", batch_size = 8, max_epochs = 6, '
+    "horizontal_flip = true, vertical_flip = true }",
 )
 """What to replace in it, and by what, so that one network is trained by the modern recipe."""
 

@@ -27,7 +27,13 @@ from mixqual.training.recipe import Schedule, make_optimizer, validates
 from mixqual.training.task import batches
 
 MODERN = TrainingConfig.model_validate(
-    {"recipe": "modern", "batch_size": 8, "max_epochs": 3, "vertical_flip": True}
+    {
+        "recipe": "modern",
+        "batch_size": 8,
+        "max_epochs": 3,
+        "horizontal_flip": True,
+        "vertical_flip": True,
+    }
 )
 AUGMENTED = replace(task(), augmentation=Augmentation.of(MODERN))
 

@@ -18,7 +18,13 @@ _BACKBONE, _SIDE, _BATCH, _STEPS, _CLASSES = "timm/tf_efficientnet_lite0", 128, 
 _FRACTIONS, _WORST = {"gaussian_blur": 0.375}, {"gaussian_blur": 5.7}
 _REPETITIONS = 3
 _MODERN = TrainingConfig.model_validate(
-    {"recipe": "modern", "batch_size": _BATCH, "max_epochs": 1, "vertical_flip": True}
+    {
+        "recipe": "modern",
+        "batch_size": _BATCH,
+        "max_epochs": 1,
+        "horizontal_flip": True,
+        "vertical_flip": True,
+    }
 )
 _PLAIN = _MODERN.model_copy(
     update={

@@ -39,7 +39,6 @@ _MODERN: Mapping[str, Any] = {
     "average": 0.99,
     "early_stopping": False,
     "max_epochs": 60,
-    "horizontal_flip": True,
     "distorted": 0.75,
     "label_smoothing": 0.1,
     "start": "backbone",
@@ -85,7 +84,8 @@ class FitConfig(Table):
     distorted: float = Field(0.5, gt=0, le=1, exclude=True)
     """Share of each mini-batch that is distorted, in equal parts, where `distort` is a list."""
     horizontal_flip: bool = False
-    """Mirror half of the images, before they are distorted (as in all that follows)."""
+    """Mirror half of the images, before they are distorted (as in all that follows): for images
+    whose mirrored form could be of the same class."""
     vertical_flip: bool = False
     """Turn half of the images upside down: for images without an up and down."""
     quarter_turns: bool = False
