@@ -4,34 +4,15 @@ import errno
 import importlib.metadata
 import sys
 import warnings
-from typing import Annotated, Any, final
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from mixqual.errors import MixqualError
 from mixqual.file_names import printable_lines
 
 
-@final
-class _Commands(TyperGroup):
-    """The commands, ended by Ctrl+C in words; typer itself would end without any."""
-
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        """Run the command that was asked for."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            on = " to go on where it stopped" if ctx.invoked_subcommand == _RESUMED else ""
-            tell(f"\nstopped; run the same command again{on}", err=True)
-            raise typer.Exit(130) from None
-
-
-_RESUMED = "run"
-"""The command that keeps what it has done, by its name."""
-
 app = typer.Typer(
-    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
