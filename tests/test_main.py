@@ -134,9 +134,7 @@ def run_here(said: str, *arguments: str) -> None:
     ("number", "begun"),
     zip(SIGNALS, ["images-*", "network-*.partial", "outputs-*"], strict=True),
 )
-def test_while_it_works(
-    tmp_path: Path, plain_run: Run, number: signal.Signals, begun: str
-) -> None:
+def test_while_it_works(tmp_path: Path, plain_run: Run, number: signal.Signals, begun: str) -> None:
     said, out = tmp_path / "said", tmp_path / "out"
     process = killable.start(run_here, str(said), "run", str(plain_run.study), "--out", str(out))
     limit = time.monotonic() + 60
