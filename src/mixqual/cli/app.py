@@ -11,7 +11,6 @@ import typer
 from mixqual.errors import MixqualError
 from mixqual.file_names import printable_lines
 
-
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
