@@ -1,12 +1,15 @@
 import json
 from pathlib import Path
 
+import pytest
 from report_samples import sample_results
 
+from mixqual.errors import RunError
 from mixqual.made import read_signed
 from mixqual.report import (
     accuracy_csv,
     auc_table,
+    check_place,
     comparison_table,
     headline,
     label_runs,
@@ -96,6 +99,32 @@ def test_a_report_without_trees_leaves_nothing_of_one_with_them(tmp_path: Path) 
     write_report(sample_results(trees=True), tmp_path)
     write_report(sample_results(), tmp_path)
     assert contents(tmp_path).keys() == FILES
+
+
+@pytest.mark.parametrize("name", sorted(FILES | {"trees.csv", "examples.json", "leaks.csv"}))
+def test_a_file_that_no_report_has_written_keeps_reports_out(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(RunError, match="is there already, and is from no report"):
+        check_place(tmp_path, tmp_path / "run")
+
+
+def test_a_report_goes_where_one_is_or_nothing_that_it_would_replace(tmp_path: Path) -> None:
+    check_place(tmp_path / "new", tmp_path / "run")
+    (tmp_path / "notes.txt").write_text("mine")
+    check_place(tmp_path, tmp_path / "run")
+    write_report(sample_results(), tmp_path)
+    check_place(tmp_path, tmp_path / "run")
+
+
+def test_a_report_keeps_out_of_the_folder_of_another_run(tmp_path: Path) -> None:
+    """Its own may have lost its results, which are made again."""
+    for name in ("run", "other"):
+        (tmp_path / name / "artifacts").mkdir(parents=True)
+        (tmp_path / name / "results.json").touch()
+    check_place(tmp_path / "run", tmp_path / "other" / ".." / "run")
+    with pytest.raises(RunError, match="is the folder of another run"):
+        check_place(tmp_path / "other", tmp_path / "run")
 
 
 def test_one_table_is_written_in_the_format_asked_for(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ def report(
 ) -> None:
     """Write the tables and figures of a run again, or compare several runs."""
     from mixqual.report import (
+        check_place,
         comparison_table,
         label_runs,
         make,
@@ -70,6 +71,7 @@ def report(
     if only:
         _one(make(results, only, examples), only, folder, out, format_)
         return
+    check_place(out or folder, folder)
     _print(report_tables(results), format_)
     _tell(write_report(results, out or folder, examples))
 

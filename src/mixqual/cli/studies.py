@@ -76,7 +76,14 @@ def run(
     from mixqual.artifacts import make_folder
     from mixqual.errors import RunError
     from mixqual.forecast import forecast
-    from mixqual.report import headline, read_examples, report_tables, to_rich, write_report
+    from mixqual.report import (
+        check_place,
+        headline,
+        read_examples,
+        report_tables,
+        to_rich,
+        write_report,
+    )
     from mixqual.study import Study
 
     loaded = Study.load(study, set_ or [])
@@ -90,7 +97,9 @@ def run(
             line = f"recipe of {', '.join(dict.fromkeys(names))}: {training.in_words()}"
             console.print(line, markup=False, highlight=False)
         return
+    check_place(folder, folder)
     if publish:
+        check_place(publish, folder)
         make_folder(publish)  # told before the run if it cannot be
     on = _executor(executor, address, loaded.config.runtime.cluster)
     results = loaded.run(folder, reuse or [], on, store)

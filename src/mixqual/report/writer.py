@@ -1,11 +1,13 @@
 """A report as files."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from mixqual.artifacts import make_folder, refusing_full_disk, write_atomically
+from mixqual.errors import RunError
 from mixqual.made import write_signed
 from mixqual.report.catalogue import FIGURES, report_tables
 from mixqual.report.comparison import Run
@@ -19,7 +21,7 @@ from mixqual.report.latex import latex_page, to_latex
 from mixqual.report.layout import Table, csv_text, to_csv, to_markdown
 from mixqual.report.page import render_comparison, render_page
 from mixqual.report.quality import metrics_csv
-from mixqual.report.reading import EXAMPLES_FILE
+from mixqual.report.reading import EXAMPLES_FILE, read_results
 from mixqual.report.tables import accuracy_csv, auc_table, comparisons_table, weights_csv
 from mixqual.report.trees import trees_csv
 from mixqual.report.unseen import unseen_table
@@ -39,6 +41,31 @@ _SOMETIMES = {
     *(f"figures/{name}.{kind}" for name in ("fig1", *FIGURES) for kind in DRAWN),
 }
 """What only some reports have."""
+
+_ALWAYS = {
+    *("results.json", "report.html", "table.md", "tables.tex", "metrics.csv", "left_out.csv"),
+    *("auc.csv", "accuracy.csv", "weights.csv", "comparisons.csv"),
+}
+
+
+def check_place(directory: Path, run: Path) -> None:
+    """Refuse a folder in which the report of a run would replace what is no earlier report.
+
+    Raises `RunError`; nothing has been written.
+    """
+    of_a_run = (directory / "artifacts").is_dir()
+    if of_a_run and directory.resolve() != run.resolve():
+        raise RunError(f"{directory} is the folder of another run; choose another place")
+    mine = sorted(name for name in _ALWAYS | _SOMETIMES if os.path.lexists(directory / name))
+    if of_a_run or not mine:
+        return
+    try:
+        read_results(directory)
+    except RunError:
+        raise RunError(
+            f"{directory / mine[0]} is there already, and is from no report that can be read; "
+            "choose another place, or move it"
+        ) from None
 
 
 def write_report(results: Results, directory: Path, examples: Examples | None = None) -> list[Path]:
