@@ -35,6 +35,7 @@ def sample(experts: tuple[str, ...] = EXPERTS) -> tuple[dict[str, Any], dict[str
         "steps": 9,
         "size": 16,
         "units": list(UNITS),
+        "clean": "clean",
         "rules": {"off": "it stays", "ratio": "end / start"},
         "neurons": found,
     }
@@ -98,10 +99,27 @@ def test_files_have_the_numbers_and_the_same_bytes_each_time(tmp_path: Path) -> 
 def test_the_table_counts_units_that_are_off_and_tells_of_the_others() -> None:
     neurons, _ = sample()
     assert neurons_table(neurons).rows == (
-        ("M_clean", "4", "1", "×5.0", "×7.0"),
-        ("M_noise", "4", "0", "×5.0", "×6.5"),
-        ("M_blur", "4", "2", "×6.0", "×6.5"),
+        ("M_clean", "4", "1", "–", "–", "×5.0", "×7.0"),
+        ("M_noise", "4", "0", "0", "1", "×5.0", "×6.5"),
+        ("M_blur", "4", "2", "2", "1", "×6.0", "×6.5"),
     )
+    assert any("off here, but not in M_clean" in note for note in neurons_table(neurons).notes)
+
+
+def test_without_an_expert_that_the_others_began_from_none_is_said_to_have_turned() -> None:
+    """As in a study in which each expert begins anew, and in results that do not tell."""
+    neurons, _ = sample()
+    table = neurons_table(neurons | {"clean": None})
+    assert table.header == ("Expert", "Units", "Off", "Raised at least", "Median")
+    assert table.rows[2] == ("M_blur", "4", "2", "×6.0", "×6.5")
+    assert not any("fine-tuning" in note for note in table.notes)
+
+
+def test_what_turned_off_and_on_is_the_whole_change_of_those_that_are_off() -> None:
+    neurons, _ = sample()
+    off = {row[0]: int(row[2]) for row in neurons_table(neurons).rows}
+    for name, _, _, turned_off, turned_on, *_ in neurons_table(neurons).rows[1:]:
+        assert int(turned_off) - int(turned_on) == off[name] - off["M_clean"]
 
 
 def test_an_expert_with_all_units_off_has_no_ratio() -> None:
@@ -109,5 +127,5 @@ def test_an_expert_with_all_units_off_has_no_ratio() -> None:
     for neuron in neurons["neurons"]["clean"]:
         neuron |= {"off": True, "ratio": 1.0}
     table = neurons_table(neurons)
-    assert table.rows == (("M_clean", "4", "4", "–", "–"),)
+    assert table.rows == (("M_clean", "4", "4", "–", "–", "–", "–"),)
     assert to_csv(table).count("true") == 4
