@@ -79,6 +79,19 @@ def test_cells_do_not_overlap_and_the_figure_holds_them(experts: tuple[str, ...]
         assert not any(one.overlaps(other) for other in cells[number + 1 :])
 
 
+def test_of_many_units_the_first_are_drawn_and_all_counted(tmp_path: Path) -> None:
+    neurons, images = sample(("clean",))
+    rows = [dict(row, unit=unit) for unit, row in enumerate(9 * neurons["neurons"]["clean"])]
+    many = {"units": list(range(36)), "neurons": {"clean": rows}}
+    write_neurons(neurons | many, {"clean": np.tile(images["clean"], (9, 1, 1, 1))}, tmp_path)
+    figure = figure_3(neurons | many, {"clean": np.tile(images["clean"], (9, 1, 1, 1))})
+    assert [axes.get_title() for axes in figure.axes] == [f"unit {unit}" for unit in range(32)]
+    assert "32 of 36 units" in figure.get_supxlabel()
+    assert "units" not in figure_3(neurons, images).get_supxlabel()
+    assert (tmp_path / "fig3.csv").read_text().count("\n") == 1 + 36
+    assert neurons_table(neurons | many).rows[0][1:3] == ("36", "9")
+
+
 def test_files_have_the_numbers_and_the_same_bytes_each_time(tmp_path: Path) -> None:
     neurons, images = sample()
     first = write_neurons(neurons, images, tmp_path / "one")

@@ -26,13 +26,17 @@ Images = Mapping[str, NDArray[np.uint8]]
 _DPI = 150
 _SMALLEST, _LARGEST = 0.8, 1.5
 """Sides of a cell in inches; between them one pixel of an image is one of the PNG."""
+_MOST_DRAWN = 32
 _OFF_FILL, _OFF_EDGE, _OFF_TEXT = "#f2f2f2", "#bdbdbd", "#6e6e6e"
 
 
 @house_style()
 def figure_3(neurons: Neurons, images: Images) -> Figure:
-    """The images of all units, with how many times its start each activation became."""
-    units, experts = neurons["units"], list(neurons["neurons"])
+    """The images of the units, with how many times its start each activation became.
+
+    Of many units the first ones: a page has no room for all, whose numbers are in the files.
+    """
+    units, experts = neurons["units"][:_MOST_DRAWN], list(neurons["neurons"])
     side = min(max(neurons["size"] / _DPI, _SMALLEST), _LARGEST)
     figure = Figure(
         figsize=(0.5 + (side + 0.06) * len(units), 0.55 + (side + 0.24) * len(experts)),
@@ -41,14 +45,16 @@ def figure_3(neurons: Neurons, images: Images) -> Figure:
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(experts), len(units), squeeze=False)
     for row, expert in enumerate(experts):
-        for column, neuron in enumerate(neurons["neurons"][expert]):
+        for column, neuron in enumerate(neurons["neurons"][expert][: len(units)]):
             axes = grid[row, column]
             _draw(axes, neuron, images[expert][column])
             if row == 0:
                 axes.set_title(f"unit {neuron['unit']}", fontsize=8)
         grid[row, 0].set_ylabel(figure_label(expert), fontsize=11)
+    all_units = len(neurons["units"])
+    some = f"{len(units)} of {all_units} units, " if all_units > len(units) else ""
     figure.supxlabel(
-        f"{neurons['stage']}, {neurons['form']} ascent, {neurons['steps']} steps; "
+        f"{neurons['stage']}, {some}{neurons['form']} ascent, {neurons['steps']} steps; "
         "× activation at the start",
         fontsize=8,
     )
