@@ -119,8 +119,8 @@ def _columns(runs: Sequence[Run]) -> list[str]:
 def _mean(cells: Cells, field: str) -> float | None:
     """Over all columns; none if one of them lacks it, nor of work for images of other sizes."""
     rows = [row for row in cells.values() if row]
-    values = [row.cost.get(field) for row in rows]
-    if len(rows) < len(cells) or None in values:
+    values = [row.cost[field] for row in rows if field in row.cost]
+    if len(values) < len(cells):
         return None
     if field == "macs" and len({row.size for row in rows}) > 1:
         return None
