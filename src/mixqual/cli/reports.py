@@ -41,11 +41,15 @@ def report(
         Format | None, typer.Option("--format", help="Of tables, instead of a drawn one.")
     ] = None,
 ) -> None:
-    """Write the tables and figures of a run again, or compare several runs."""
+    """Write the tables and figures of a run again, or compare several runs.
+
+    Of several runs --only makes table6 or table7, with a column for each data set.
+    """
     from mixqual.report import (
         comparison_table,
         label_runs,
         make,
+        make_across,
         read_examples,
         read_results,
         report_tables,
@@ -55,9 +59,10 @@ def report(
 
     found = [(run, read_results(run)) for run in runs]
     if len(found) > 1:
-        if only:
-            raise RunError("--only makes a table or figure of one run; name one run")
         compared = label_runs(found)
+        if only:
+            _one_table(make_across(compared, only), only, out, format_)
+            return
         _print([comparison_table(compared)], format_)
         written = write_comparison(compared, out) if out else []
         _tell(written or ["nothing is written, and no figure drawn, without --out"])
@@ -80,11 +85,18 @@ def _one(
     """A table is printed, or written where it is asked for; a figure is always written."""
     from mixqual.report import Table, write_one
 
-    if not isinstance(made, Table):
-        if form:
-            raise RunError(f"{name} is a figure; --format is for tables")
-        _tell(write_one(made, out or folder / "figures", name, ""))
-    elif out:
+    if isinstance(made, Table):
+        _one_table(made, name, out, form)
+        return
+    if form:
+        raise RunError(f"{name} is a figure; --format is for tables")
+    _tell(write_one(made, out or folder / "figures", name, ""))
+
+
+def _one_table(made: "Table", name: str, out: Path | None, form: Format | None) -> None:
+    from mixqual.report import write_one
+
+    if out:
         _tell(write_one(made, out, name, form or Format.MARKDOWN))
     else:
         _print([made], form)

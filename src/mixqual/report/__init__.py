@@ -1,6 +1,6 @@
 """Reports: tables and figures as pure functions of a run's `results.json`, and their files."""
 
-from mixqual.report.catalogue import make, names, report_tables
+from mixqual.report.catalogue import make, make_across, names, report_tables
 from mixqual.report.comparison import label_runs
 from mixqual.report.comparison_figure import comparison_figure
 from mixqual.report.comparison_table import comparison_table
@@ -80,6 +80,7 @@ __all__ = [
     "latex_page",
     "level_key",
     "make",
+    "make_across",
     "missed_floors",
     "names",
     "neurons_table",
