@@ -4,15 +4,17 @@ import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mixqual.errors import RunError
+from mixqual.nesting import MOST_LEVELS, too_deep
 
 # Part of every key. Raised when the meaning of any artifact changes, so that none is misread.
 FORMAT = 1
@@ -68,13 +70,29 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file of a run; raises `RunError` if it is missing, damaged or unreadable."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(
+            path.read_text(encoding="utf-8"), parse_constant=_refused, parse_float=_finite
+        )
+        if too_deep(value):
+            raise ValueError(f"lists and tables in each other over {MOST_LEVELS} deep")
+        return value
     except FileNotFoundError:
         raise RunError(f"{path} is missing; run the study again to make it") from None
     except OSError as error:
         raise RunError(f"{path} cannot be read ({error.strerror or error})") from None
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is damaged ({error}); delete it and run the study again") from None
+
+
+def _refused(number: str) -> NoReturn:
+    raise ValueError(f"{number} where a number should be")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        _refused(text)
+    return number
 
 
 _REFUSALS = (

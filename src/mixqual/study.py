@@ -32,7 +32,7 @@ from mixqual.plan import Plan
 from mixqual.progress import say
 from mixqual.recommendation import rate, rate_conditional, recommend
 from mixqual.report import write_report
-from mixqual.runtime import set_up_machine
+from mixqual.runtime import check_device, set_up_machine
 from mixqual.seeding import derive_seed
 from mixqual.split_sweep import sweep_split
 from mixqual.stages import OptimalWeights
@@ -65,6 +65,7 @@ class Study:
 
     def prepare(self) -> tuple[Plan, ImageIndex]:
         """List the images, and plan what to make of them. Raises `DataError` and `StudyError`."""
+        check_device(self.config.runtime.device)
         check_backend(self.config.runtime.backend)
         config = self.config
         trainings = [config.training_of(name) for name in (*config.experts, *config.baselines)]
