@@ -70,18 +70,25 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file of a run; raises `RunError` if it is missing, damaged or unreadable."""
     try:
-        value = json.loads(
-            path.read_text(encoding="utf-8"), parse_constant=_refused, parse_float=_finite
-        )
-        if too_deep(value):
-            raise ValueError(f"lists and tables in each other over {MOST_LEVELS} deep")
-        return value
+        return parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{path} is missing; run the study again to make it") from None
     except OSError as error:
         raise RunError(f"{path} cannot be read ({error.strerror or error})") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RunError(f"{path} is damaged ({error}); delete it and run the study again") from None
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON that mixqual writes; raises `ValueError` also for NaN, and what nests too deep."""
+    try:
+        value = json.loads(text, parse_constant=_refused, parse_float=_finite)
+        deep = too_deep(value)
+    except RecursionError:
+        deep = True
+    if deep:
+        raise ValueError(f"lists and tables lie in each other over {MOST_LEVELS} deep")
+    return value
 
 
 def _refused(number: str) -> NoReturn:
