@@ -8,7 +8,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -144,6 +144,38 @@ def make_folder(root: Path) -> None:
             raise RunError(f"{root} is no folder; choose another place") from None
         except FileNotFoundError:  # where nothing can be made, as in /proc
             raise RunError(f"{root} cannot be made; choose another place") from None
+
+
+def check_place(root: Path, folders: Iterable[str] = (), files: Iterable[str] = ()) -> None:
+    """Raise `RunError` if a folder with these in it cannot be made; nothing is made.
+
+    So that it is told before hours of work, not after.
+    """
+    with refusing_full_disk(root):
+        for place in (root, *(root / name for name in folders)):
+            if not _is_missing(place) and not os.path.isdir(place):
+                raise RunError(f"{place} is no folder; move it away, or choose another place")
+        for name in files:
+            if os.path.isdir(root / name):
+                raise RunError(
+                    f"{root / name} is a folder, where a file belongs; move it away, or choose "
+                    "another place"
+                )
+        above = Path(os.path.abspath(root))
+        while _is_missing(above):
+            above = above.parent
+        if not os.path.isdir(above):
+            raise RunError(f"{above} is no folder; choose another place than {root}")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise RunError(f"{above}: cannot be written; choose another place than {root}")
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    return False
 
 
 @contextmanager

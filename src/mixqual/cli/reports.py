@@ -42,7 +42,9 @@ def report(
     ] = None,
 ) -> None:
     """Write the tables and figures of a run again, or compare several runs."""
+    from mixqual.artifacts import check_place
     from mixqual.report import (
+        check_report_place,
         comparison_table,
         label_runs,
         make,
@@ -53,6 +55,8 @@ def report(
         write_report,
     )
 
+    if out:
+        check_place(out)
     found = [(run, read_results(run)) for run in runs]
     if len(found) > 1:
         if only:
@@ -70,6 +74,7 @@ def report(
     if only:
         _one(make(results, only, examples), only, folder, out, format_)
         return
+    check_report_place(out or folder)
     _print(report_tables(results), format_)
     _tell(write_report(results, out or folder, examples))
 

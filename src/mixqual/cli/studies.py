@@ -73,15 +73,24 @@ def run(
     ] = None,
 ) -> None:
     """Train, evaluate and report a study; run it again to go on where it stopped."""
-    from mixqual.artifacts import make_folder
     from mixqual.errors import RunError
     from mixqual.forecast import forecast
-    from mixqual.report import headline, read_examples, report_tables, to_rich, write_report
-    from mixqual.study import Study
+    from mixqual.report import (
+        check_report_place,
+        headline,
+        read_examples,
+        report_tables,
+        to_rich,
+        write_report,
+    )
+    from mixqual.study import Study, check_run_place
 
     loaded = Study.load(study, set_ or [])
     folder = out or Path("runs") / loaded.config.name
     console = Console()
+    check_run_place(folder)
+    if publish:
+        check_report_place(publish)
     if dry_run:
         if store:
             raise RunError("--dry-run looks into folders only; leave --store away")
@@ -90,8 +99,6 @@ def run(
             line = f"recipe of {', '.join(dict.fromkeys(names))}: {training.in_words()}"
             console.print(line, markup=False, highlight=False)
         return
-    if publish:
-        make_folder(publish)  # told before the run if it cannot be
     on = _executor(executor, address, loaded.config.runtime.cluster)
     results = loaded.run(folder, reuse or [], on, store)
     if not results:  # one of several processes, and not the first
