@@ -214,7 +214,9 @@ def test_any_model_is_judged_by_what_it_says(tmp_path: Path) -> None:
             columns_NK = (np.arange(4) - shift_N[:, None]) % 4
             honest_VNK[place] = np.take_along_axis(p_NK, columns_NK, 1)
         sure_VNK = honest_VNK**2 / (honest_VNK**2).sum(2, keepdims=True)
-        return Predicted(cells, labels_N, lambda cell: sure_VNK[cells.index(cell)])
+        return Predicted(
+            cells, labels_N, sure_VNK.shape[2], lambda cell, part: sure_VNK[cells.index(cell)][part]
+        )
 
     val, test = said(plan.val_cells), said(plan.test_cells)
     told = trust(plan, "some_tree", 3, val, test, Bootstrap.draw(images, 50, 0))

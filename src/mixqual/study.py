@@ -104,7 +104,7 @@ class Study:
         Raises `MixqualError` for what the user can mend; everything computed until then is kept.
         """
         if out == "":
-            raise RunError("the folder of a run is empty; name one, or \".\" for this one")
+            raise RunError('the folder of a run is empty; name one, or "." for this one')
         check_run_place(Path(out))
         mirror = Mirror(ObjectStore(store)) if store else None  # refused before any work
         plan, index = self.prepare()

@@ -30,7 +30,7 @@ def drawn(sharpness: float, images: int = 20_000) -> tuple[NDArray[np.float64], 
 @pytest.mark.parametrize("sharpness", [0.5, 1.0, 3.0])
 def test_the_temperature_undoes_too_much_sureness(sharpness: float) -> None:
     p_NK, labels_N = drawn(sharpness)
-    temperature = fit_temperature(p_NK, labels_N)
+    temperature = fit_temperature(lambda: [(p_NK, labels_N)])
     assert temperature == pytest.approx(sharpness, rel=0.05)
     honest_NK = with_temperature(p_NK, temperature)
     assert measure(honest_NK, labels_N)["ece"] < 0.02
