@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixqual.evaluation import (
+    HELD_BYTES,
     Answered,
     Bootstrap,
     Cell,
@@ -42,17 +43,25 @@ RULE = (
 
 
 def trust(
-    plan: Plan, model: str, seed: int, val: Predicted, test: Predicted, bootstrap: Bootstrap
+    plan: Plan,
+    model: str,
+    seed: int,
+    val: Predicted,
+    test: Predicted,
+    bootstrap: Bootstrap,
+    held_bytes: int = HELD_BYTES,
 ) -> dict[str, Any]:
     """Calibrate a model of one training, and measure its verdicts: a row of `trust` in results.
 
-    `val` and `test` are what the model says of these splits.
+    `val` and `test` are what the model says of these splits. Memory is that of some parts of them,
+    and of `held_bytes`, whatever their size.
     """
     known = [cell for cell in val.cells if cell.distortion not in plan.held_out]
     temperature = fit_temperature(
         lambda: (
             (val.read(cell, part), val.labels_N[part]) for cell, part in product(known, val.parts)
-        )
+        ),
+        held_bytes,
     )
     honest = [_answers(val, cell, temperature) for cell in known]
     verdicts = find_verdicts(

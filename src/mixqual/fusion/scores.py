@@ -108,8 +108,9 @@ def right_answers(cube: Cube, experts: Sequence[str], baselines: Sequence[str]) 
 def _deployed(
     cube: Cube, cell: Cell, experts: Sequence[str], baselines: Sequence[str], images: slice
 ) -> tuple[NDArray[np.floating], dict[str, NDArray[np.floating]]]:
-    """What the experts say of some images of a cell, and by name all models that give probabilities
-    and know of an image what a deployed one knows.
+    """What the experts say of some images of a cell, and by name what the models say.
+
+    These are all that give probabilities, and know of an image what a deployed one knows.
     """
     p_EBK, w_BE = cube.read(cell, experts, images), cube.arrays["gate"].read(cell, images)
     return p_EBK, {
