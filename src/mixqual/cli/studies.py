@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mixqual.config import ClusterConfig
     from mixqual.executor import Executor
     from mixqual.forecast import Step
+    from mixqual.needs import Needs
     from mixqual.run_status import State, Status
 
 _REASONS = 10  # that `status` names; it counts the rest
@@ -94,7 +95,10 @@ def run(
     if dry_run:
         if store:
             raise RunError("--dry-run looks into folders only; leave --store away")
-        console.print(_plan_table(forecast(*loaded.prepare(), folder, reuse or [])))
+        found = forecast(*loaded.prepare(), folder, reuse or [])
+        console.print(_plan_table(found.steps))
+        for line in _needs_lines(found.needs):
+            console.print(line, markup=False, highlight=False)
         for training, names in loaded.config.recipes():
             line = f"recipe of {', '.join(dict.fromkeys(names))}: {training.in_words()}"
             console.print(line, markup=False, highlight=False)
@@ -231,6 +235,15 @@ def _status_text(found: "Status") -> str:
 
 def _clock(seconds: float) -> timedelta:
     return timedelta(seconds=round(max(seconds, 0)))
+
+
+def _needs_lines(found: "Needs") -> list[str]:
+    memory = ", ".join(f"{phase} {_in_units(size)}" for phase, size in found.memory.items())
+    return [f"memory, at most about: {memory}", f"disk, at most about: {_in_units(found.disk)}"]
+
+
+def _in_units(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
 
 
 def _plan_table(steps: list["Step"]) -> Table:

@@ -5,19 +5,20 @@ from mixqual.evaluation.calibration import HELD_BYTES, find_verdicts, fit_temper
 from mixqual.evaluation.choice import Candidate, Interval, choose_candidate, pareto_front
 from mixqual.evaluation.confusion import confusion_matrix
 from mixqual.evaluation.corruption_error import ErrorRates, corruption_error_results
-from mixqual.evaluation.cost import Cost, count, count_parts
+from mixqual.evaluation.cost import Cost, count, count_parts, kept_bytes
 from mixqual.evaluation.cube import Cube, Predicted, grid_cells
 from mixqual.evaluation.curves import AccuracyCurve, Bootstrap, auc, auc_weights
 from mixqual.evaluation.kept_levels import kept_interval, kept_level
 from mixqual.evaluation.latency import Latency, beside, time_in_turn
 from mixqual.evaluation.metrics import METRICS, Answered, measure, measure_answers
 from mixqual.evaluation.outputs import CLEAN, CLEAN_CELL, Cell, DamagedArray, OutputArray
-from mixqual.evaluation.parts import PART_BYTES, parts_of
+from mixqual.evaluation.parts import BLOCK, PART_BYTES, parts_of
 from mixqual.evaluation.sweep import Predictor, distort_cell, distorted_batches, draw_seed, sweep
 from mixqual.evaluation.trainings import interval_over_trainings
 from mixqual.keep import Keep
 
 __all__ = [
+    "BLOCK",
     "CLEAN",
     "CLEAN_CELL",
     "HELD_BYTES",
@@ -54,6 +55,7 @@ __all__ = [
     "fit_temperature",
     "grid_cells",
     "interval_over_trainings",
+    "kept_bytes",
     "kept_interval",
     "kept_level",
     "measure",
