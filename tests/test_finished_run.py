@@ -51,7 +51,7 @@ class TestRefuses:
 
     def test_results_of_something_else(self, tmp_path: Path) -> None:
         (tmp_path / "results.json").write_text('{"models": ["resnet50"]}')
-        with pytest.raises(RunError, match=r"results\.json is not that of a study"):
+        with pytest.raises(RunError, match=r"results\.json is not what `mixqual run` writes"):
             FinishedRun.open(tmp_path)
 
     def test_a_seed_that_was_not_run(self, plain_run: Run) -> None:

@@ -10,9 +10,13 @@ from torch import Tensor
 
 from mixqual.config import BackboneConfig
 from mixqual.errors import RunError
-from mixqual.made import check, read_signed
+from mixqual.made import check
 from mixqual.networks import Classifier, blank_classifier
+from mixqual.results_file import read_results_file
 from mixqual.training import load_tensors
+
+_NEEDED = ("provenance", "experts", "baselines", "distortions", "training", "gate")
+_OF_ORIGIN = ("seeds", "backbone", "weights", "size", "classes", "images")
 
 
 @final
@@ -31,10 +35,7 @@ class FinishedRun:
                 f"{root} holds no finished run: it has no results.json; give the folder that "
                 "`mixqual run` was told with --out, and let it come to its end"
             )
-        results = read_signed(root / "results.json")
-        if not isinstance(results, dict) or not {"experts", "training"} <= results.keys():
-            raise RunError(f"{root / 'results.json'} is not that of a study")
-        return FinishedRun(root, results)
+        return FinishedRun(root, read_results_file(root / "results.json", _NEEDED, _OF_ORIGIN))
 
     @property
     def experts(self) -> list[str]:

@@ -11,7 +11,8 @@ from torch import nn
 from mixqual.artifact_store import ArtifactStore, earlier_artifacts
 from mixqual.config import FitConfig
 from mixqual.data import ImageIndex, changed_contents, make_splits, undecoded
-from mixqual.evaluation import Cell, DamagedArray, OutputArray, count, count_parts
+from mixqual.evaluation import Cell, DamagedArray, OutputArray, count, count_parts, kept_bytes
+from mixqual.needs import Needs, NetworkSize, needs
 from mixqual.networks import Gate, Stages, backbone_preprocessing, build_classifier
 from mixqual.plan import Plan
 from mixqual.training import validations
@@ -32,8 +33,18 @@ class Step:
     """Multiply-accumulates; a training step counts three forward passes."""
 
 
-def forecast(plan: Plan, index: ImageIndex, out: Path, earlier: Sequence[Path] = ()) -> list[Step]:
-    """The stages of a run into `out`, in order, with their state and cost.
+@final
+@dataclass(frozen=True)
+class Forecast:
+    """What a run would do, and take."""
+
+    steps: list[Step]
+    """In order."""
+    needs: Needs
+
+
+def forecast(plan: Plan, index: ImageIndex, out: Path, earlier: Sequence[Path] = ()) -> Forecast:
+    """The stages of a run into `out`, with their state and cost, and its memory and disk.
 
     What `earlier` runs have counts as done. Counts assume that every image can be read.
     """
@@ -61,7 +72,14 @@ def forecast(plan: Plan, index: ImageIndex, out: Path, earlier: Sequence[Path] =
         if stages:
             steps += _tree_steps(ledger, stages, seed)
         steps += _unseen_steps(ledger, seed)
-    return steps
+    sizes = [
+        NetworkSize(_bytes(each), kept_bytes(each, config.data.size)) for each in (network, gate)
+    ]
+    return Forecast(steps, needs(plan, ledger.sizes, ledger.classes, *sizes))
+
+
+def _bytes(network: nn.Module) -> int:
+    return sum(tensor.nbytes for tensor in network.state_dict().values())
 
 
 @final

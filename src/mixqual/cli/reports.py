@@ -45,7 +45,9 @@ def report(
 
     Of several runs --only makes table6 or table7, with a column for each data set.
     """
+    from mixqual.artifacts import check_place
     from mixqual.report import (
+        check_report_place,
         comparison_table,
         label_runs,
         make,
@@ -57,6 +59,8 @@ def report(
         write_report,
     )
 
+    if out:
+        check_place(out)
     found = [(run, read_results(run)) for run in runs]
     if len(found) > 1:
         compared = label_runs(found)
@@ -75,6 +79,7 @@ def report(
     if only:
         _one(make(results, only, examples), only, folder, out, format_)
         return
+    check_report_place(out or folder)
     _print(report_tables(results), format_)
     _tell(write_report(results, out or folder, examples))
 

@@ -34,6 +34,7 @@ from mixqual.report.unseen import UNSEEN
 from mixqual.report.variants import cost_table
 from mixqual.report.writer import (
     TABLE_FORMATS,
+    check_report_place,
     draw_figures,
     write_comparison,
     write_one,
@@ -54,6 +55,7 @@ __all__ = [
     "auc_table",
     "check_figure_path",
     "check_floors",
+    "check_report_place",
     "comparison_figure",
     "comparison_table",
     "comparisons_table",

@@ -9,6 +9,7 @@ from mixqual.errors import RunError
 from mixqual.made import read_signed
 from mixqual.report.example_figure import Examples
 from mixqual.report.labels import Results
+from mixqual.results_file import read_results_file
 
 EXAMPLES_FILE = "examples.json"
 _NAME = "results.json"
@@ -27,7 +28,7 @@ def read_results(run: Path) -> Results:
     path = run if run.name == _NAME else run / _NAME
     if not os.path.isfile(path):  # where `Path.is_file` raises, this does not
         raise RunError(f"{run} holds no {_NAME}; name the folder of a run that has ended")
-    return _read(path, _NEEDED)
+    return read_results_file(path, _NEEDED)
 
 
 def read_examples(run: Path) -> Examples | None:
