@@ -12,7 +12,13 @@ from mixqual.artifact_store import ArtifactStore, earlier_artifacts
 from mixqual.config import FitConfig
 from mixqual.data import ImageIndex, changed_contents, make_splits, undecoded
 from mixqual.evaluation import Cell, DamagedArray, OutputArray, count, count_parts
-from mixqual.networks import Gate, Stages, backbone_preprocessing, build_classifier
+from mixqual.networks import (
+    Gate,
+    Stages,
+    backbone_preprocessing,
+    build_classifier,
+    weights_to_fetch,
+)
 from mixqual.plan import Plan
 from mixqual.training import validations
 from mixqual.tree_plan import trees_of
@@ -27,7 +33,7 @@ class Step:
     state: str
     """"done", "begun" or "to do"."""
     images: int
-    """Images through a network: at most, for training, which may stop early."""
+    """Images to decode, or through a network: at most, for training, which may stop early."""
     macs: int
     """Multiply-accumulates; a training step counts three forward passes."""
 
@@ -55,13 +61,22 @@ def forecast(plan: Plan, index: ImageIndex, out: Path, earlier: Sequence[Path] =
         count(gate, config.data.size).macs,
     )
     stages = Stages(network, config.backbone.name) if config.sharing else None
-    steps = [Step("decode images", ledger.state("images", plan.images_key), 0, 0)]
+    steps = [Step("decode images", ledger.state("images", plan.images_key), len(index.items), 0)]
     for seed in config.seeds:
         steps += _network_steps(ledger, seed)
         if stages:
             steps += _tree_steps(ledger, stages, seed)
         steps += _unseen_steps(ledger, seed)
     return steps
+
+
+def remarks(plan: Plan, out: Path, earlier: Sequence[Path] = ()) -> list[str]:
+    """What a run into `out` does or finds that its stages do not say, in sentences."""
+    store = ArtifactStore(out / "artifacts", earlier_artifacts(earlier))
+    weights = weights_to_fetch(plan.config.backbone)
+    if weights and not all(map(store.places, plan.pretrained)):
+        return [f"{weights} are not here: they are fetched first; offline, {weights.remedy}"]
+    return []
 
 
 @final

@@ -26,7 +26,7 @@ from mixqual.fan_out import fan_out
 from mixqual.fusion import Scores, score
 from mixqual.level_grids import with_gray_noise
 from mixqual.mirror import Mirror
-from mixqual.networks import check_backbone, settle_head
+from mixqual.networks import check_backbone, fetch_weights, settle_head
 from mixqual.object_store import ObjectStore
 from mixqual.plan import Plan
 from mixqual.progress import say
@@ -105,6 +105,8 @@ class Study:
         plan, index = self.prepare()
         machine = set_up_machine(self.config.runtime)
         bench = Workbench.open(plan, Path(out), machine, [Path(run) for run in earlier], mirror)
+        if not executor and bench.lacks(plan.pretrained):
+            fetch_weights(plan.config.backbone)  # told before any image is decoded if it fails
         if not bench.accelerator.is_main_process:
             bench = bench.noticing_changes(index)
             return self._run(bench, stages.prepare_images(bench, index))[0]

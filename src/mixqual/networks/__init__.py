@@ -6,9 +6,11 @@ from mixqual.networks.backbones import (
     blank_classifier,
     build_classifier,
     check_backbone,
+    fetch_weights,
     find_backbone,
     load_backbone,
     settle_head,
+    weights_to_fetch,
 )
 from mixqual.networks.conditional import conditional_forward, passing_weights, weighted_forward
 from mixqual.networks.first_stages import FirstStages
@@ -34,6 +36,7 @@ __all__ = [
     "build_classifier",
     "check_backbone",
     "conditional_forward",
+    "fetch_weights",
     "find_backbone",
     "fold_batch_norms",
     "load_backbone",
@@ -41,4 +44,5 @@ __all__ = [
     "settle_head",
     "stages_of",
     "weighted_forward",
+    "weights_to_fetch",
 ]
