@@ -75,7 +75,8 @@ def run(
     """Train, evaluate and report a study; run it again to go on where it stopped."""
     from mixqual.artifacts import make_folder
     from mixqual.errors import RunError
-    from mixqual.forecast import forecast, remarks
+    from mixqual.file_names import printable_lines
+    from mixqual.forecast import forecast
     from mixqual.report import headline, read_examples, report_tables, to_rich, write_report
     from mixqual.study import Study
 
@@ -85,10 +86,10 @@ def run(
     if dry_run:
         if store:
             raise RunError("--dry-run looks into folders only; leave --store away")
-        plan, index = loaded.prepare()
-        console.print(_plan_table(forecast(plan, index, folder, reuse or [])))
-        for remark in remarks(plan, folder, reuse or []):
-            console.print(remark, markup=False, highlight=False, soft_wrap=True)
+        foreseen = forecast(*loaded.prepare(), folder, reuse or [])
+        console.print(_plan_table(foreseen.steps))
+        for remark in foreseen.remarks:
+            console.print(printable_lines(remark), markup=False, highlight=False, soft_wrap=True)
         for training, names in loaded.config.recipes():
             line = f"recipe of {', '.join(dict.fromkeys(names))}: {training.in_words()}"
             console.print(line, markup=False, highlight=False)
