@@ -8,7 +8,7 @@ import torchvision
 
 from mixqual.config import BackboneConfig
 from mixqual.errors import BackboneError
-from mixqual.networks import check_backbone, fetch_weights, load_backbone, weights_to_fetch
+from mixqual.networks import check_backbone, load_backbone, weights_to_fetch
 
 STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.toml"))
 
@@ -62,7 +62,7 @@ def test_that_cannot_be_fetched_are_named_with_what_to_do() -> None:
         r"timm's test_efficientnet \(model.safetensors, from timm/test_\S+\) could not be fetche"
     )
     with pytest.raises(BackboneError, match=message):
-        fetch_weights(default("timm/test_efficientnet"))
+        load_backbone(default("timm/test_efficientnet"))
 
 
 def test_that_nobody_has_are_refused_when_a_study_is_planned() -> None:

@@ -170,12 +170,6 @@ def weights_to_fetch(config: BackboneConfig) -> HubWeights | None:
     return None if weights.is_here else weights
 
 
-def fetch_weights(config: BackboneConfig) -> None:
-    """Have the weights of a network here; raises `BackboneError` if they cannot be fetched."""
-    if weights_to_fetch(config):
-        load_backbone(config)
-
-
 def find_backbone(name: str) -> tuple[str, str]:
     """Return (library, model name); a bare name that both libraries have means torchvision's."""
     prefix, _, bare = name.rpartition("/")
