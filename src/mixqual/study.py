@@ -27,7 +27,7 @@ from mixqual.fan_out import fan_out
 from mixqual.fusion import Scores, score
 from mixqual.level_grids import with_gray_noise
 from mixqual.mirror import Mirror
-from mixqual.networks import check_backbone, settle_head
+from mixqual.networks import check_backbone, load_backbone, settle_head, weights_to_fetch
 from mixqual.object_store import ObjectStore
 from mixqual.plan import Plan
 from mixqual.progress import say
@@ -108,8 +108,11 @@ class Study:
         check_run_place(Path(out))
         mirror = Mirror(ObjectStore(store)) if store else None  # refused before any work
         plan, index = self.prepare()
+        config = plan.config
         machine = set_up_machine(self.config.runtime)
         bench = Workbench.open(plan, Path(out), machine, [Path(run) for run in earlier], mirror)
+        if not executor and bench.lacks(plan.pretrained) and weights_to_fetch(config.backbone):
+            load_backbone(config.backbone)  # if they cannot be fetched, no image is decoded
         if not bench.accelerator.is_main_process:
             bench = bench.noticing_changes(index)
             return self._run(bench, stages.prepare_images(bench, index))[0]

@@ -75,6 +75,7 @@ def run(
 ) -> None:
     """Train, evaluate and report a study; run it again to go on where it stopped."""
     from mixqual.errors import RunError
+    from mixqual.file_names import printable_lines
     from mixqual.forecast import forecast
     from mixqual.report import (
         check_report_place,
@@ -95,10 +96,12 @@ def run(
     if dry_run:
         if store:
             raise RunError("--dry-run looks into folders only; leave --store away")
-        found = forecast(*loaded.prepare(), folder, reuse or [])
-        console.print(_plan_table(found.steps))
-        for line in _needs_lines(found.needs):
+        foreseen = forecast(*loaded.prepare(), folder, reuse or [])
+        console.print(_plan_table(foreseen.steps))
+        for line in _needs_lines(foreseen.needs):
             console.print(line, markup=False, highlight=False)
+        for remark in foreseen.remarks:
+            console.print(printable_lines(remark), markup=False, highlight=False, soft_wrap=True)
         for training, names in loaded.config.recipes():
             line = f"recipe of {', '.join(dict.fromkeys(names))}: {training.in_words()}"
             console.print(line, markup=False, highlight=False)

@@ -24,6 +24,7 @@ from mixqual.report.trees import TITLES, tree_table
 from mixqual.report.trees_across import trees_across_table
 from mixqual.report.trust_figure import tree_trust_figure, trust_figure
 from mixqual.report.trust_table import trust_table
+from mixqual.report.twins import twins_table
 from mixqual.report.unseen import unseen_table
 
 FIGURES: Mapping[str, Callable[[Results], Figure | None]] = {
@@ -41,6 +42,7 @@ FIGURES: Mapping[str, Callable[[Results], Figure | None]] = {
 TABLES: Mapping[str, Callable[[Results], Table | None]] = {
     "recommendation": front_table,
     "auc": auc_table,
+    "twins": twins_table,
     "distortions": distortions_table,
     "kept_levels": kept_table,
     "comparisons": comparisons_table,
@@ -87,6 +89,7 @@ _WHY_NOT = {
     "distortions": "its distortions are few enough to be in the table auc",
     "recommendation": "its results are of a version that recommended nothing",
     "kept_levels": "its results are of a version that did not state them, or it asks for none",
+    "twins": "none of its test images has a twin in another split or class",
     "quality": "its results are of version 0.1, which measured accuracy alone",
     "treenet": _TREES,
     "inverted": _TREES,
