@@ -13,6 +13,13 @@ LONGEST_CLASS = 200
 _PUBLISHED = ("caltech101", "caltech256", "scene67", "imagenet50")
 """Sources whose images, and mostly splits, are as somebody has published them."""
 
+OnLeak = Literal["raise", "warn"]
+
+
+def _on_leak(validated: dict[str, Any]) -> OnLeak:
+    return "warn" if validated.get("source") in _PUBLISHED else "raise"
+
+
 GrayscaleNoise = Literal["sensor", "independent"]
 
 
@@ -43,7 +50,7 @@ class DataConfig(Table):
     """Use this many classes, drawn at random with `split.seed`; of "imagenet50" 50 by default."""
     on_error: Literal["raise", "skip"] = "raise"
     """What to do with an unreadable image: stop, or leave it out, counted and listed."""
-    on_leak: Literal["raise", "warn"] = "raise"
+    on_leak: OnLeak = Field(default_factory=_on_leak)
     """What to do if two splits hold the same image or parts of one group, or if the same image is
     in two classes: stop, or go on, counted and listed, with results without such test images too.
     The paper's data sets are known to hold some, and by default are used as they are published."""
@@ -58,13 +65,6 @@ class DataConfig(Table):
     fast_jpeg: bool = False
     """Whether to decode large JPEG files at a reduced scale: over twice as fast, but with pixels
     that differ a little (docs/data.md), so that all that follows is made anew."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _published_as_it_is(cls, table: Any) -> Any:
-        if isinstance(table, dict) and table.get("source") in _PUBLISHED:
-            return {"on_leak": "warn", **table}
-        return table
 
     @model_validator(mode="after")
     def _path_fits_source(self) -> Self:
