@@ -36,7 +36,7 @@ from mixqual.evaluation import CLEAN_CELL, Cell, distort_cell, grid_cells
 from mixqual.finished_run import FinishedRun
 from mixqual.level_grids import distortion_of
 from mixqual.networks import Gate, Mixture, Sharing, SoleGate, Stages, backbone_preprocessing
-from mixqual.report import original_network, trust_rows
+from mixqual.results.content import original_network, trust_rows
 
 MOST = 1e-4
 MIX = "mix"

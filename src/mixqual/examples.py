@@ -18,8 +18,8 @@ from torch import Tensor
 
 from mixqual.data import ImageSet
 from mixqual.distortions import Distortion
-from mixqual.evaluation import CLEAN_CELL, Cell, Cube, distort_cell, draw_seed
-from mixqual.fusion import Answers, average, hard_mix, level_rows, mix
+from mixqual.evaluation import CLEAN_CELL, Answers, Cell, Cube, distort_cell, draw_seed, level_rows
+from mixqual.fusion import average, hard_mix, mix
 from mixqual.plan import Plan
 
 _CLASSES, _DISTORTIONS, _FAILURES = 4, 4, 6

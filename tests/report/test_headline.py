@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_samples import Results, recommending, sample_results
 
-from mixqual.report import headline, original_network
+from mixqual.report import headline
 from mixqual.report.page.summary import hardest_distortion, kept_accuracy
 from mixqual.report.style import line_styles
+from mixqual.results.content import original_network
 
 START = "M_mix has an average AUC of 0.756 on 779 test images"
 

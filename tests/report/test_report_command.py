@@ -7,6 +7,7 @@ import pytest
 from ended import Command
 from report_samples import Results, sample_results
 
+from mixqual.layout import to_csv, to_markdown
 from mixqual.report import (
     TABLE_FORMATS,
     auc_table,
@@ -14,9 +15,7 @@ from mixqual.report import (
     label_runs,
     names,
     report_tables,
-    to_csv,
     to_latex,
-    to_markdown,
     write_report,
 )
 

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from trust_samples import trusting_results
 
-from mixqual.report import make, read_results, to_markdown, trust_rows
-from mixqual.report.layout import Table
+from mixqual.layout import Table, to_markdown
+from mixqual.report import make
+from mixqual.results.content import trust_rows
+from mixqual.results.reading import read_results
 
 COMMITTED = Path(__file__).parents[2] / "results"
 

@@ -14,7 +14,7 @@ from mixqual.errors import RunError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mixqual.report import Table
+    from mixqual.layout import Table
 
 
 class Format(StrEnum):
@@ -46,12 +46,11 @@ def report(
         comparison_table,
         label_runs,
         make,
-        read_examples,
-        read_results,
         report_tables,
         write_comparison,
         write_report,
     )
+    from mixqual.results.reading import read_examples, read_results
 
     found = [(run, read_results(run)) for run in runs]
     if len(found) > 1:
@@ -78,7 +77,8 @@ def _one(
     made: "Figure | Table", name: str, folder: Path, out: Path | None, form: Format | None
 ) -> None:
     """A table is printed, or written where it is asked for; a figure is always written."""
-    from mixqual.report import Table, write_one
+    from mixqual.layout import Table
+    from mixqual.report import write_one
 
     if not isinstance(made, Table):
         if form:
@@ -92,7 +92,8 @@ def _one(
 
 def _print(tables: Sequence["Table"], form: Format | None) -> None:
     """On a terminal of any width, or as text to be redirected."""
-    from mixqual.report import TABLE_FORMATS, to_rich
+    from mixqual.layout import to_rich
+    from mixqual.report import TABLE_FORMATS
 
     if form:
         _, text = TABLE_FORMATS[form]

@@ -13,9 +13,8 @@ from mixqual.deploy.runner import FULL
 from mixqual.errors import BundleError
 from mixqual.finished_run import FinishedRun
 from mixqual.networks import Sharing, Stages, backbone_preprocessing
-from mixqual.report import is_gray, original_network, trust_rows
-
-MIX = "mix"
+from mixqual.results.content import is_gray, original_network, trust_rows
+from mixqual.results.names import MIX
 
 
 def run_model(finished: FinishedRun, model: str, seed: int) -> tuple[Manifest, dict[str, Tensor]]:

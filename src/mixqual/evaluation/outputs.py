@@ -22,8 +22,8 @@ from mixqual.artifacts import refusing_full_disk, sync
 from mixqual.errors import RunError
 from mixqual.made import Maker, checksum
 from mixqual.progress import say
+from mixqual.results.names import CLEAN
 
-CLEAN = "clean"
 # Images a block: the unit that is written, and that an interrupted sweep does again.
 BLOCK = 1024
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from mixqual.errors import RunError
 from mixqual.made import read_signed
-from mixqual.report.example_figure import Examples
-from mixqual.report.labels import Results
+from mixqual.results.content import Examples, Results
 
 EXAMPLES_FILE = "examples.json"
 _NAME = "results.json"
