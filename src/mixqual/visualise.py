@@ -76,7 +76,7 @@ def visualise(
         images_UHWC = responses.images_UCHW.permute(0, 2, 3, 1).round().byte()
         images[name] = images_UHWC.contiguous().numpy()
     neurons = {
-        "run": finished.results["name"],
+        "run": finished.results.name,
         "seed_of_run": seed,
         "backbone": backbone,
         "stage": stage,

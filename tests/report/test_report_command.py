@@ -121,7 +121,8 @@ def test_needs_no_torch(run: Path) -> None:
     import sys
 
     code = (
-        "import sys; from pathlib import Path; from mixqual.report import *; "
+        "import sys; from pathlib import Path; from mixqual.report import write_report; "
+        "from mixqual.results.reading import read_results; "
         f"write_report(read_results(Path({str(run)!r})), Path({str(run)!r})); "
         "sys.exit('torch' in sys.modules)"
     )

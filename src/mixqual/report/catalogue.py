@@ -22,7 +22,7 @@ from mixqual.report.trees import tree_table
 from mixqual.report.trust_figure import tree_trust_figure, trust_figure
 from mixqual.report.trust_table import trust_table
 from mixqual.report.unseen import unseen_table
-from mixqual.results.content import Examples, Results
+from mixqual.results.lookups import Examples, Results
 
 FIGURES: Mapping[str, Callable[[Results], Figure | None]] = {
     "fig2": figure_2,

@@ -9,7 +9,7 @@ from typing import Any, final
 
 from mixqual.report.labels import averages, kind_of
 from mixqual.report.trees import branch_point
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.names import AVERAGE, HELD_OUT
 
 _FACTS = ("backbone", "weights", "size", "images", "left_out", "classes")

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from mixqual.report.labels import figure_label
 from mixqual.report.style import house_style, line_styles
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.names import AVERAGE
 
 _GIGA = 1e9

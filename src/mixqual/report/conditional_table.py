@@ -1,7 +1,7 @@
 """The table of conditional inference: what M_mix gives and costs at each threshold."""
 
 from mixqual.layout import Table, numbers
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.wording import signed
 
 

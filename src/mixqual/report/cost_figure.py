@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from mixqual.report.labels import figure_label, kind_of
 from mixqual.report.style import LineStyle, house_style, line_styles
 from mixqual.report.trees import branch_point
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.names import AVERAGE
 
 COST_AXES = (

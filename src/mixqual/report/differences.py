@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.names import AVERAGE
 
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import PercentFormatter
 
 from mixqual.report.labels import figure_label, level_title, main_baseline
 from mixqual.report.style import LineStyle, house_style, line_styles
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.names import level_key
 
 _COLUMNS = 3

@@ -11,7 +11,7 @@ from mixqual.errors import StudyError
 from mixqual.keep import Keep
 from mixqual.report.kept_table import keep_words
 from mixqual.report.labels import falling, level_unit
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.names import AVERAGE, BEYOND, CLEAN, NEVER
 
 

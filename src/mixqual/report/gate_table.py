@@ -3,7 +3,7 @@
 from mixqual.gate_layers import PATCH_SIDE, gate_layers
 from mixqual.layout import Table, Value, numbers
 from mixqual.report.labels import gate_kind
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 
 
 def gate_table(results: Results) -> Table:

@@ -4,7 +4,7 @@ from mixqual.counting import counted
 from mixqual.report.differences import Difference, difference
 from mixqual.report.labels import listing, main_baseline
 from mixqual.report.notes import failed_gates
-from mixqual.results.content import Results, original_network
+from mixqual.results.lookups import Results, original_network
 from mixqual.results.names import AVERAGE
 from mixqual.results.wording import model_label, signed
 

@@ -14,7 +14,7 @@ from mixqual.report.labels import (
     models_without_trees,
     table_columns,
 )
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.names import BEYOND, NEVER
 from mixqual.results.wording import model_label
 

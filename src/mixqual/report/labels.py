@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mixqual.report.figure_text import drawable
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.names import AVERAGE, CEILINGS, HELD_OUT
 from mixqual.results.wording import model_label
 
@@ -49,7 +49,7 @@ def models_without_trees(results: Results) -> list[str]:
 
 def averages(results: Results) -> list[str]:
     """The means over distortions that a run has."""
-    return [AVERAGE, *([HELD_OUT] if results.get("held_out") else [])]
+    return [AVERAGE, *([HELD_OUT] if results["held_out"] else [])]
 
 
 def table_columns(results: Results) -> list[str]:
@@ -74,8 +74,8 @@ def recipes(results: Results) -> list[str]:
 
 
 def gate_kind(results: Results) -> str:
-    """The kind of a run's gate; older results do not say that it is the paper's."""
-    return str(results["provenance"].get("gate", "paper"))
+    """The kind of a run's gate."""
+    return str(results["provenance"]["gate"])
 
 
 def distortion_title(distortion: str) -> str:
@@ -95,9 +95,7 @@ def level_title(results: Results, distortion: str) -> str:
 
 def level_quantity(results: Results, distortion: str) -> str:
     """What the level of a distortion is, such as σ."""
-    # Older results do not say it.
-    default = "σ" if distortion in ("gaussian_noise", "gaussian_blur") else "level"
-    return str(results["distortions"][distortion].get("quantity", default))
+    return str(results["distortions"][distortion]["quantity"])
 
 
 def level_unit(results: Results, distortion: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mixqual.report.labels import listing
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 
 
 def makers_note(results: Results) -> str:

@@ -12,7 +12,7 @@ from mixqual.report.labels import (
     recipes,
 )
 from mixqual.report.makers import makers_note
-from mixqual.results.content import Results, is_gray
+from mixqual.results.lookups import Results, is_gray
 from mixqual.results.names import AVERAGE, CEILINGS
 from mixqual.results.wording import model_label
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from mixqual.layout import Table, Value, csv_text, numbers
 from mixqual.report.labels import distortion_title, listing, models_without_trees
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.wording import model_label
 
 _METRICS = ("class_mean_accuracy", "nll", "ece")

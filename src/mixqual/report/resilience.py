@@ -8,7 +8,7 @@ from mixqual.artifacts import refusing_full_disk, write_atomically
 from mixqual.counting import counted
 from mixqual.layout import Table, Value, csv_text, numbers
 from mixqual.report.labels import distortion_title, level_title, listing
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.names import AVERAGE, level_key
 
 _MISSING = "–"

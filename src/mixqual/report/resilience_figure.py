@@ -12,7 +12,7 @@ from mixqual.errors import RunError
 from mixqual.report.figure_files import FORMATS, figure_bytes
 from mixqual.report.labels import distortion_title, level_title
 from mixqual.report.style import house_style, line_styles
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.names import level_key
 
 _COLUMNS = 3

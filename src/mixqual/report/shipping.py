@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mixqual.layout import Table, numbers
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.shipping import shipped, shipped_label
 
 

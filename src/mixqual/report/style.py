@@ -8,7 +8,7 @@ from typing import Any, Literal, final
 from matplotlib import style as matplotlib_style
 
 from mixqual.report.figure_text import FAMILY
-from mixqual.results.content import Results, original_network
+from mixqual.results.lookups import Results, original_network
 
 _RC: dict[str, Any] = {
     "axes.axisbelow": True,

@@ -13,7 +13,7 @@ from mixqual.report.labels import (
     table_columns,
 )
 from mixqual.report.notes import auc_notes, auc_warnings
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.names import AVERAGE, HELD_OUT, level_key
 from mixqual.results.wording import model_label, signed, signed_interval
 

@@ -6,7 +6,7 @@ from typing import Any
 from mixqual.layout import Table, numbers
 from mixqual.report.labels import averages
 from mixqual.report.trust_table import VERDICTS, share_record, share_texts
-from mixqual.results.content import Results, trust_rows
+from mixqual.results.lookups import Results, trust_rows
 from mixqual.results.names import HELD_OUT
 
 _NONE = "–"

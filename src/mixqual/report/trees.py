@@ -6,7 +6,7 @@ from typing import Any
 from mixqual.layout import Align, Table, Value, csv_text
 from mixqual.report.differences import Difference, difference
 from mixqual.report.labels import averages, distortion_title, latency_text, table_columns
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.names import AVERAGE
 from mixqual.results.wording import model_label, signed
 

@@ -6,7 +6,7 @@ from mixqual.report.labels import distortion_title, figure_label, main_baseline
 from mixqual.report.risk_panels import Look, RiskPanel, risk_figure
 from mixqual.report.style import house_style, line_styles
 from mixqual.report.tree_trust_table import judged_trees
-from mixqual.results.content import Results, trust_rows
+from mixqual.results.lookups import Results, trust_rows
 from mixqual.results.names import AVERAGE
 
 _TREES = Look("tree", "#1a1a1a")

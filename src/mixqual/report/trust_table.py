@@ -5,7 +5,7 @@ from typing import Any
 
 from mixqual.layout import Table, Value, numbers
 from mixqual.report.labels import averages, distortion_title
-from mixqual.results.content import Results, trust_rows
+from mixqual.results.lookups import Results, trust_rows
 from mixqual.results.names import AVERAGE, HELD_OUT
 from mixqual.results.wording import model_label
 

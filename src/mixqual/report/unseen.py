@@ -5,7 +5,7 @@ from typing import Any
 
 from mixqual.layout import Table, Value, numbers
 from mixqual.report.labels import distortion_title, listing
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.names import UNSEEN
 from mixqual.results.wording import model_label, signed
 

@@ -21,7 +21,7 @@ from mixqual.report.quality import metrics_csv
 from mixqual.report.tables import accuracy_csv, auc_table, comparisons_table, weights_csv
 from mixqual.report.trees import trees_csv
 from mixqual.report.unseen import unseen_table
-from mixqual.results.content import Examples, Results
+from mixqual.results.lookups import Examples, Results
 from mixqual.results.reading import EXAMPLES_FILE
 
 TABLE_FORMATS: Mapping[str, tuple[str, Callable[[Table], str]]] = {

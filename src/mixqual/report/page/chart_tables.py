@@ -3,7 +3,7 @@
 from mixqual.layout import Table, numbers
 from mixqual.report.labels import distortion_title, level_quantity, level_title
 from mixqual.report.page.charts import COST_AXES, costed_models, level_keys
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.names import AVERAGE
 from mixqual.results.wording import model_label
 

@@ -9,7 +9,7 @@ from typing import Any
 from mixqual.report.labels import distortion_title, kind_of, level_title
 from mixqual.report.page.models import model_looks
 from mixqual.report.trees import branch_point
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.names import AVERAGE, level_key
 
 Chart = dict[str, Any]

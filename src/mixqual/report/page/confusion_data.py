@@ -5,7 +5,7 @@ from typing import Any
 
 from mixqual.report.labels import distortion_title
 from mixqual.report.page.facts import class_names
-from mixqual.results.content import Results
+from mixqual.results.lookups import Results
 from mixqual.results.wording import model_label
 
 Matrix = Sequence[Sequence[float]]

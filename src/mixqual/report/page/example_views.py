@@ -6,7 +6,7 @@ from typing import Any, final
 
 from mixqual.report.labels import distortion_title, level_quantity, level_unit
 from mixqual.report.page.models import Look, model_looks
-from mixqual.results.content import Examples, Results
+from mixqual.results.lookups import Examples, Results
 from mixqual.results.wording import model_label
 
 _PIXELS = "data:image/"

@@ -7,7 +7,7 @@ from typing import Any
 from mixqual.layout import Table, numbers
 from mixqual.report.labels import distortion_title, gate_kind, listing, recipes
 from mixqual.report.makers import makers_note
-from mixqual.results.content import Results, is_gray
+from mixqual.results.lookups import Results, is_gray
 from mixqual.results.wording import model_label
 
 Facts = list[tuple[str, str]]

@@ -9,7 +9,7 @@ from typing import final
 
 from mixqual.report.labels import kind_of, main_baseline
 from mixqual.report.style import LineStyle, line_styles
-from mixqual.results.content import Results, original_network
+from mixqual.results.lookups import Results, original_network
 from mixqual.results.wording import model_label
 
 _GROUPS = {

@@ -37,7 +37,7 @@ from mixqual.report.tree_trust_table import tree_trust_table
 from mixqual.report.trees import tree_tables
 from mixqual.report.trust_table import trust_table
 from mixqual.report.unseen import unseen_table
-from mixqual.results.content import Examples, Results
+from mixqual.results.lookups import Examples, Results
 
 _PACKAGE = "mixqual.report.page"
 _DRAWINGS = ("fig2", "fig4", "fig5", "fig6", "costs")

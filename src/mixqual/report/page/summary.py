@@ -16,7 +16,7 @@ from mixqual.report.labels import (
     main_baseline,
 )
 from mixqual.report.notes import auc_warnings
-from mixqual.results.content import Results, original_network
+from mixqual.results.lookups import Results, original_network
 from mixqual.results.names import AVERAGE, level_key
 from mixqual.results.wording import model_label, signed
 
