@@ -42,6 +42,8 @@ def test_every_name_makes_a_table_or_a_figure_where_the_run_can_have_it() -> Non
             }
         ],
     }
+    tables = ("auc", "accuracy", "accuracy_ci95")
+    results["without_twins"] = {"twins": 1, "images": 778, **{key: results[key] for key in tables}}
     info = {"name": "N", "better": "lower", "formula": "f", "source": "s"}
     error, errors = {"value": None}, dict.fromkeys(("mce", "relative_mce"), info)
     results["corruption_error"] = {

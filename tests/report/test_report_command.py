@@ -18,6 +18,7 @@ from mixqual.report import (
     to_latex,
     write_report,
 )
+from mixqual.report.trees_across import trees_across_table
 
 
 @pytest.fixture
@@ -100,6 +101,25 @@ def test_several_runs_are_compared(command: Command, run: Path, tmp_path: Path) 
     assert "without --out" in command("report", run, other).err
 
 
+@pytest.mark.parametrize(("name", "kind"), [("table6", "treenet"), ("inverted", "inverted")])
+def test_trees_of_several_runs_are_one_table(
+    command: Command, run: Path, tmp_path: Path, name: str, kind: str
+) -> None:
+    results = sample_results(1, trees=True)
+    other = saved(tmp_path / "other", results | {"name": "other"})
+    table = trees_across_table(
+        label_runs([(run, results), (other, results | {"name": "other"})]), kind
+    )
+    ended = command("report", run, other, "--only", name, "--format", "csv")
+    assert (ended.code, ended.out) == (0, to_csv(table))
+    out = tmp_path / "out"
+    for form in TABLE_FORMATS:
+        command("report", run, other, "--only", name, "--format", form, "--out", out)
+    assert files(out).keys() == {f"{name}.{ending}" for ending in ("md", "csv", "tex")}
+    assert (out / f"{name}.tex").read_text() == to_latex(table)
+    assert files(run).keys() == files(other).keys() == {"results.json"}
+
+
 def test_refuses(command: Command, run: Path, tmp_path: Path) -> None:
     def refused(*arguments: object) -> str:
         return command("report", *arguments).refusal()
@@ -109,6 +129,7 @@ def test_refuses(command: Command, run: Path, tmp_path: Path) -> None:
     assert "sample has no unseen" in refused(run, "--only", "unseen")
     assert refused(run, "--only", "fig2", "--format", "csv").startswith("fig2 is a figure")
     assert "name one run" in refused(run, run, "--only", "fig2")
+    assert "there is no 'fig7'" in refused(run, run, "--only", "fig7")
     assert "holds no results.json" in refused(tmp_path)
     (tmp_path / "file").write_text("in the way")
     assert command("report", run, "--format", "pdf").code == 2

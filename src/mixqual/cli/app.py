@@ -2,9 +2,11 @@
 
 import errno
 import importlib.metadata
+import os
+import re
 import sys
 import warnings
-from typing import Annotated, Any, final
+from typing import Annotated, Any, NoReturn, final
 
 import typer
 from typer.core import TyperGroup
@@ -17,6 +19,15 @@ from mixqual.file_names import printable_lines
 class _Commands(TyperGroup):
     """The commands, ended by Ctrl+C in words; typer itself would end without any."""
 
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Refuse what is empty: as a path it would be the current folder."""
+        for before, word in zip(["", *args], args, strict=False):
+            if word and not (_LONG_OPTION.fullmatch(word) and word.endswith("=")):
+                continue
+            what = word.rstrip("=") or (before if before.startswith("--") else "an argument")
+            raise MixqualError(f"{what} is empty; give it a value, or leave it out")
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command that was asked for."""
         try:
@@ -26,6 +37,8 @@ class _Commands(TyperGroup):
             tell(f"\nstopped; run the same command again{on}", err=True)
             raise typer.Exit(130) from None
 
+
+_LONG_OPTION = re.compile("--[a-z-]+=")
 
 _RESUMED = "run"
 """The command that keeps what it has done, by its name."""
@@ -80,14 +93,21 @@ _OF_PLACES = (
 
 def main() -> None:
     """Run the command; a mistake of the user's is one line on standard error and exit code 2."""
+    _open_streams()
     # Of oddities that Pillow can read past; what it cannot is an error with a reason.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        app()
+        try:
+            app()
+        except SystemExit:
+            sys.stdout.flush()
+            raise
     except MixqualError as error:
         tell(f"error: {error}", err=True)
         sys.exit(2)
     except OSError as error:
+        if error.filename is None and not _takes_output():
+            _leave_output(error)
         if error.errno not in _OF_PLACES or error.filename is None:
             raise
         tell(f"error: {error.filename}: {error.strerror}; give another place", err=True)
@@ -102,3 +122,37 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+
+
+def _open_streams() -> None:
+    """Open what the shell has closed, as nothing: the next file would be taken for it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
+def _takes_output() -> bool:
+    """Whether standard output can be written, by an empty line."""
+    try:
+        print(flush=True)
+    except OSError:
+        return False
+    return True
+
+
+def _leave_output(error: OSError) -> NoReturn:
+    """End as a command whose output could not be written; a reader that has left knows."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # of what is still in memory
+    if error.errno == errno.EPIPE:
+        sys.exit(1)
+    tell(
+        f"error: standard output cannot be written ({error.strerror}); give it another place, "
+        "and run the command again: what it has made in files is there",
+        err=True,
+    )
+    sys.exit(2)

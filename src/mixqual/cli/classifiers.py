@@ -85,6 +85,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure the resilience of any classifier on a folder of images."""
+    from mixqual.artifacts import check_place
     from mixqual.config import RuntimeConfig
     from mixqual.distort_files import parse_steps
     from mixqual.imagenet_c import NAMES
@@ -116,6 +117,9 @@ def evaluate(
     keeps = [Keep.parse(text) for text in keep or ["90%"]]
     if figure:
         check_figure_path(figure)
+    for written in (csv, figure):
+        if written:
+            check_place(written.parent, files=[written.name])
     results = measure(
         model,
         data,

@@ -4,24 +4,20 @@ Every field says its meaning, unit and default. `study_file` makes them of a fil
 """
 
 from mixqual.config.distortions import DistortionConfig, PartConfig
-from mixqual.config.images import DataConfig, GrayscaleNoise, Share, SplitConfig
+from mixqual.config.images import MOST_CLASSES, DataConfig, GrayscaleNoise, Share, SplitConfig
 from mixqual.config.networks import (
     BackboneConfig,
     BaselineConfig,
     ExpertConfig,
     SharingConfig,
 )
-from mixqual.config.study import (
-    ClusterConfig,
-    EvaluationConfig,
-    RuntimeConfig,
-    StudyConfig,
-    with_recipe,
-)
-from mixqual.config.table import Table
+from mixqual.config.runtime import ClusterConfig, RuntimeConfig
+from mixqual.config.study import EvaluationConfig, StudyConfig, with_recipe
+from mixqual.config.table import Name, Table
 from mixqual.config.training import FitConfig, Fractions, GateConfig, TrainingConfig
 
 __all__ = [
+    "MOST_CLASSES",
     "BackboneConfig",
     "BaselineConfig",
     "ClusterConfig",
@@ -33,6 +29,7 @@ __all__ = [
     "Fractions",
     "GateConfig",
     "GrayscaleNoise",
+    "Name",
     "PartConfig",
     "RuntimeConfig",
     "Share",

@@ -1,7 +1,7 @@
 """From right answers to accuracies, areas, intervals and comparisons of all models."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, final
 
@@ -45,6 +45,14 @@ class Scored:
         """What each average is the mean of."""
         averages = {AVERAGE: [name for name in self.levels if name not in self.held_out]}
         return averages | ({HELD_OUT: list(self.held_out)} if self.held_out else {})
+
+    def among(self, kept_N: NDArray[np.bool_]) -> "Scored":
+        """The same of some of the images."""
+        by_seed = {
+            seed: {model: right_VN[:, kept_N] for model, right_VN in correct.items()}
+            for seed, correct in self.by_seed.items()
+        }
+        return replace(self, by_seed=by_seed)
 
     def mean_over_seeds(self, model: str) -> NDArray[np.float64]:
         """(cell, image): the share of seeds that get the image right."""

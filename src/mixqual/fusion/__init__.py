@@ -13,6 +13,7 @@ from mixqual.fusion.rules import average, conditional, hard_mix, maximum, mix
 from mixqual.fusion.scores import (
     Measured,
     Scores,
+    answers_in,
     right_answers,
     score,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Measured",
     "Scores",
     "Solution",
+    "answers_in",
     "average",
     "conditional",
     "hard_mix",

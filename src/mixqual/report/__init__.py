@@ -1,6 +1,6 @@
 """Reports: tables and figures as pure functions of a run's `results.json`, and their files."""
 
-from mixqual.report.catalogue import make, names, report_tables
+from mixqual.report.catalogue import make, make_across, names, report_tables
 from mixqual.report.comparison import label_runs
 from mixqual.report.comparison_figure import comparison_figure
 from mixqual.report.comparison_table import comparison_table
@@ -29,6 +29,7 @@ from mixqual.report.trees import tree_tables
 from mixqual.report.variants import cost_table
 from mixqual.report.writer import (
     TABLE_FORMATS,
+    check_report_place,
     draw_figures,
     write_comparison,
     write_one,
@@ -42,6 +43,7 @@ __all__ = [
     "auc_table",
     "check_figure_path",
     "check_floors",
+    "check_report_place",
     "comparison_figure",
     "comparison_table",
     "comparisons_table",
@@ -66,6 +68,7 @@ __all__ = [
     "label_runs",
     "latex_page",
     "make",
+    "make_across",
     "missed_floors",
     "names",
     "neurons_table",

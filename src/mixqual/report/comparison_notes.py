@@ -24,7 +24,7 @@ def comparison_notes(runs: Sequence[Run], columns: Sequence[Column]) -> tuple[st
         "as results.json has no scores of single images. SD: standard deviation over the seeds, "
         "that is over trainings, of the average AUC; each seed's own stand beside it.",
         *_data(runs),
-        *_origins(runs),
+        *origin_notes(runs),
         *_levels(runs, columns),
         *_seeds(runs),
     )
@@ -50,7 +50,9 @@ def _data(runs: Sequence[Run]) -> list[str]:
     return notes
 
 
-def _origins(runs: Sequence[Run]) -> list[str]:
+def origin_notes(runs: Sequence[Run]) -> list[str]:
+    """What the runs were made with, where it differs."""
+
     def differing(key: str) -> str:
         return _differing(runs, lambda run: str(run.results["provenance"].get(key)))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from mixqual.artifacts import make_folder, refusing_full_disk, write_atomically
+from mixqual.artifacts import check_place, make_folder, refusing_full_disk, write_atomically
 from mixqual.layout import Table, csv_text, to_csv, to_markdown
 from mixqual.made import write_signed
 from mixqual.report.catalogue import FIGURES, report_tables
@@ -31,7 +31,14 @@ TABLE_FORMATS: Mapping[str, tuple[str, Callable[[Table], str]]] = {
 }
 """What a table can be written as, with the ending of its file."""
 
+_ALWAYS = (
+    *("results.json", "report.html", "table.md", "tables.tex", "left_out.csv"),
+    *("auc.csv", "accuracy.csv", "weights.csv", "comparisons.csv"),
+)
+"""The files that every report has."""
+
 _SOMETIMES = {
+    "metrics.csv",
     "trees.csv",
     "leaks.csv",
     "unseen.csv",
@@ -39,6 +46,11 @@ _SOMETIMES = {
     *(f"figures/{name}.{kind}" for name in ("fig1", *FIGURES) for kind in DRAWN),
 }
 """What only some reports have."""
+
+
+def check_report_place(directory: Path) -> None:
+    """Raise `RunError` if a report could not be written there; makes nothing."""
+    check_place(directory, ["figures"], [*_ALWAYS, *_SOMETIMES])
 
 
 def write_report(results: Results, directory: Path, examples: Examples | None = None) -> list[Path]:
@@ -73,6 +85,7 @@ def write_report(results: Results, directory: Path, examples: Examples | None = 
     if unseen:
         texts["unseen.csv"] = to_csv(unseen)
     contents = {"results.json": results} | ({EXAMPLES_FILE: examples} if examples else {})
+    check_report_place(directory)
     make_folder(directory)
     with refusing_full_disk(directory):
         for name, content in contents.items():

@@ -2,7 +2,9 @@
 
 from typing import Literal, final
 
-from mixqual.results.table import Count, Interval, Share, Table
+from pydantic import Field
+
+from mixqual.results.table import ByLevel, Count, Interval, Share, Table
 
 
 @final
@@ -121,6 +123,22 @@ class Unseen(Table):
     accuracy: dict[str, dict[str, Share]]
     """By model, then by level."""
     comparisons: tuple[UnseenComparison, ...]
+
+
+@final
+class WithoutTwins(Table):
+    """The same on the test images without a twin elsewhere; empty if no image has one.
+
+    Its tables are those of `RunResults`, and empty if every image has one.
+    """
+
+    twins: Count = 0
+    """The number of test images that have a twin."""
+    images: Count = 0
+    """The number of those that have none, if any has."""
+    auc: dict[str, dict[str, Area]] = Field(default_factory=dict)
+    accuracy: dict[str, ByLevel] = Field(default_factory=dict)
+    accuracy_ci95: dict[str, dict[str, dict[str, Interval]]] = Field(default_factory=dict)
 
 
 Confusion = tuple[tuple[Count, ...], ...]

@@ -17,6 +17,7 @@ from mixqual.results.accuracy import (
     MetricInfo,
     Metrics,
     Unseen,
+    WithoutTwins,
 )
 from mixqual.results.decisions import Conditional, Cost, Recommendation, StageCost, Trust
 from mixqual.results.provenance import Grid, Leak, LeftOut, Provenance, Recipe
@@ -61,6 +62,7 @@ class RunResults(Table):
     comparisons: tuple[Comparison, ...]
     left_out: tuple[LeftOut, ...]
     leaks: tuple[Leak, ...] = ()
+    without_twins: WithoutTwins = WithoutTwins()
     unseen: tuple[Unseen, ...] = ()
     weights: ByExpert
     """Optimal weights; means over trainings."""
@@ -94,18 +96,31 @@ class RunResults(Table):
         """
         try:
             # By way of JSON, where strict validation takes a list for a tuple.
-            return cls.model_validate_json(json.dumps(table if isinstance(table, Mapping) else {}))
+            found = cls.model_validate_json(json.dumps(table if isinstance(table, Mapping) else {}))
+            faults = []
         except ValidationError as error:
-            faults = error.errors(include_url=False)
+            found, faults = None, error.errors(include_url=False)
         lacking = [_field(fault) for fault in faults if fault["type"] == "missing"]
+        lacking += found._models_lacking() if found else []
         if lacking:
             raise RunError(
                 f"{where} is not what `mixqual run` writes: it lacks {', '.join(lacking)}"
             )
-        raise RunError(
-            f"{where} is not what `mixqual run` writes: {_field(faults[0])}: {faults[0]['msg']}, "
-            f"not {_short(faults[0]['input'])}"
-        )
+        if not found:
+            raise RunError(
+                f"{where} is not what `mixqual run` writes: {_field(faults[0])}: "
+                f"{faults[0]['msg']}, not {_short(faults[0]['input'])}"
+            )
+        return found
+
+    def _models_lacking(self) -> list[str]:
+        tables = {"auc": self.auc, "accuracy": self.accuracy, "accuracy_ci95": self.accuracy_ci95}
+        return [
+            f"{table}.{model}"
+            for table, by_model in tables.items()
+            for model in self.models
+            if model not in by_model
+        ]
 
     @property
     def original_network(self) -> str:

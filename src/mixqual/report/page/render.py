@@ -36,6 +36,7 @@ from mixqual.report.tables import auc_table, comparisons_table, distortions_tabl
 from mixqual.report.tree_trust_table import tree_trust_table
 from mixqual.report.trees import tree_tables
 from mixqual.report.trust_table import trust_table
+from mixqual.report.twins import twins_table
 from mixqual.report.unseen import unseen_table
 from mixqual.results.lookups import Examples, Results
 
@@ -136,6 +137,7 @@ def _grids(results: Results) -> dict[str, Any]:
 def _area_tables(results: Results) -> list[Table]:
     tables = [
         auc_table(results),
+        twins_table(results),
         distortions_table(results),
         kept_table(results),
         comparisons_table(results),
