@@ -86,7 +86,7 @@ def visualise(
         "steps": ascent.steps,
         "seed": ascent.seed,
         "units": list(chosen),
-        "clean": finished.results.get("clean"),
+        "clean": finished.results.clean,
         "rules": _RULES,
         "off": {name: sum(row["off"] for row in rows) for name, rows in found.items()},
         "neurons": found,

@@ -28,15 +28,15 @@ def test_what_a_run_has_written_is_read(finished: Finished) -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[Results], object], str]] = {
-    "auc": (lambda r: r.update(auc=[]), "auc: Input should be a valid dictionary"),
-    "experts": (lambda r: r.update(experts=3), "experts: Input should be a valid list"),
-    "trust": (lambda r: r.update(trust=3), "trust: Input should be a valid list"),
+    "auc": (lambda r: r.update(auc=[]), "auc: Input should be an object, not []"),
+    "experts": (lambda r: r.update(experts=3), "experts: Input should be a valid array, not 3"),
+    "trust": (lambda r: r.update(trust=3), "trust: Input should be a valid array, not 3"),
     "model": (lambda r: r["auc"].pop("mix"), "it lacks auc.mix"),
     "area": (
         lambda r: r["auc"]["mix"].update(average={}),
         "it lacks auc.mix.average.auc, auc.mix.average.",
     ),
-    "origin": (lambda r: r.update(provenance=[]), "provenance: Input should be a valid"),
+    "origin": (lambda r: r.update(provenance=[]), "provenance: Input should be an object, not []"),
     "nan": (lambda r: r["auc"]["mix"]["average"].update(auc=float("nan")), "NaN where a number"),
     "infinite": (lambda r: r.update(largest_gap=float("-inf")), "-Infinity where a number"),
     "deep": (lambda r: r.update(x=json.loads("[" * 900 + "]" * 900)), "over 50 deep"),

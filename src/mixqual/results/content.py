@@ -1,7 +1,7 @@
 """All that `results.json` holds, as one object."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Self, final
 
 from pydantic import Field, ValidationError
@@ -114,7 +114,11 @@ class RunResults(Table):
         return found
 
     def _models_lacking(self) -> list[str]:
-        tables = {"auc": self.auc, "accuracy": self.accuracy, "accuracy_ci95": self.accuracy_ci95}
+        tables: dict[str, Collection[str]] = {
+            "auc": self.auc,
+            "accuracy": self.accuracy,
+            "accuracy_ci95": self.accuracy_ci95,
+        }
         return [
             f"{table}.{model}"
             for table, by_model in tables.items()
