@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from mixqual.config import DistortionConfig, PartConfig
-from mixqual.distortions import Composition, Distortion, Part, distortion, gray_options
+from mixqual.distortions import (
+    Composition,
+    Distortion,
+    Part,
+    distortion,
+    gray_options,
+    is_custom,
+)
 from mixqual.errors import DistortionError, StudyError
 from mixqual.results.provenance import Grid
 
@@ -26,6 +33,16 @@ def checked_distortion(name: str, settings: DistortionConfig, size: int) -> Dist
         kind = Composition([_part(where, part, size) for part in settings.parts])
     _check_strongest(where, kind, settings)
     return kind
+
+
+def named_code(distortions: Mapping[str, DistortionConfig]) -> list[str]:
+    """The Python code that the tables name, as "module:attribute", which using them imports."""
+    kinds = [
+        kind
+        for name, settings in distortions.items()
+        for kind in [part.kind for part in settings.parts] or [settings.kind or name]
+    ]
+    return [kind for kind in dict.fromkeys(kinds) if is_custom(kind)]
 
 
 def with_gray_noise(distortions: Mapping[str, DistortionConfig]) -> dict[str, DistortionConfig]:

@@ -67,7 +67,7 @@ def needs(
 
     widest = max(width for widths in arrays.values() for width in widths)
     images = max(sizes["val"], sizes["test"])
-    part = min(max(PART_BYTES, _REAL * widest), _REAL * widest * images)
+    part = min(max(PART_BYTES, _REAL * widest * BLOCK), _REAL * widest * images)  # a block at once
     cells = {split: len(plan.cells(split)) for split in ("val", "test")}
     logarithms = 2 * _REAL * classes * sizes["val"] * cells["val"]
     models = networks + 6 + 3 * len(trees)
@@ -75,7 +75,7 @@ def needs(
         sizes[split] * (config.evaluation.bootstrap + 10 * models * seeds * cells[split])
         for split in cells
     )
-    statistics = (3 * experts + networks + 8) * part + min(HELD_BYTES, logarithms)
+    statistics = (2 * experts + networks + 10) * part + min(HELD_BYTES, logarithms)
     statistics += of_images + 2 * PART_BYTES
 
     outputs = 0

@@ -25,7 +25,7 @@ from mixqual.examples import Tested, choose_examples
 from mixqual.executor import Executor
 from mixqual.fan_out import fan_out
 from mixqual.fusion import Scores, score
-from mixqual.level_grids import with_gray_noise
+from mixqual.level_grids import named_code, with_gray_noise
 from mixqual.mirror import Mirror
 from mixqual.networks import check_backbone, load_backbone, settle_head, weights_to_fetch
 from mixqual.object_store import ObjectStore
@@ -80,6 +80,8 @@ class Study:
             max(training.stochastic_depth for training in trainings),
         )
         index = index_images(config.data, config.split.seed)
+        if code := named_code(config.distortions):
+            say(f"importing Python code that the study names: {', '.join(code)}")
         gray = config.model_copy(update={"distortions": with_gray_noise(config.distortions)})
         _ = Plan(gray, "").levels  # unknown distortions are found before any work
         if has_gray_noise(config.data, index):

@@ -4,7 +4,14 @@ Every field says its meaning, unit and default. `study_file` makes them of a fil
 """
 
 from mixqual.config.distortions import DistortionConfig, PartConfig
-from mixqual.config.images import MOST_CLASSES, DataConfig, GrayscaleNoise, Share, SplitConfig
+from mixqual.config.images import (
+    LONGEST_CLASS,
+    MOST_CLASSES,
+    DataConfig,
+    GrayscaleNoise,
+    Share,
+    SplitConfig,
+)
 from mixqual.config.networks import (
     BackboneConfig,
     BaselineConfig,
@@ -13,11 +20,13 @@ from mixqual.config.networks import (
 )
 from mixqual.config.runtime import ClusterConfig, RuntimeConfig
 from mixqual.config.study import EvaluationConfig, StudyConfig, with_recipe
-from mixqual.config.table import Name, Table
+from mixqual.config.table import MOST_NETWORKS, Name, Table
 from mixqual.config.training import FitConfig, Fractions, GateConfig, TrainingConfig
 
 __all__ = [
+    "LONGEST_CLASS",
     "MOST_CLASSES",
+    "MOST_NETWORKS",
     "BackboneConfig",
     "BaselineConfig",
     "ClusterConfig",

@@ -7,7 +7,8 @@ from pydantic import Field, model_validator
 from mixqual.config.table import MOST_SEED, Table, Text
 
 MOST_CLASSES = 2**17
-"""That a network can be trained and exported for."""
+LONGEST_CLASS = 200
+"""How many classes a network can be trained and exported for, and characters of their names."""
 
 _PUBLISHED = ("caltech101", "caltech256", "scene67", "imagenet50")
 """Sources whose images, and mostly splits, are as somebody has published them."""

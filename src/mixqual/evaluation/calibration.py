@@ -33,11 +33,13 @@ def fit_temperature(parts: Callable[[], Iterable[Part]], held_bytes: int = HELD_
     The likelihood has one optimum in the inverse of the temperature. `parts` is asked for anew if
     they are more than `held_bytes`.
     """
-    held: list[Part] | None = []
+    held: list[Part] = []
+    size = 0
     for p_NK, labels_N in parts():
         held.append((_logarithms(p_NK), labels_N))
-        if sum(log_NK.nbytes for log_NK, _ in held) > held_bytes:
-            held = None
+        size += held[-1][0].nbytes
+        if size > held_bytes:
+            held = []
             break
 
     def losses(log_temperature: float) -> Iterator[NDArray[np.float64]]:

@@ -91,4 +91,5 @@ class Predicted:
             np.concatenate([self.read(cell, part).argmax(1) for part in self.parts])
             for cell in self.cells
         ]
-        return np.stack(answers) == self.labels_N
+        right_VN: NDArray[np.bool_] = np.stack(answers) == self.labels_N
+        return right_VN

@@ -86,9 +86,10 @@ class Bootstrap:
 
     def sums(self, values_N: NDArray[np.number]) -> Array:
         """The sum over images in each resample; further axes of the values stay."""
+        resamples, images = self.counts_RN.shape
         parts = [
             self.counts_RN[rows].astype(np.float64) @ values_N
-            for rows in _rows(*self.counts_RN.shape, self.part_bytes)
+            for rows in _rows(resamples, images, self.part_bytes)
         ]
         return np.concatenate(parts)
 
