@@ -108,7 +108,7 @@ TESTED_ELSEWHERE = {
     "results/training.py": "tests/results/test_content.py",
     "results/lookups.py": "tests/report/test_headline.py and test_trust_rows.py",
     "results/names.py": "tests/evaluation/test_areas.py, as keys of tables",
-    "results/shipping.py": "tests/report/test_shipping.py; there is a module of reports of that name",
+    "results/shipping.py": "tests/report/test_shipping.py, with the table of that name",
     "results/wording.py": "tests/report/test_shipping.py and every table of a report",
     "report/differences.py": "tests/report, by its tables and its headline",
     "report/resilience.py": "tests/test_resilience.py, as printed",
