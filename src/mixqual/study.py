@@ -33,6 +33,8 @@ from mixqual.plan import Plan
 from mixqual.progress import say
 from mixqual.recommendation import rate, rate_conditional, recommend
 from mixqual.report import check_report_place, write_report
+from mixqual.results.content import RunResults
+from mixqual.results.reading import RESULTS_FILE
 from mixqual.runtime import check_device, set_up_machine
 from mixqual.seeding import derive_seed
 from mixqual.split_sweep import sweep_split
@@ -125,6 +127,7 @@ class Study:
                 fan_out(executor, bench, sets, [Path(run) for run in earlier])
             results, examples = self._run(bench, sets)
             bench.store.discard_half_written()
+            RunResults.of(results, Path(out) / RESULTS_FILE)  # types and file must not drift
             paths = write_report(results, Path(out), examples)
             if mirror:
                 mirror.publish_report(self.config.name, Path(out), paths)

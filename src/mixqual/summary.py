@@ -11,22 +11,29 @@ from numpy.typing import NDArray
 from mixqual.artifacts import key_of
 from mixqual.config import EvaluationConfig, StudyConfig
 from mixqual.data import ImageSet, find_leaks, find_twins
-from mixqual.evaluation import METRICS, Bootstrap, Cube, Keep, OutputArray
-from mixqual.fusion import CEILINGS, ENSEMBLES, Answers, Correct, Measured, level_rows
-from mixqual.level_grids import grid_facts
-from mixqual.made import Maker
-from mixqual.plan import Plan
-from mixqual.provenance import provenance
-from mixqual.report import level_key
-from mixqual.results import (
+from mixqual.evaluation import (
+    METRICS,
+    Answers,
+    Bootstrap,
+    Correct,
+    Cube,
+    Keep,
+    OutputArray,
     Scored,
     accuracy_tables,
     comparisons,
     confusion_tables,
     corruption_errors,
     kept_tables,
+    level_rows,
     metric_tables,
 )
+from mixqual.fusion import Measured
+from mixqual.level_grids import grid_facts
+from mixqual.made import Maker
+from mixqual.plan import Plan
+from mixqual.provenance import provenance
+from mixqual.results.names import CEILINGS, ENSEMBLES, level_key
 from mixqual.seeding import derive_seed
 from mixqual.stages import OptimalWeights
 from mixqual.tree_plan import trees_of

@@ -77,7 +77,7 @@ def visualise(
         images_UHWC = responses.images_UCHW.permute(0, 2, 3, 1).round().byte()
         images[name] = images_UHWC.contiguous().numpy()
     neurons = {
-        "run": finished.results["name"],
+        "run": finished.results.name,
         "seed_of_run": seed,
         "backbone": backbone,
         "stage": stage,
@@ -86,7 +86,7 @@ def visualise(
         "steps": ascent.steps,
         "seed": ascent.seed,
         "units": list(chosen),
-        "clean": finished.results.get("clean"),
+        "clean": finished.results.clean,
         "rules": _RULES,
         "off": {name: sum(row["off"] for row in rows) for name, rows in found.items()},
         "neurons": found,

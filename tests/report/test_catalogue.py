@@ -4,10 +4,11 @@ from report_samples import recommending, sample_results
 from trust_samples import trusting_results
 
 from mixqual.errors import RunError
-from mixqual.report import Table, auc_table, figure_2, make, names, report_tables, tree_tables
+from mixqual.layout import Table
+from mixqual.report import auc_table, figure_2, make, names, report_tables, tree_tables
 from mixqual.report.catalogue import FIGURES, PAPER, TABLES
 from mixqual.report.figure_files import figure_bytes
-from mixqual.report.unseen import UNSEEN
+from mixqual.results.names import UNSEEN
 
 
 def test_a_name_is_known_once() -> None:

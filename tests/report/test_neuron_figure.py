@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mixqual.report import figure_3, neurons_table, to_csv, write_neurons
+from mixqual.layout import to_csv
+from mixqual.report import figure_3, neurons_table, write_neurons
 
 EXPERTS = ("clean", "noise", "blur")
 UNITS = (3, 8, 21, 40)

@@ -7,6 +7,7 @@ import pytest
 from ended import Command
 from report_samples import Results, sample_results
 
+from mixqual.layout import to_csv, to_markdown
 from mixqual.report import (
     TABLE_FORMATS,
     auc_table,
@@ -14,9 +15,7 @@ from mixqual.report import (
     label_runs,
     names,
     report_tables,
-    to_csv,
     to_latex,
-    to_markdown,
     write_report,
 )
 from mixqual.report.trees_across import trees_across_table
@@ -143,7 +142,8 @@ def test_needs_no_torch(run: Path) -> None:
     import sys
 
     code = (
-        "import sys; from pathlib import Path; from mixqual.report import *; "
+        "import sys; from pathlib import Path; from mixqual.report import write_report; "
+        "from mixqual.results.reading import read_results; "
         f"write_report(read_results(Path({str(run)!r})), Path({str(run)!r})); "
         "sys.exit('torch' in sys.modules)"
     )

@@ -8,7 +8,8 @@ from comparison_samples import run_results, runs_of, set_grid
 from report_samples import Results
 
 from mixqual.errors import RunError
-from mixqual.report import Table, make_across, to_csv
+from mixqual.layout import Table, to_csv
+from mixqual.report import make_across
 from mixqual.report.trees_across import trees_across_table
 
 GATE = 98_531

@@ -2,7 +2,8 @@ from typing import Any
 
 from report_samples import sample_results
 
-from mixqual.report import make, to_csv, to_markdown
+from mixqual.layout import to_csv, to_markdown
+from mixqual.report import make
 from mixqual.report.notes import auc_warnings
 from mixqual.report.page import render_page
 from mixqual.report.twins import twins_table

@@ -14,7 +14,7 @@ from mixqual.errors import RunError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mixqual.report import Table
+    from mixqual.layout import Table
 
 
 class Format(StrEnum):
@@ -52,12 +52,11 @@ def report(
         label_runs,
         make,
         make_across,
-        read_examples,
-        read_results,
         report_tables,
         write_comparison,
         write_report,
     )
+    from mixqual.results.reading import read_examples, read_results
 
     if out:
         check_place(out)
@@ -88,7 +87,8 @@ def _one(
     made: "Figure | Table", name: str, folder: Path, out: Path | None, form: Format | None
 ) -> None:
     """A table is printed, or written where it is asked for; a figure is always written."""
-    from mixqual.report import Table, write_one
+    from mixqual.layout import Table
+    from mixqual.report import write_one
 
     if isinstance(made, Table):
         _one_table(made, name, out, form)
@@ -109,7 +109,8 @@ def _one_table(made: "Table", name: str, out: Path | None, form: Format | None) 
 
 def _print(tables: Sequence["Table"], form: Format | None) -> None:
     """On a terminal of any width, or as text to be redirected."""
-    from mixqual.report import TABLE_FORMATS, to_rich
+    from mixqual.layout import to_rich
+    from mixqual.report import TABLE_FORMATS
 
     if form:
         _, text = TABLE_FORMATS[form]

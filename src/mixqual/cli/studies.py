@@ -77,14 +77,9 @@ def run(
     from mixqual.errors import RunError
     from mixqual.file_names import printable_lines
     from mixqual.forecast import forecast
-    from mixqual.report import (
-        check_report_place,
-        headline,
-        read_examples,
-        report_tables,
-        to_rich,
-        write_report,
-    )
+    from mixqual.layout import to_rich
+    from mixqual.report import check_report_place, headline, report_tables, write_report
+    from mixqual.results.reading import read_examples
     from mixqual.study import Study, check_run_place
 
     loaded = Study.load(study, set_ or [])
@@ -169,8 +164,9 @@ def neurons(
     ] = None,
 ) -> None:
     """Draw what single neurons of a run's experts respond to (the paper's Figure 3)."""
+    from mixqual.layout import to_rich
     from mixqual.neurons import Ascent
-    from mixqual.report import neurons_table, to_rich
+    from mixqual.report import neurons_table
     from mixqual.visualise import visualise
 
     found = visualise(

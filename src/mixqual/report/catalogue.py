@@ -5,16 +5,16 @@ from collections.abc import Callable, Mapping, Sequence
 from matplotlib.figure import Figure
 
 from mixqual.errors import RunError
+from mixqual.layout import Table
 from mixqual.report.comparison import Run
 from mixqual.report.conditional_figure import figure_conditional
 from mixqual.report.conditional_table import conditional_table
 from mixqual.report.cost_figure import figure_costs
-from mixqual.report.example_figure import Examples, figure_1
+from mixqual.report.example_figure import figure_1
 from mixqual.report.figures import figure_2, figure_4, figure_5
 from mixqual.report.gate_table import gate_table
 from mixqual.report.kept_table import kept_table
-from mixqual.report.labels import Results, listing
-from mixqual.report.layout import Table
+from mixqual.report.labels import listing
 from mixqual.report.quality import quality_table
 from mixqual.report.shipping import front_table
 from mixqual.report.structure_figure import figure_6
@@ -26,6 +26,7 @@ from mixqual.report.trust_figure import tree_trust_figure, trust_figure
 from mixqual.report.trust_table import trust_table
 from mixqual.report.twins import twins_table
 from mixqual.report.unseen import unseen_table
+from mixqual.results.lookups import Examples, Results
 
 FIGURES: Mapping[str, Callable[[Results], Figure | None]] = {
     "fig2": figure_2,

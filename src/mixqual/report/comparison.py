@@ -7,8 +7,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, final
 
-from mixqual.report.labels import AVERAGE, HELD_OUT, Results, averages, kind_of
+from mixqual.report.labels import averages, kind_of
 from mixqual.report.trees import branch_point
+from mixqual.results.lookups import Results
+from mixqual.results.names import AVERAGE, HELD_OUT
 
 _FACTS = ("backbone", "weights", "size", "images", "left_out", "classes")
 _SAME = ("name", "experts", "baselines", "models")

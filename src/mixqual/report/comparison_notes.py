@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mixqual.report.comparison import Column, Run, seed_count, studies, study_key
-from mixqual.report.labels import AVERAGE, HELD_OUT, distortion_title, listing
+from mixqual.report.labels import distortion_title, listing
 from mixqual.report.notes import auc_warnings
+from mixqual.results.names import AVERAGE, HELD_OUT
 
 _ORIGIN: tuple[tuple[str, str], ...] = (
     ("backbone", "Backbone"),

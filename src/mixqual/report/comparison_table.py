@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from mixqual.layout import Align, Table, Value, numbers
 from mixqual.report.comparison import Column, Row, Run, Spread, columns_of, rows_of
 from mixqual.report.comparison_notes import comparison_notes, comparison_warnings
-from mixqual.report.labels import AVERAGE, HELD_OUT, distortion_title, model_label
-from mixqual.report.layout import Align, Table, Value, numbers
+from mixqual.report.labels import distortion_title
+from mixqual.results.names import AVERAGE, HELD_OUT
+from mixqual.results.wording import model_label
 
 _MOST_COLUMNS = 6
 _MISSING = "–"

@@ -13,10 +13,11 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
 from mixqual.artifacts import make_folder, write_atomically, write_json
+from mixqual.layout import Table, numbers, to_csv
 from mixqual.report.figure_files import write_figure
-from mixqual.report.labels import figure_label, model_label
-from mixqual.report.layout import Table, numbers, to_csv
+from mixqual.report.labels import figure_label
 from mixqual.report.style import house_style
+from mixqual.results.wording import model_label
 
 Neurons = Mapping[str, Any]
 """What `mixqual neurons` found: the content of its fig3.json."""

@@ -4,19 +4,17 @@ import math
 import statistics
 
 from mixqual.report.labels import (
-    AVERAGE,
-    CEILINGS,
-    Results,
     distortion_title,
     gate_kind,
-    is_gray,
     kind_of,
     listing,
-    model_label,
     models_without_trees,
     recipes,
 )
 from mixqual.report.makers import makers_note
+from mixqual.results.lookups import Results, is_gray
+from mixqual.results.names import AVERAGE, CEILINGS
+from mixqual.results.wording import model_label
 
 _LARGEST_GAP = 1e-9
 

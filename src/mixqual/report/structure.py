@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from mixqual.report.labels import Results
+from mixqual.results.lookups import Results
 
 
 @final

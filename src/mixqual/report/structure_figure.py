@@ -17,9 +17,10 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextPath
 
-from mixqual.report.labels import Results, figure_label
+from mixqual.report.labels import figure_label
 from mixqual.report.structure import Part, Structure, structures
 from mixqual.report.style import house_style, line_styles
+from mixqual.results.lookups import Results
 
 _WIDEST = 5.4
 """Beyond this width in inches a second panel beside the first would be too small on a phone."""

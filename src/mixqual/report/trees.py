@@ -3,18 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mixqual.layout import Align, Table, Value, csv_text
 from mixqual.report.differences import Difference, difference
-from mixqual.report.labels import (
-    AVERAGE,
-    Results,
-    averages,
-    distortion_title,
-    latency_text,
-    model_label,
-    signed,
-    table_columns,
-)
-from mixqual.report.layout import Align, Table, Value, csv_text
+from mixqual.report.labels import averages, distortion_title, latency_text, table_columns
+from mixqual.results.lookups import Results
+from mixqual.results.names import AVERAGE
+from mixqual.results.wording import model_label, signed
 
 TITLES = {
     "treenet": "TreeNets (shared before the branch point)",

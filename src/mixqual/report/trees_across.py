@@ -5,6 +5,7 @@ from statistics import fmean
 from typing import Any
 
 from mixqual.errors import RunError
+from mixqual.layout import Table, Value, numbers
 from mixqual.report.comparison import (
     Row,
     Run,
@@ -16,8 +17,7 @@ from mixqual.report.comparison import (
 )
 from mixqual.report.comparison_notes import comparison_warnings, origin_notes
 from mixqual.report.comparison_table import area_text
-from mixqual.report.labels import AVERAGE, gate_kind, listing
-from mixqual.report.layout import Table, Value, numbers
+from mixqual.report.labels import gate_kind, listing
 from mixqual.report.trees import (
     MISSING,
     NOTHING_SHARED,
@@ -26,6 +26,7 @@ from mixqual.report.trees import (
     own_weights_notes,
     tree_label,
 )
+from mixqual.results.names import AVERAGE
 
 _FIELDS = ("auc", "low", "high", "sd", "seeds", "params", "macs")
 _MEANS = (("params", "Mean params (M)", 1e6, 2), ("macs", "Mean MACs (G)", 1e9, 3))

@@ -1,14 +1,10 @@
 """The table of accuracies with and without the test images that have a twin elsewhere."""
 
-from mixqual.report.labels import (
-    AVERAGE,
-    Results,
-    distortion_title,
-    level_key,
-    model_label,
-    signed,
-)
-from mixqual.report.layout import Table, Value, numbers
+from mixqual.layout import Table, Value, numbers
+from mixqual.report.labels import distortion_title
+from mixqual.results.lookups import Results
+from mixqual.results.names import AVERAGE, level_key
+from mixqual.results.wording import model_label, signed
 
 
 def twins_table(results: Results) -> Table | None:
