@@ -698,34 +698,6 @@ class TestEvaluate:
         assert "set backbone.weights to a local" in ended.err
 
 
-class TestInterrupted:
-    """Ctrl+C ends a command in words, and with the code that shells expect."""
-
-    def test_in_a_model(
-        self, command: Command, cells_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.syspath_prepend(tmp_path)
-        (tmp_path / "stopping.py").write_text("def now(images):\n    raise KeyboardInterrupt\n")
-        ended = command("evaluate", "stopping:now", "--data", cells_folder, "--size", 32)
-        assert ended.code == 130
-        assert ended.err.endswith("\nstopped; run the same command again\n")
-
-    def test_of_a_run_says_that_it_goes_on(
-        self,
-        command: Command,
-        study_file: StudyFile,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        def interrupted(*_: object) -> None:
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr("mixqual.study.Study.run", interrupted)
-        ended = command("run", study_file(), "--out", tmp_path / "out")
-        assert ended.code == 130
-        assert ended.err.endswith("run the same command again to go on where it stopped\n")
-
-
 class TestCluster:
     """What needs no cluster; studies on one are in test_ray_executor.py."""
 
