@@ -189,11 +189,13 @@ class TestWhich:
     def test_what_the_run_recommends_unless_another_is_asked_for(
         self, command: Command, plain_run: Run, tmp_path: Path
     ) -> None:
-        run = copied(plain_run, tmp_path / "run", {"recommendation": {"ship": "all"}})
+        told = plain_run.results["recommendation"]
+        one = {"recommendation": told | {"ship": "all", "mode": "full"}}
+        run = copied(plain_run, tmp_path / "run", one)
         ended = command("export", run, tmp_path / "a.mixqual")
         assert "a.mixqual: all of tiny (the run recommends it), " in ended.out
         assert mixqual.load(tmp_path / "a.mixqual").manifest.model == "all"
-        half = {"recommendation": {"ship": "mix", "mode": "conditional"}}
+        half = {"recommendation": told | {"ship": "mix", "mode": "conditional"}}
         ended = command(
             "export", copied(plain_run, tmp_path / "half", half), tmp_path / "c.mixqual"
         )
@@ -209,7 +211,8 @@ class TestWhich:
         assert "a.mixqual: mix of tiny (the run recommends nothing), " in ended.out
 
     def test_a_recommendation_that_no_file_can_hold(self, plain_run: Run, tmp_path: Path) -> None:
-        run = copied(plain_run, tmp_path / "run", {"recommendation": {"ship": "avg"}})
+        told = plain_run.results["recommendation"] | {"ship": "avg"}
+        run = copied(plain_run, tmp_path / "run", {"recommendation": told})
         with pytest.raises(
             BundleError, match=r"recommends 'avg', which no file can hold; .* mix, "
         ):
