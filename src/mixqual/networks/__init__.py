@@ -17,6 +17,7 @@ from mixqual.networks.folding import fold_batch_norms
 from mixqual.networks.gate import Gate, SoleGate
 from mixqual.networks.mixture import BranchedClassifier, Mixture
 from mixqual.networks.preprocessing import Preprocessing
+from mixqual.networks.shapes import without_weights
 from mixqual.networks.sharing import Parts, Sharing, Stages, stages_of
 
 __all__ = [
@@ -43,4 +44,5 @@ __all__ = [
     "stages_of",
     "weighted_forward",
     "weights_to_fetch",
+    "without_weights",
 ]

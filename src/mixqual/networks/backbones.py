@@ -27,6 +27,7 @@ from mixqual.networks.hub_weights import (
     find_hub_weights,
 )
 from mixqual.networks.preprocessing import Preprocessing
+from mixqual.networks.shapes import without_weights
 from mixqual.networks.weight_files import first_line, read_weights, unwrapped
 
 # The weights that the demo extra brings; they fit this network only.
@@ -252,11 +253,7 @@ def _shapes(
     library: str, name: str, classes: int | None = None, stochastic_depth: float = 0.0
 ) -> nn.Module:
     """The network with shapes only: no weights are made."""
-    try:
-        with torch.device("meta"):
-            return _create(library, name, classes, stochastic_depth)
-    except NotImplementedError:  # its random start needs values
-        return _create(library, name, classes, stochastic_depth).to("meta")
+    return without_weights(lambda: _create(library, name, classes, stochastic_depth)).to("meta")
 
 
 def _classes_in(network: nn.Module, tensors: dict[str, Tensor]) -> int | None:
