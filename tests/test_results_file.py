@@ -33,7 +33,7 @@ CHANGES: dict[str, tuple[Callable[[Results], object], str]] = {
     "trust": (lambda r: r.update(trust=3), "trust: Input should be a valid list"),
     "model": (lambda r: r["auc"].pop("mix"), "it lacks auc.mix"),
     "area": (lambda r: r["auc"]["mix"].update(average={}), "auc.mix.average.auc: Field required"),
-    "origin": (lambda r: r.update(provenance=[]), "provenance: Input should be a valid"),
+    "origin": (lambda r: r.update(provenance=[]), "provenance: it should be a table"),
     "nan": (lambda r: r["auc"]["mix"]["average"].update(auc=float("nan")), "NaN where a number"),
     "infinite": (lambda r: r.update(largest_gap=float("-inf")), "-Infinity where a number"),
     "deep": (lambda r: r.update(x=json.loads("[" * 900 + "]" * 900)), "over 50 deep"),

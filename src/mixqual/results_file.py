@@ -110,9 +110,8 @@ def read_results_file(
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         where = ".".join(map(str, fault["loc"]))
-        raise RunError(
-            f"{path} is not what `mixqual run` writes: {where}: {fault['msg']}"
-        ) from None
+        message = "it should be a table" if fault["type"] == "model_type" else fault["msg"]
+        raise RunError(f"{path} is not what `mixqual run` writes: {where}: {message}") from None
     lacking = [f"provenance.{key}" for key in of_origin if key not in found["provenance"]]
     for table in (key for key in _OF_MODELS if key in found):
         lacking += [

@@ -48,7 +48,7 @@ TESTED_ELSEWHERE = {
     "config/images.py": "tests/test_study_file.py",
     "config/networks.py": "tests/test_study_file.py",
     "config/study.py": "tests/test_study_file.py",
-    "config/table.py": "tests/test_study_file.py",
+    "config/runtime.py": "tests/test_study_file.py",
     "config/training.py": "tests/test_study_file.py and tests/test_plan.py",
     "cli/app.py": "tests/test_cli.py",
     "cli/classifiers.py": "tests/test_cli.py",
