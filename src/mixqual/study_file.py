@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from mixqual.config import StudyConfig, with_recipe
 from mixqual.errors import StudyError
+from mixqual.file_names import printable
 from mixqual.nesting import MOST_LEVELS, too_deep
 
 Table = TypeVar("Table", bound=BaseModel)
@@ -116,10 +117,15 @@ def _apply_override(table: dict[str, Any], override: str) -> None:
 _UNION_MEMBERS = ("bool", "float", "int", "str", "constrained-str", "tuple[constrained-str, ...]")
 
 
+_KEY = "[key]"
+"""What pydantic calls the name of a value in a table, behind that name."""
+
+
 def _explain(error: ValidationError) -> str:
     lines = []
     for fault in error.errors(include_url=False):
-        field = ".".join(str(part) for part in fault["loc"] if part not in _UNION_MEMBERS)
+        place = fault["loc"][:-2] if fault["loc"][-1:] == (_KEY,) else fault["loc"]
+        field = ".".join(printable(_short(str(p))) for p in place if p not in _UNION_MEMBERS)
         message = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":
             message = "unknown key; check its spelling and its table"

@@ -22,11 +22,11 @@ class Table(BaseModel):
 
 def _usable(name: str) -> str:
     if not name or len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
-        raise ValueError(f"a name has 1 to {_LONGEST_NAME} bytes; give it another one")
+        raise ValueError(f"{name[:20]!r} cannot be a name: it has 1 to {_LONGEST_NAME} bytes")
     if not name.isprintable() or name != name.strip() or name[0] in ".-" or set(name) & set("/\\"):
         raise ValueError(
-            f"{name!r} cannot be a name: it goes into names of files, tensors and options; use "
-            "printable characters but slashes, without a space around them or a dot or dash first"
+            f"{name!r} cannot be a name, of which files, tensors and options are made: give it "
+            "visible characters but slashes, no space around them, no dot or dash first"
         )
     return name
 
