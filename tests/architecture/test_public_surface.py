@@ -24,7 +24,7 @@ TESTED_ELSEWHERE = {
         for name in ("registry", "with_kornia", "with_numpy", "with_opencv", "with_torchvision")
     },
     "bench/peers/with_imagecorruptions.py": "tests/test_bench.py, where the bench extra is there",
-    "__main__.py": "tests/test_processes.py and the killed command of tests/test_study.py",
+    "__main__.py": "tests/test_main.py",
     "data/copies.py": "tests/test_distort_files.py",
     "data/given_splits.py": "tests/data/test_folder.py and test_splits.py",
     "images/decoder_process.py": "tests/images/test_limits.py and tests/service/test_decoders.py",
