@@ -68,8 +68,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 TRAINING_PACKAGES = {
-    *("accelerate", "jinja2", "matplotlib", "plotly", "safetensors", "scipy", "tensorboard"),
-    *("timm", "torch", "torchvision", "xarray", "zarr"),
+    *("accelerate", "huggingface_hub", "jinja2", "matplotlib", "plotly", "safetensors", "scipy"),
+    *("tensorboard", "timm", "torch", "torchvision", "xarray", "zarr"),
 }
 """What the train extra of pyproject.toml brings."""
 
