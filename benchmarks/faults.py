@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 
 KINDS = ("bit", "cut", "empty", "zeros", "removed", "exchanged")
+POWER_CUTS = ("all empty", "all zeros", "all cut", "all without ends", "some of each", "all gone")
+"""What of files that were written together had not reached the disk, under finished names."""
+_PAGE = 4096  # bytes that reach a disk together
 
 
 def files_of(root: Path) -> list[Path]:
@@ -35,3 +38,29 @@ def damage(path: Path, kind: str, random: np.random.Generator, others: Sequence[
         path.write_bytes(content[: random.integers(len(content))])
     else:
         path.write_bytes(bytes(len(content)) if kind == "zeros" else b"")
+
+
+def power_cut(paths: Sequence[Path], kind: str, random: np.random.Generator) -> None:
+    """Leave files as a power cut leaves those that were renamed before their contents were synced.
+
+    That is empty, filled with zeros, cut after a page, with zeros from a page on (or from the
+    middle of what has but one), without their names; or some of each, with some of them sound.
+    """
+    ways = dict(zip(POWER_CUTS, ("empty", "zeros", "cut", "end", "", "gone"), strict=True))
+    every = ["sound", *filter(None, ways.values())]
+    for number, path in enumerate(paths):
+        way = ways[kind] or every[random.integers(number == 0, len(every))]  # the first never sound
+        content = path.read_bytes()
+        pages = len(content) // _PAGE
+        kept = _PAGE * int(random.integers(pages)) if pages else len(content) // 2
+        left = {
+            "sound": content,
+            "empty": b"",
+            "zeros": bytes(len(content)),
+            "cut": content[:kept],
+            "end": content[:kept] + bytes(len(content) - kept),
+        }
+        if way == "gone":
+            path.unlink()
+        else:
+            path.write_bytes(left[way])

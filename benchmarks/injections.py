@@ -1,11 +1,12 @@
 """Every file of a finished run, damaged in every way: what comes of it?
 
     .venv/bin/python benchmarks/injections.py runs/tiny STUDY.toml --count 600 --json OUT.json
+    .venv/bin/python benchmarks/injections.py runs/tiny STUDY.toml --power-cuts --json OUT.json
 
-The study has to have run to its end in that folder, on a CPU, and is opened again for each
-injection in a copy of it; all that results are computed from is compared bit by bit with what it
-was: pixels, labels, splits, weights of networks and gates, optimal weights, outputs. Files that
-commands read are read by these.
+With `--power-cuts` all files of an artifact, or of the report, are damaged at once. The study has to
+have run to its end in that folder, on a CPU, and is opened again for each injection in a copy of it;
+all that results are computed from is compared bit by bit with what it was: pixels, labels, splits,
+weights of networks and gates, optimal weights, outputs. Files that commands read are read by these.
 """
 
 import argparse
@@ -19,11 +20,12 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from faults import KINDS, damage, files_of
+from faults import KINDS, POWER_CUTS, damage, files_of, power_cut
 
 from mixqual.data import ImageIndex
 from mixqual.errors import MixqualError
@@ -89,22 +91,11 @@ def read(root: Path) -> Found:
 
 
 def inject(
-    study: tuple[Plan, ImageIndex],
-    root: Path,
-    path: Path,
-    kind: str,
-    random: np.random.Generator,
-    sound: Found,
+    study: tuple[Plan, ImageIndex], root: Path, harm: Callable[[Path], None], sound: Found
 ) -> tuple[str, str]:
-    """Damage one file of a copy of a run; return the outcome, and what was told of it."""
+    """Harm a copy of a run; return the outcome, and what was told of it."""
     with _copied(root) as copy:
-        target = copy / path.relative_to(root)
-        others = [
-            other
-            for other in files_of(copy)
-            if other != target and other.suffix == target.suffix and other.name[0] != "."
-        ]
-        damage(target, kind, random, others)
+        harm(copy)
         told = io.StringIO()
         with contextlib.redirect_stderr(told):
             try:
@@ -126,6 +117,22 @@ def inject(
         return outcome, told.getvalue()
 
 
+def one_file(name: str, kind: str, random: np.random.Generator, copy: Path) -> None:
+    """Damage one file of a run."""
+    target = copy / name
+    others = [
+        other
+        for other in files_of(copy)
+        if other != target and other.suffix == target.suffix and other.name[0] != "."
+    ]
+    damage(target, kind, random, others)
+
+
+def written_together(name: str, kind: str, random: np.random.Generator, copy: Path) -> None:
+    """Leave all files of an artifact, or of the report, as after a power cut."""
+    power_cut([path for path in files_of(copy) if _together(path, copy) == name], kind, random)
+
+
 def main() -> None:
     """Inject, and print a table of kinds of files and outcomes."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -134,22 +141,26 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="what the names of files begin with")
+    parser.add_argument("--power-cuts", action="store_true", help="all files of a folder at once")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     study = Study.load(asked.study).prepare()
     with _copied(asked.run) as copy:
         sound = read(copy) | consumed(study, copy)
     random = np.random.default_rng(asked.seed)
-    # First what is computed with, then what is there to be looked at.
     files = [path for path in files_of(asked.run) if ".lock" not in path.parts[-2] + path.name]
-    files = [path for path in files if str(path.relative_to(asked.run)).startswith(asked.only)]
-    files.sort(key=lambda path: "artifacts" not in path.parts)
+    names = [path.relative_to(asked.run).as_posix() for path in files]
+    harm, kinds = one_file, KINDS
+    if asked.power_cuts:
+        names = list(dict.fromkeys(_together(path, asked.run) for path in files))
+        harm, kinds = written_together, POWER_CUTS
+    names = [name for name in names if name.startswith(asked.only)]
+    # First what is computed with, then what is there to be looked at.
+    names.sort(key=lambda name: not name.startswith("artifacts/"))
     rows = []
-    for number in range(asked.count):  # each file in each way, as often as it takes
-        path = files[number // len(KINDS) % len(files)]
-        kind = KINDS[number % len(KINDS)]
-        outcome, told = inject(study, asked.run, path, kind, random, sound)
-        name = path.relative_to(asked.run).as_posix()
+    for number in range(asked.count):  # each in each way, as often as it takes
+        name, kind = names[number // len(kinds) % len(names)], kinds[number % len(kinds)]
+        outcome, told = inject(study, asked.run, partial(harm, name, kind, random), sound)
         rows.append({"file": name, "damage": kind, "outcome": outcome, "told": told[-2000:]})
         if outcome.isupper():
             print(name, kind, outcome, told, file=sys.stderr, flush=True)
@@ -163,6 +174,12 @@ def main() -> None:
         print(f"| {kind} | {' | '.join(str(counts[kind, each]) for each in OUTCOMES)} |")
 
 
+def _together(path: Path, root: Path) -> str:
+    """The artifact that a file is a part of, or the report."""
+    parts = path.relative_to(root).parts
+    return "/".join(parts[:2]) if parts[0] == "artifacts" else "report"
+
+
 def _kind_of(name: str) -> str:
     parts = Path(name).parts
     if parts[0] != "artifacts":
@@ -172,6 +189,8 @@ def _kind_of(name: str) -> str:
             else "report"
         )
     stage, inner = parts[1].partition("-")[0], parts[-1]
+    if len(parts) == 2:
+        return stage
     if stage == "outputs":
         inner = {"c": "blocks", "sums": "checksums"}.get(parts[2], inner)
     return f"{stage}: {'tensorboard' if 'tensorboard' in parts else inner}"

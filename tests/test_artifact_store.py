@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faults import KINDS, damage
+from faults import KINDS, POWER_CUTS, damage, files_of, power_cut
 
 from mixqual.artifact_store import ArtifactStore
 from mixqual.errors import RunError
@@ -228,6 +228,20 @@ def test_what_is_damaged_is_named_set_aside_and_made_again(
     assert f"{folder} is damaged: its " in told
     assert "it is made again, and the old one is kept as" in told
     assert [path.name for path in (tmp_path / "damaged").iterdir()] == ["network-1"]
+
+
+@pytest.mark.parametrize("kind", POWER_CUTS)
+@pytest.mark.parametrize("seed", range(4))
+def test_what_a_power_cut_left_under_a_finished_name_is_made_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, seed: int
+) -> None:
+    folder = made(tmp_path)
+    power_cut(files_of(folder), kind, np.random.default_rng(seed))
+    if kind != "all gone" and not (folder / "made.json").exists():  # as if it had never been there
+        (folder / "made.json").touch()
+    made(tmp_path, "right")
+    assert content_of(folder) == "right"
+    assert f"{folder} is damaged: it" in capsys.readouterr().err
 
 
 def test_artifacts_that_change_places_are_not_believed(tmp_path: Path) -> None:

@@ -54,12 +54,14 @@ def check(folder: Path, name: str) -> dict[str, Any] | None:
     Raises `RunError` that names the first that is not.
     """
     said = sealed(folder, name)
-    if said is None:
-        return None
     try:
         found = _sums(folder)
     except OSError as error:
         raise RunError(f"its parts cannot be read ({error.strerror})") from None
+    if not found:  # as a power cut may leave it
+        raise RunError("it has no parts")
+    if said is None:
+        return None
     for part, sums in said["files"].items():
         if part not in found:
             raise RunError(f"its {part} is missing")
