@@ -29,7 +29,7 @@ from mixqual.data import ImageIndex
 from mixqual.errors import MixqualError
 from mixqual.finished_run import FinishedRun
 from mixqual.plan import Plan
-from mixqual.report import read_examples, read_results
+from mixqual.results.reading import read_examples, read_results
 from mixqual.run_status import read_status
 from mixqual.runtime import set_up_machine
 from mixqual.stages import prepare_images, solve_weights, train_gate, train_network

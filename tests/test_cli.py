@@ -116,7 +116,7 @@ class TestRun:
         # Three experts on 16 images in 1 + 2 * 2 + 2 cells; five networks and the gate on 24 in 5;
         # two baselines and the gate on the 16, too.
         sweeps = (3 * 16 * 7, 6 * 24 * 5, 3 * 16 * 7)
-        assert images == [0, 112, 112, 112, 112, 224, sweeps[0], 112, *sweeps[1:]]
+        assert images == [80, 112, 112, 112, 112, 224, sweeps[0], 112, *sweeps[1:]]
         assert f"{sum(images):,}" in ended.out
 
     def test_reusing_a_run_that_is_not_there_is_refused(
@@ -145,6 +145,31 @@ class TestRun:
         ended = command("run", study_file(), "--dry-run", "--store", "memory://never")
         assert ended.refusal() == "--dry-run looks into folders only; leave --store away"
 
+    def test_missing_weights_are_told_before_anything_is_decoded(
+        self,
+        command: Command,
+        study_file: StudyFile,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        from mixqual.study import Study
+
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+        out = tmp_path / "out"
+        study = study_file(('weights = "random"', 'weights = "default"'))
+        ended = command("run", study, "--out", out, "--dry-run")
+        assert ended.code == 0
+        told = " ".join(ended.out.split())
+        assert "weights of timm's test_efficientnet (model.safetensors, from timm/test_" in told
+        assert f"are not here: they are fetched first; offline, copy {tmp_path / 'hub'}" in told
+        assert "could not be fetched" in command("run", study, "--out", out).refusal()
+        assert not list(out.glob("artifacts/*"))
+        # Networks that start from others need none.
+        for name in Study.load(study).prepare()[0].pretrained:
+            (out / "artifacts" / name).mkdir(parents=True)
+        assert "not here" not in command("run", study, "--out", out, "--dry-run").out
+
     @pytest.mark.usefixtures("wide")
     def test_takes_over_an_earlier_run(
         self, command: Command, study_file: StudyFile, tmp_path: Path, plain_run: Run
@@ -156,7 +181,7 @@ class TestRun:
         assert ended.code == 0, ended.err
         assert not out.exists()
         assert dry_run(ended.out) == {
-            "decode images": ("done", 0),
+            "decode images": ("done", 80),
             **dict.fromkeys((f"train {name}" for name in NETWORKS[:4]), ("done", 112)),
             "train all_long": ("done", 224),
             "sweep of val": ("done", 3 * 16 * 7),
@@ -671,34 +696,6 @@ class TestEvaluate:
         ended = command("evaluate", "timm/test_efficientnet", "--data", cells_folder)
         assert "could not be fetched" in ended.refusal()
         assert "set backbone.weights to a local" in ended.err
-
-
-class TestInterrupted:
-    """Ctrl+C ends a command in words, and with the code that shells expect."""
-
-    def test_in_a_model(
-        self, command: Command, cells_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.syspath_prepend(tmp_path)
-        (tmp_path / "stopping.py").write_text("def now(images):\n    raise KeyboardInterrupt\n")
-        ended = command("evaluate", "stopping:now", "--data", cells_folder, "--size", 32)
-        assert ended.code == 130
-        assert ended.err.endswith("\nstopped; run the same command again\n")
-
-    def test_of_a_run_says_that_it_goes_on(
-        self,
-        command: Command,
-        study_file: StudyFile,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        def interrupted(*_: object) -> None:
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr("mixqual.study.Study.run", interrupted)
-        ended = command("run", study_file(), "--out", tmp_path / "out")
-        assert ended.code == 130
-        assert ended.err.endswith("run the same command again to go on where it stopped\n")
 
 
 class TestCluster:

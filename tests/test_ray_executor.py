@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from object_servers import BUCKET, FaultyServer, s3_server
 from ray.cluster_utils import Cluster
 from small_elpv import MODERN, write_study
 
+from mixqual.__main__ import ending_in_words
 from mixqual.config import ClusterConfig
 from mixqual.errors import DataError, RunError
 from mixqual.object_store import ObjectStore
@@ -174,6 +176,47 @@ def test_nodes_that_share_only_an_object_store_make_the_same_numbers(
     assert ("PUT", f"/{BUCKET}/run/results/tiny/results.json") in server.seen
 
 
+def wait_on_ray(said: str) -> None:
+    """Perform a stage that takes long on a cluster of one's own, for a process of its own."""
+    with open(said, "w") as file:
+        os.dup2(file.fileno(), 2)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # what runs the tests may ignore it
+    os.environ.update(RAY_worker_niceness="0")
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    stages = [Stage("long", "long", "waits", (str(Path(said).parent), 60))]
+    with ending_in_words():
+        RayExecutor(ClusterConfig()).run(stages, behave, Heard())
+
+
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [
+        (signal.SIGINT, "gcs_server"),  # the first of Ray's processes
+        (signal.SIGTERM, "ray::long"),
+    ],
+)
+def test_told_to_end_it_leaves_nothing_behind(
+    tmp_path: Path, number: signal.Signals, moment: str
+) -> None:
+    process = killable.start(wait_on_ray, str(tmp_path / "said"))
+    leader, limit = psutil.Process(process.pid), time.monotonic() + _PATIENCE
+    names: dict[psutil.Process, str] = {}
+    try:
+        while moment not in names.values():
+            assert time.monotonic() < limit
+            time.sleep(0.02)
+            with contextlib.suppress(psutil.NoSuchProcess):  # one that has just ended
+                names = {each: each.name() for each in leader.children(recursive=True)}
+        leader.send_signal(number)
+        process.join(_PATIENCE)
+    finally:
+        process.kill()
+    assert process.exitcode == 128 + number
+    assert (tmp_path / "said").read_text().endswith("run the same command again\n")
+    _, left = psutil.wait_procs(names, timeout=10)
+    assert not left
+
+
 class Heard:
     """Remembers what it is told of stages."""
 
@@ -200,7 +243,7 @@ def behave(stage: Stage) -> None:
     if stage.kind == "dies" and count == 1:
         os._exit(1)
     if stage.kind == "waits":
-        time.sleep(0.5)
+        time.sleep(float(stage.arguments[1]) if stage.arguments[1:] else 0.5)
 
 
 def run_and_tell(

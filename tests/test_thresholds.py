@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mixqual.evaluation import Bootstrap, Cell, Cube, OutputArray, grid_cells
+from mixqual.evaluation.areas import Scored, accuracy_tables
 from mixqual.fusion import score
-from mixqual.results import AVERAGE, Scored, accuracy_tables
+from mixqual.results.names import AVERAGE
 from mixqual.thresholds import TAUS, Swept, cell_weights, choose, conditional_rows, swept
 
 EXPERTS = ["clean", "noise", "blur"]

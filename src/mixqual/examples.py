@@ -18,8 +18,17 @@ from torch import Tensor
 
 from mixqual.data import ImageSet
 from mixqual.distortions import Distortion
-from mixqual.evaluation import CLEAN_CELL, Answered, Cell, Cube, distort_cell, draw_seed
-from mixqual.fusion import Answers, answers_in, level_rows
+from mixqual.evaluation import (
+    CLEAN_CELL,
+    Answered,
+    Answers,
+    Cell,
+    Cube,
+    distort_cell,
+    draw_seed,
+    level_rows,
+)
+from mixqual.fusion import answers_in
 from mixqual.plan import Plan
 
 _CLASSES, _DISTORTIONS, _FAILURES = 4, 4, 6

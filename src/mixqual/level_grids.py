@@ -13,6 +13,7 @@ from mixqual.distortions import (
     is_custom,
 )
 from mixqual.errors import DistortionError, StudyError
+from mixqual.results.provenance import Grid
 
 Settings = TypeVar("Settings", DistortionConfig, PartConfig)
 
@@ -87,16 +88,16 @@ def grid_facts(
     }
 
 
-def distortion_of(facts: Mapping[str, Any], size: int) -> Distortion:
-    """The distortion that `grid_facts` has told of, for images of `size` pixels.
+def distortion_of(told: Grid, size: int) -> Distortion:
+    """The distortion that results tell of, by `grid_facts`, for images of `size` pixels.
 
     Raises `StudyError` if it is unknown here.
     """
-    if "parts" in facts:
-        parts = [PartConfig(**part) for part in facts["parts"]]
+    if told.parts:
+        parts = [PartConfig(**part.model_dump()) for part in told.parts]
         return Composition([_part("distortions", part, size) for part in parts])
-    settings = DistortionConfig(max=facts["max_at_224"], options=facts["options"])
-    return _find("distortions", facts["kind"], settings)
+    settings = DistortionConfig(max=told.max_at_224, options=told.options)
+    return _find("distortions", told.kind, settings)
 
 
 def _beyond_options(settings: DistortionConfig, kind: Distortion) -> dict[str, Any]:

@@ -3,11 +3,14 @@
 import heapq
 import logging
 import os
+import signal
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event, current_thread, main_thread
 from typing import Any, final
 
 from mixqual.config import ClusterConfig
@@ -52,16 +55,20 @@ class RayExecutor:
             yield  # tells that it has begun: until then it waits for room
             perform(stage)
 
-        with _connected(self.address):
-            _check_room(self.resources)
-            task = ray.remote(
-                num_cpus=self.resources.cpus,
-                num_gpus=self.resources.gpus,
-                memory=self.resources.memory_mb * 2**20,
-                max_retries=0,  # retries are counted here, whatever the reason
-                num_returns="streaming",
-            )(call)
-            _Running(self.resources, task, Frontier(stages), watch).to_the_end()
+        def lead(up: Event, stop: Event) -> None:
+            with _connected(self.address):
+                up.set()
+                _check_room(self.resources)
+                task = ray.remote(
+                    num_cpus=self.resources.cpus,
+                    num_gpus=self.resources.gpus,
+                    memory=self.resources.memory_mb * 2**20,
+                    max_retries=0,  # retries are counted here, whatever the reason
+                    num_returns="streaming",
+                )(call)
+                _Running(self.resources, task, Frontier(stages), watch).to_the_end(stop)
+
+        _off_the_main_thread(lead)
 
 
 @final
@@ -82,8 +89,8 @@ class _Running:
         self._failures: dict[str, int] = {}
         self._slots, self._looked = 0, float("-inf")
 
-    def to_the_end(self) -> None:
-        while self._start() or self._stages or self._again:
+    def to_the_end(self, stop: Event) -> None:
+        while not stop.is_set() and (self._start() or self._stages or self._again):
             if not self._stages:
                 time.sleep(0.05)  # until the pause before another try is over
                 continue
@@ -159,9 +166,33 @@ class _Running:
         heapq.heappush(self._again, (time.monotonic() + pause, stage.makes, stage))
 
 
+def _off_the_main_thread(lead: Callable[[Event, Event], None]) -> None:
+    """Call what sets an event once Ray is up, and ends when another is set: by an interrupt.
+
+    On the main thread Ray would take SIGTERM for itself, and an interrupt while it begins would
+    leave it half begun, to crash when the process ends.
+    """
+    up, stop = Event(), Event()
+    with ThreadPoolExecutor(1, thread_name_prefix="ray") as pool:
+        led = pool.submit(lead, up, stop)
+        led.add_done_callback(lambda _: up.set())
+        try:
+            up.wait()
+            # From the last moments before it is up, Ray has SIGTERM dump the stack and abort.
+            if current_thread() is main_thread() and (own := signal.getsignal(signal.SIGTERM)):
+                signal.signal(signal.SIGTERM, own)
+            led.result()
+        except KeyboardInterrupt:
+            signal.alarm(0)  # three seconds after a SIGTERM of those moments it would abort
+            raise
+        finally:
+            stop.set()
+
+
 @contextmanager
 def _connected(address: str | None) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         _reach(address)
         ray.init(

@@ -24,9 +24,10 @@ from mixqual.data import (
     write_splits,
 )
 from mixqual.distortions import Assignment
-from mixqual.evaluation import CLEAN, CLEAN_CELL, Cell
+from mixqual.evaluation import CLEAN_CELL, Cell
 from mixqual.fusion import interpolate_weights, solve
 from mixqual.networks import backbone_preprocessing, build_classifier
+from mixqual.results.names import CLEAN
 from mixqual.seeding import derive_seed
 from mixqual.split_sweep import sweep_split
 from mixqual.training import Augmentation, Fitted, Task, fit, validation_assignment

@@ -27,12 +27,14 @@ from mixqual.fan_out import fan_out
 from mixqual.fusion import Scores, score
 from mixqual.level_grids import named_code, with_gray_noise
 from mixqual.mirror import Mirror
-from mixqual.networks import check_backbone, settle_head
+from mixqual.networks import check_backbone, load_backbone, settle_head, weights_to_fetch
 from mixqual.object_store import ObjectStore
 from mixqual.plan import Plan
 from mixqual.progress import say
 from mixqual.recommendation import rate, rate_conditional, recommend
 from mixqual.report import check_report_place, write_report
+from mixqual.results.content import RunResults
+from mixqual.results.reading import RESULTS_FILE
 from mixqual.runtime import check_device, set_up_machine
 from mixqual.seeding import derive_seed
 from mixqual.split_sweep import sweep_split
@@ -110,8 +112,11 @@ class Study:
         check_run_place(Path(out))
         mirror = Mirror(ObjectStore(store)) if store else None  # refused before any work
         plan, index = self.prepare()
+        config = plan.config
         machine = set_up_machine(self.config.runtime)
         bench = Workbench.open(plan, Path(out), machine, [Path(run) for run in earlier], mirror)
+        if not executor and bench.lacks(plan.pretrained) and weights_to_fetch(config.backbone):
+            load_backbone(config.backbone)  # if they cannot be fetched, no image is decoded
         if not bench.accelerator.is_main_process:
             bench = bench.noticing_changes(index)
             return self._run(bench, stages.prepare_images(bench, index))[0]
@@ -122,6 +127,7 @@ class Study:
                 fan_out(executor, bench, sets, [Path(run) for run in earlier])
             results, examples = self._run(bench, sets)
             bench.store.discard_half_written()
+            RunResults.of(results, Path(out) / RESULTS_FILE)  # types and file must not drift
             paths = write_report(results, Path(out), examples)
             if mirror:
                 mirror.publish_report(self.config.name, Path(out), paths)

@@ -7,9 +7,10 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from mixqual.evaluation import CLEAN, Bootstrap, Cell, Cube, auc_weights
+from mixqual.evaluation import Bootstrap, Cell, Cube, auc_weights
 from mixqual.fusion import conditional
 from mixqual.plan import Plan
+from mixqual.results.names import CLEAN
 
 TAUS = (
     *(0.0, 0.01, 0.02, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175),

@@ -22,13 +22,14 @@ from mixqual.evaluation import (
     Verdicts,
     find_verdicts,
     fit_temperature,
+    level_rows,
     measure_answers,
     risk_coverage,
     with_temperature,
 )
-from mixqual.fusion import level_rows, mix
+from mixqual.fusion import mix
 from mixqual.plan import Plan
-from mixqual.report import AVERAGE, HELD_OUT
+from mixqual.results.names import AVERAGE, HELD_OUT
 
 USABLE_ERROR, RETAKE_ERROR = 0.1, 0.5
 _COVERAGES = np.linspace(0.05, 1, 20)

@@ -3,6 +3,7 @@ from pathlib import Path
 
 from report_samples import sample_results
 
+from mixqual.layout import to_csv, to_markdown
 from mixqual.made import read_signed
 from mixqual.report import (
     accuracy_csv,
@@ -13,9 +14,7 @@ from mixqual.report import (
     latex_page,
     make,
     report_tables,
-    to_csv,
     to_latex,
-    to_markdown,
     tree_tables,
     write_comparison,
     write_one,

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import warnings
-from typing import Annotated, Any, NoReturn, final
+from typing import Annotated, NoReturn, final
 
 import typer
 from typer.core import TyperGroup
@@ -17,7 +17,7 @@ from mixqual.file_names import printable_lines
 
 @final
 class _Commands(TyperGroup):
-    """The commands, ended by Ctrl+C in words; typer itself would end without any."""
+    """The commands, for whom no argument is empty."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
         """Refuse what is empty: as a path it would be the current folder."""
@@ -28,20 +28,9 @@ class _Commands(TyperGroup):
             raise MixqualError(f"{what} is empty; give it a value, or leave it out")
         return super().parse_args(ctx, args)
 
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        """Run the command that was asked for."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            on = " to go on where it stopped" if ctx.invoked_subcommand == _RESUMED else ""
-            tell(f"\nstopped; run the same command again{on}", err=True)
-            raise typer.Exit(130) from None
-
 
 _LONG_OPTION = re.compile("--[a-z-]+=")
 
-_RESUMED = "run"
-"""The command that keeps what it has done, by its name."""
 
 app = typer.Typer(
     cls=_Commands,
@@ -79,8 +68,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 TRAINING_PACKAGES = {
-    *("accelerate", "jinja2", "matplotlib", "plotly", "safetensors", "scipy", "tensorboard"),
-    *("timm", "torch", "torchvision", "xarray", "zarr"),
+    *("accelerate", "huggingface_hub", "jinja2", "matplotlib", "plotly", "safetensors", "scipy"),
+    *("tensorboard", "timm", "torch", "torchvision", "xarray", "zarr"),
 }
 """What the train extra of pyproject.toml brings."""
 

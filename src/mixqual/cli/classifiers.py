@@ -90,6 +90,7 @@ def evaluate(
     from mixqual.distort_files import parse_steps
     from mixqual.imagenet_c import NAMES
     from mixqual.keep import Keep
+    from mixqual.layout import to_rich
     from mixqual.networks.class_order import parse_classes
     from mixqual.report import (
         check_figure_path,
@@ -101,7 +102,6 @@ def evaluate(
         missed_floors,
         parse_floors,
         resilience_table,
-        to_rich,
         write_csv,
     )
     from mixqual.resilience import PAPER_DISTORTIONS, levels_up_to
@@ -170,7 +170,8 @@ def cost(
     as_json: AsJson = False,
 ) -> None:
     """Count parameters and multiply-accumulates of a backbone, its mixture and its trees."""
-    from mixqual.report import cost_table, to_rich
+    from mixqual.layout import to_rich
+    from mixqual.report import cost_table
     from mixqual.variants import variants
 
     found = variants(

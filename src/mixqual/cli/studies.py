@@ -75,15 +75,11 @@ def run(
 ) -> None:
     """Train, evaluate and report a study; run it again to go on where it stopped."""
     from mixqual.errors import RunError
+    from mixqual.file_names import printable_lines
     from mixqual.forecast import forecast
-    from mixqual.report import (
-        check_report_place,
-        headline,
-        read_examples,
-        report_tables,
-        to_rich,
-        write_report,
-    )
+    from mixqual.layout import to_rich
+    from mixqual.report import check_report_place, headline, report_tables, write_report
+    from mixqual.results.reading import read_examples
     from mixqual.study import Study, check_run_place
 
     loaded = Study.load(study, set_ or [])
@@ -95,10 +91,12 @@ def run(
     if dry_run:
         if store:
             raise RunError("--dry-run looks into folders only; leave --store away")
-        found = forecast(*loaded.prepare(), folder, reuse or [])
-        console.print(_plan_table(found.steps))
-        for line in _needs_lines(found.needs):
+        foreseen = forecast(*loaded.prepare(), folder, reuse or [])
+        console.print(_plan_table(foreseen.steps))
+        for line in _needs_lines(foreseen.needs):
             console.print(line, markup=False, highlight=False)
+        for remark in foreseen.remarks:
+            console.print(printable_lines(remark), markup=False, highlight=False, soft_wrap=True)
         for training, names in loaded.config.recipes():
             line = f"recipe of {', '.join(dict.fromkeys(names))}: {training.in_words()}"
             console.print(line, markup=False, highlight=False)
@@ -166,8 +164,9 @@ def neurons(
     ] = None,
 ) -> None:
     """Draw what single neurons of a run's experts respond to (the paper's Figure 3)."""
+    from mixqual.layout import to_rich
     from mixqual.neurons import Ascent
-    from mixqual.report import neurons_table, to_rich
+    from mixqual.report import neurons_table
     from mixqual.visualise import visualise
 
     found = visualise(

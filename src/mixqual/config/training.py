@@ -35,8 +35,8 @@ _LATER: Mapping[str, Any] = {
 
 _MODERN: Mapping[str, Any] = {
     "optimizer": "adamw",
-    "lr": 0.0005,
-    "lr_new": 0.0005,
+    "lr": 0.002,
+    "lr_new": 0.002,
     "weight_decay": 0.05,
     "schedule": "cosine",
     "warmup": 0.05,

@@ -23,8 +23,7 @@ from mixqual.errors import RunError
 from mixqual.evaluation.parts import BLOCK
 from mixqual.made import Maker, checksum
 from mixqual.progress import say
-
-CLEAN = "clean"
+from mixqual.results.names import CLEAN
 
 Floats = NDArray[np.float32]
 _META, _BLOCKS = "zarr.json", "c"  # as zarr names them

@@ -7,21 +7,12 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from mixqual.evaluation import CLEAN, Answered, Cell, Cube, measure_answers
+from mixqual.evaluation import Answered, Answers, Cell, Correct, Cube, measure_answers
 from mixqual.fusion.rules import average, hard_mix, maximum, mix
-
-Correct = dict[str, NDArray[np.bool_]]
-"""Model to (cell, image): whether the class with the highest score is the true one."""
-
-Answers = dict[str, NDArray[np.int64]]
-"""Model to (cell, image): the class with the highest score, the first of equal ones."""
+from mixqual.results.names import CEILINGS, ENSEMBLES
 
 Measured = dict[str, list[dict[str, float]]]
 """Model to what `measure` says of its probabilities, cell by cell."""
-
-ENSEMBLES = ("avg", "max", "hardmix", "mix")
-CEILINGS = ("mix_true", "best_expert")
-"""Bounds that use what no deployed model knows: the distortion and level of each image."""
 
 
 @final
@@ -120,9 +111,3 @@ def _deployed(
         "hardmix": hard_mix(p_EBK, w_BE),
         "mix": mix(p_EBK, w_BE),
     }
-
-
-def level_rows(cells: Sequence[Cell], distortion: str, levels: Sequence[float]) -> list[int]:
-    """The positions of a distortion's levels among the cells, the clean cell for the first."""
-    places = {(cell.distortion, cell.level): index for index, cell in enumerate(cells)}
-    return [places[CLEAN, 0.0], *(places[distortion, level] for level in levels[1:])]

@@ -9,6 +9,7 @@ from mixqual.networks.backbones import (
     find_backbone,
     load_backbone,
     settle_head,
+    weights_to_fetch,
 )
 from mixqual.networks.conditional import conditional_forward, passing_weights, weighted_forward
 from mixqual.networks.first_stages import FirstStages
@@ -42,5 +43,6 @@ __all__ = [
     "settle_head",
     "stages_of",
     "weighted_forward",
+    "weights_to_fetch",
     "without_weights",
 ]

@@ -6,23 +6,23 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from mixqual.artifacts import check_place, make_folder, refusing_full_disk, write_atomically
+from mixqual.layout import Table, csv_text, to_csv, to_markdown
 from mixqual.made import write_signed
 from mixqual.report.catalogue import FIGURES, report_tables
 from mixqual.report.comparison import Run
 from mixqual.report.comparison_figure import comparison_figure
 from mixqual.report.comparison_table import comparison_table
-from mixqual.report.example_figure import Examples, figure_1
+from mixqual.report.example_figure import figure_1
 from mixqual.report.figure_files import DRAWN, figure_bytes, write_figure
 from mixqual.report.headline import headline
-from mixqual.report.labels import Results
 from mixqual.report.latex import latex_page, to_latex
-from mixqual.report.layout import Table, csv_text, to_csv, to_markdown
 from mixqual.report.page import render_comparison, render_page
 from mixqual.report.quality import metrics_csv
-from mixqual.report.reading import EXAMPLES_FILE
 from mixqual.report.tables import accuracy_csv, auc_table, comparisons_table, weights_csv
 from mixqual.report.trees import trees_csv
 from mixqual.report.unseen import unseen_table
+from mixqual.results.lookups import Examples, Results
+from mixqual.results.reading import EXAMPLES_FILE
 
 TABLE_FORMATS: Mapping[str, tuple[str, Callable[[Table], str]]] = {
     "markdown": ("md", to_markdown),

@@ -85,7 +85,9 @@ class _Connection(H11Protocol):
         if self.transport.is_closing():
             return
         super().data_received(data)
-        # h11 tells a chunk's size to nobody, and waits for all of it.
+        # No public name of h11 tells a chunk's size, and it waits for all of it. To read the sizes
+        # here as well would be a second parser, which could be made to disagree with h11. Should
+        # the name go, such a chunk is refused late: by what has come of it, or by the time limit.
         chunk = getattr(self.conn._reader, "_bytes_in_chunk", 0)
         if chunk > self.places.most_bytes and not self.transport.is_closing():
             self.send_400_response("A chunk is longer than a body may be.")

@@ -8,7 +8,7 @@ from ended import Command
 from finished_runs import Finished
 
 from mixqual.errors import RunError
-from mixqual.results_file import read_results_file
+from mixqual.results.reading import read_results
 
 Results = dict[str, Any]
 
@@ -24,16 +24,19 @@ def changed(finished: Finished, folder: Path, change: Callable[[Results], object
 
 
 def test_what_a_run_has_written_is_read(finished: Finished) -> None:
-    assert read_results_file(finished[1] / "results.json", ()) == finished[2]
+    assert read_results(finished[1]) == finished[2]
 
 
 CHANGES: dict[str, tuple[Callable[[Results], object], str]] = {
-    "auc": (lambda r: r.update(auc=[]), "auc: Input should be a valid dictionary"),
-    "experts": (lambda r: r.update(experts=3), "experts: Input should be a valid list"),
-    "trust": (lambda r: r.update(trust=3), "trust: Input should be a valid list"),
+    "auc": (lambda r: r.update(auc=[]), "auc: Input should be an object, not []"),
+    "experts": (lambda r: r.update(experts=3), "experts: Input should be a valid array, not 3"),
+    "trust": (lambda r: r.update(trust=3), "trust: Input should be a valid array, not 3"),
     "model": (lambda r: r["auc"].pop("mix"), "it lacks auc.mix"),
-    "area": (lambda r: r["auc"]["mix"].update(average={}), "auc.mix.average.auc: Field required"),
-    "origin": (lambda r: r.update(provenance=[]), "provenance: it should be a table"),
+    "area": (
+        lambda r: r["auc"]["mix"].update(average={}),
+        "it lacks auc.mix.average.auc, auc.mix.average.",
+    ),
+    "origin": (lambda r: r.update(provenance=[]), "provenance: Input should be an object, not []"),
     "nan": (lambda r: r["auc"]["mix"]["average"].update(auc=float("nan")), "NaN where a number"),
     "infinite": (lambda r: r.update(largest_gap=float("-inf")), "-Infinity where a number"),
     "deep": (lambda r: r.update(x=json.loads("[" * 900 + "]" * 900)), "over 50 deep"),
@@ -62,7 +65,7 @@ def test_results_nested_past_any_recursion_are_refused(tmp_path: Path, command: 
 def test_a_number_past_all_is_no_number(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text('{"largest_gap": 1e999}')
     with pytest.raises(RunError, match="1e999 where a number should be"):
-        read_results_file(tmp_path / "results.json", ())
+        read_results(tmp_path)
 
 
 def test_provenance_has_what_is_asked_of_it(
@@ -71,12 +74,3 @@ def test_provenance_has_what_is_asked_of_it(
     folder = changed(finished, tmp_path / "run", lambda r: r["provenance"].pop("seeds"))
     refusal = command("export", folder, tmp_path / "x.mixqual").refusal()
     assert "it lacks provenance.seeds" in refusal
-
-
-@pytest.mark.parametrize(
-    "path",
-    sorted((Path(__file__).parents[1] / "results").glob("*/results.json")),
-    ids=lambda path: path.parent.name,
-)
-def test_results_of_earlier_versions_are_read(path: Path) -> None:
-    assert read_results_file(path, ("auc", "experts"))["experts"]
