@@ -626,7 +626,7 @@ class TestCost:
             assert "mixture, nothing shared" in ended.out
             assert not re.search(r"^ (Inverted-)?TreeNet ", ended.out, re.MULTILINE)
 
-    @pytest.mark.parametrize("classes", ["many", "0", "4,", "4,-1"])
+    @pytest.mark.parametrize("classes", ["many", "0", "4,", "4,-1", " "])
     def test_of_no_number_of_classes(self, command: Command, classes: str) -> None:
         refused = command("cost", "timm/test_efficientnet", "--classes", classes).refusal()
         assert refused.startswith(f"--classes {classes}: write a number")
