@@ -3,10 +3,11 @@
     .venv/bin/python benchmarks/injections.py runs/tiny STUDY.toml --count 600 --json OUT.json
     .venv/bin/python benchmarks/injections.py runs/tiny STUDY.toml --power-cuts --json OUT.json
 
-With `--power-cuts` all files of an artifact, or of the report, are damaged at once. The study has to
-have run to its end in that folder, on a CPU, and is opened again for each injection in a copy of it;
-all that results are computed from is compared bit by bit with what it was: pixels, labels, splits,
-weights of networks and gates, optimal weights, outputs. Files that commands read are read by these.
+With `--power-cuts` all files of an artifact, or of the report, are damaged at once. The study has
+to have run to its end in that folder, on a CPU, and is opened again for each injection in a copy
+of it; all that results are computed from is compared bit by bit with what it was: pixels, labels,
+splits, weights of networks and gates, optimal weights, outputs. Files that commands read are read
+by these.
 """
 
 import argparse
