@@ -10,9 +10,9 @@ from typing import final
 
 from mixqual.data.archives import Archive
 from mixqual.data.classes import ClassChoice, choose_classes
+from mixqual.data.file_trees import ArchiveTree, FolderTree, Tree, list_images, outside
 from mixqual.data.files import natural
 from mixqual.data.index import ImageIndex, Item
-from mixqual.data.trees import ArchiveTree, FolderTree, Tree, list_images, outside
 from mixqual.errors import DataError
 
 

@@ -9,10 +9,10 @@ import os
 from pathlib import Path
 
 from mixqual.data.classes import ClassChoice, choose_classes
+from mixqual.data.file_trees import FolderTree, list_images, outside
 from mixqual.data.files import SUFFIXES, folders_in, natural, some
 from mixqual.data.given_splits import given_splits
 from mixqual.data.index import ImageIndex, Item
-from mixqual.data.trees import FolderTree, list_images, outside
 from mixqual.errors import DataError
 
 __all__ = ["SUFFIXES", "index_folder"]

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from mixqual.data.archives import Archive
 from mixqual.data.classes import ClassChoice, choose_classes
+from mixqual.data.file_trees import ArchiveTree, FolderTree, TarsTree, Tree, list_images, outside
 from mixqual.data.files import natural
 from mixqual.data.imagenet_truth import read_truth
 from mixqual.data.index import ImageIndex, Item, LeftOut
-from mixqual.data.trees import ArchiveTree, FolderTree, TarsTree, Tree, list_images, outside
 from mixqual.errors import DataError
 
 CREDIT = (

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from mixqual.data.archives import Archive
 from mixqual.data.classes import ClassChoice, choose_classes, keep_classes
+from mixqual.data.file_trees import ArchiveTree, FolderTree, Tree
 from mixqual.data.files import natural
 from mixqual.data.index import ImageIndex, Item, LeftOut
 from mixqual.data.rows import leave_out_missing
-from mixqual.data.trees import ArchiveTree, FolderTree, Tree
 from mixqual.errors import DataError
 
 CREDIT = (

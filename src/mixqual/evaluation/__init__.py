@@ -11,6 +11,7 @@ from mixqual.evaluation.areas import (
     intervals,
     level_rows,
 )
+from mixqual.evaluation.bounded_parts import BLOCK, PART_BYTES, parts_of
 from mixqual.evaluation.calibration import HELD_BYTES, find_verdicts, fit_temperature, risk_coverage
 from mixqual.evaluation.cell_tables import confusion_tables, kept_tables, metric_tables
 from mixqual.evaluation.choice import Candidate, Interval, choose_candidate, pareto_front
@@ -23,7 +24,6 @@ from mixqual.evaluation.kept_levels import kept_interval, kept_level
 from mixqual.evaluation.latency import Latency, beside, time_in_turn
 from mixqual.evaluation.metrics import METRICS, Answered, measure, measure_answers
 from mixqual.evaluation.outputs import CLEAN_CELL, Cell, DamagedArray, OutputArray
-from mixqual.evaluation.parts import BLOCK, PART_BYTES, parts_of
 from mixqual.evaluation.sweep import Predictor, distort_cell, distorted_batches, draw_seed, sweep
 from mixqual.evaluation.trainings import interval_over_trainings
 from mixqual.keep import Keep

@@ -11,8 +11,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from mixqual.evaluation.bounded_parts import PART_BYTES, parts_of
 from mixqual.evaluation.outputs import CLEAN_CELL, Cell, Floats, OutputArray
-from mixqual.evaluation.parts import PART_BYTES, parts_of
 
 
 def grid_cells(levels: Mapping[str, Sequence[float]], draws: Mapping[str, int]) -> list[Cell]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixqual.errors import MixqualError
-from mixqual.evaluation.parts import PART_BYTES
+from mixqual.evaluation.bounded_parts import PART_BYTES
 
 Array = NDArray[np.float64]
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mixqual.artifacts import refusing_full_disk, sync
 from mixqual.errors import RunError
-from mixqual.evaluation.parts import BLOCK
+from mixqual.evaluation.bounded_parts import BLOCK
 from mixqual.made import Maker, checksum
 from mixqual.progress import say
 from mixqual.results.names import CLEAN

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixqual.evaluation import PART_BYTES, parts_of
-from mixqual.evaluation.parts import BLOCK
+from mixqual.evaluation.bounded_parts import BLOCK
 
 
 @given(st.integers(1, 100_000), st.integers(1, 200_000), st.integers(1, 2**28))

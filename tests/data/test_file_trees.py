@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mixqual.data.archives import Archive
-from mixqual.data.trees import ArchiveTree, FolderTree, TarsTree, Tree, list_images, outside
+from mixqual.data.file_trees import ArchiveTree, FolderTree, TarsTree, Tree, list_images, outside
 from mixqual.errors import DataError
 
 NAMES = st.sampled_from(["a", "b", "img2.jpg", "img10.JPEG", ".hidden.jpg", "x.txt", "y.heic"])
