@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 INSTALLED := $(VENV)/.installed
 INSTALLED_BENCH := $(VENV)/.installed-bench
+INSTALLED_REPRODUCE := $(VENV)/.installed-reproduce
 INSTALLED_BROWSER := $(VENV)/.installed-browser
 BENCHMARKS := artifacts cluster decode device distortions epoch executor forward memory mixture recipe scaling \
     service startup sweep training tree_sweep trees
@@ -40,12 +41,14 @@ bench: $(INSTALLED_BENCH) ## Measure the speed against other libraries (an hour)
 	    mv benchmarks/$$name.new benchmarks/$$name.json || exit 1; done
 	$(BIN)/python benchmarks/publish.py
 
-reproduce: $(INSTALLED) ## Make the committed results again (hours); a killed run goes on
+reproduce: $(INSTALLED_REPRODUCE) ## Make the committed results again (hours); a killed run goes on
 	$(BIN)/mixqual run studies/elpv.toml --out runs/elpv --publish results/elpv
 	$(BIN)/mixqual run studies/elpv_224.toml --out runs/elpv_224 --publish results/elpv_224
 	$(BIN)/mixqual run studies/elpv_five.toml --out runs/elpv_five --reuse runs/elpv --publish results/elpv_five
 	$(BIN)/mixqual run studies/elpv_patch.toml --out runs/elpv_patch --reuse runs/elpv --publish results/elpv_patch
 	$(BIN)/mixqual run studies/elpv_trees.toml --out runs/elpv_trees --reuse runs/elpv --publish results/elpv_trees
+	$(BIN)/python studies/digits.py data/digits
+	$(BIN)/mixqual run studies/digits.toml --out runs/digits --publish results/digits
 
 clean: ## Remove .venv, caches and build products; runs/, results/ and data/ stay
 	rm -rf $(VENV) build dist src/*.egg-info
@@ -66,6 +69,10 @@ $(INSTALLED_BROWSER): $(INSTALLED)
 	    apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 	else $(BIN)/playwright install chromium; fi
+	@touch $@
+
+$(INSTALLED_REPRODUCE): $(INSTALLED)
+	$(PIP_INSTALL) -e '.[reproduce]'
 	@touch $@
 
 $(INSTALLED_BENCH): $(INSTALLED)

@@ -4,8 +4,8 @@
     .venv/bin/python benchmarks/injections.py runs/tiny STUDY.toml --power-cuts --json OUT.json
 
 With `--power-cuts` all files of an artifact, or of the report, are damaged at once. The study has
-to have run to its end in that folder, on a CPU, and is opened again for each injection in a copy of
-it; all that results are computed from is compared bit by bit with what it was: pixels, labels,
+to have run to its end in that folder, on a CPU, and is opened again for each injection in a copy
+of it; all that results are computed from is compared bit by bit with what it was: pixels, labels,
 splits, weights of networks and gates, optimal weights, outputs. Files that commands read are read
 by these.
 """
@@ -32,7 +32,7 @@ from mixqual.data import ImageIndex
 from mixqual.errors import MixqualError
 from mixqual.finished_run import FinishedRun
 from mixqual.plan import Plan
-from mixqual.report import read_examples, read_results
+from mixqual.results.reading import read_examples, read_results
 from mixqual.run_status import read_status
 from mixqual.runtime import set_up_machine
 from mixqual.stages import prepare_images, solve_weights, train_gate, train_network

@@ -36,7 +36,6 @@ from mixqual.evaluation import CLEAN_CELL, Cell, distort_cell, grid_cells
 from mixqual.finished_run import FinishedRun
 from mixqual.level_grids import distortion_of
 from mixqual.networks import Gate, Mixture, Sharing, SoleGate, Stages, backbone_preprocessing
-from mixqual.report import original_network, trust_rows
 
 MOST = 1e-4
 MIX = "mix"
@@ -77,9 +76,9 @@ def test_images(finished: FinishedRun, count: int) -> Shown:
     Raises `RunError` if the run's folder no longer has its images.
     """
     images = _test_set(finished)
-    facts = finished.results["distortions"]
+    facts = finished.results.distortions
     kinds = {name: distortion_of(told, finished.size) for name, told in facts.items()}
-    levels = {name: tuple(map(float, told["levels"])) for name, told in facts.items()}
+    levels = {name: tuple(map(float, told.levels)) for name, told in facts.items()}
     damaged = grid_cells(levels, {})[1:]
     positions = np.linspace(0, len(images) - 1, count).round().astype(int).tolist()
     shown = []
@@ -120,9 +119,9 @@ def eager(finished: FinishedRun, model: str, seed: int, images_BCHW: NDArray[np.
     with torch.inference_mode():
         answers = [mixture(batch.float()) for batch in torch.from_numpy(images_BCHW).split(FORM)]
     p_BK, w_BE = (torch.cat(parts).double().numpy() for parts in zip(*answers, strict=True))
-    for row in trust_rows(finished.results, model):
-        if row["seed"] == seed:
-            p_BK = with_temperature(p_BK, row["temperature"])
+    judged = finished.results.trust_of(model, seed)
+    if judged:
+        p_BK = with_temperature(p_BK, judged.temperature)
     return p_BK, w_BE
 
 
@@ -133,16 +132,16 @@ def run_mixture(finished: FinishedRun, model: str, seed: int) -> Mixture:
     """
     if model in _networks(finished):
         return Mixture.independent([finished.network(model, seed)], SoleGate())
-    rows = {row["model"]: row for row in finished.results.get("trees", [])}
-    solved = model != MIX and rows[model]["weights"] == "resolve"
-    kind = finished.results["provenance"].get("gate") or "paper"
+    trees = {tree.model: tree for tree in finished.results.trees}
+    solved = model != MIX and trees[model].weights == "resolve"
+    kind = finished.results.provenance.gate
     gate = Gate(len(finished.experts), backbone_preprocessing(finished.backbone), kind=kind)
     gate.load_state_dict(finished.gate_tensors(seed, model if solved else None))
     if model == MIX:
         return Mixture.independent([finished.network(n, seed) for n in finished.experts], gate)
-    clean = original_network(finished.results)
+    clean = finished.results.original_network
     stages = Stages(finished.network(clean, seed), finished.backbone.name)
-    parts = stages.divide(Sharing(rows[model]["until"], rows[model]["from"]))
+    parts = stages.divide(Sharing(trees[model].until, trees[model].from_))
     stem = model.removesuffix("_resolved") if solved else model
     branches = [
         None if name == clean else _branch(finished, f"{stem}/{name}", seed)
@@ -153,12 +152,12 @@ def run_mixture(finished: FinishedRun, model: str, seed: int) -> Mixture:
 
 def models_of(finished: FinishedRun) -> list[str]:
     """M_mix, every tree, every expert and baseline."""
-    trees = [row["model"] for row in finished.results.get("trees", [])]
+    trees = [tree.model for tree in finished.results.trees]
     return [MIX, *trees, *_networks(finished)]
 
 
 def _networks(finished: FinishedRun) -> list[str]:
-    return [*finished.experts, *finished.results["baselines"]]
+    return [*finished.experts, *finished.results.baselines]
 
 
 def _branch(finished: FinishedRun, name: str, seed: int) -> dict[str, Tensor]:
@@ -168,7 +167,7 @@ def _branch(finished: FinishedRun, name: str, seed: int) -> dict[str, Tensor]:
 
 def _test_set(finished: FinishedRun) -> ImageSet:
     """Several settings may have been run in one folder: images of this size, of this number."""
-    count = finished.results["provenance"]["images"]["test"]
+    count = finished.results.provenance.images["test"]
     for folder in sorted((finished.root / "artifacts").glob("images-*")):
         images = open_images(folder, 2048)
         for split in sorted((finished.root / "artifacts").glob("split-*/splits.csv")):

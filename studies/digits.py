@@ -3,7 +3,7 @@
 1,797 scans of 8 x 8 pixels by 13 writers: the test part of "Optical Recognition of Handwritten
 Digits" (Alpaydin and Kaynak, 1998), of the UCI Machine Learning Repository, CC BY 4.0.
 
-Run:  .venv/bin/pip install -c constraints.txt scikit-learn
+Run:  .venv/bin/pip install -c constraints.txt -e '.[reproduce]'
       .venv/bin/python studies/digits.py data/digits
 """
 
@@ -30,5 +30,7 @@ def write_digits(folder: Path) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: studies/digits.py FOLDER")
     target = Path(sys.argv[1])
     sys.stdout.write(f"{write_digits(target)} images in {target}\n")

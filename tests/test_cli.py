@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ended import Command
-from finished_runs import Run, times
+from finished_runs import Finished, Run, times
 from PIL import Image
 from small_elpv import cell, with_trees, write_study
 
@@ -116,7 +116,7 @@ class TestRun:
         # Three experts on 16 images in 1 + 2 * 2 + 2 cells; five networks and the gate on 24 in 5;
         # two baselines and the gate on the 16, too.
         sweeps = (3 * 16 * 7, 6 * 24 * 5, 3 * 16 * 7)
-        assert images == [0, 112, 112, 112, 112, 224, sweeps[0], 112, *sweeps[1:]]
+        assert images == [80, 112, 112, 112, 112, 224, sweeps[0], 112, *sweeps[1:]]
         assert f"{sum(images):,}" in ended.out
 
     def test_reusing_a_run_that_is_not_there_is_refused(
@@ -145,6 +145,31 @@ class TestRun:
         ended = command("run", study_file(), "--dry-run", "--store", "memory://never")
         assert ended.refusal() == "--dry-run looks into folders only; leave --store away"
 
+    def test_missing_weights_are_told_before_anything_is_decoded(
+        self,
+        command: Command,
+        study_file: StudyFile,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        from mixqual.study import Study
+
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+        out = tmp_path / "out"
+        study = study_file(('weights = "random"', 'weights = "default"'))
+        ended = command("run", study, "--out", out, "--dry-run")
+        assert ended.code == 0
+        told = " ".join(ended.out.split())
+        assert "weights of timm's test_efficientnet (model.safetensors, from timm/test_" in told
+        assert f"are not here: they are fetched first; offline, copy {tmp_path / 'hub'}" in told
+        assert "could not be fetched" in command("run", study, "--out", out).refusal()
+        assert not list(out.glob("artifacts/*"))
+        # Networks that start from others need none.
+        for name in Study.load(study).prepare()[0].pretrained:
+            (out / "artifacts" / name).mkdir(parents=True)
+        assert "not here" not in command("run", study, "--out", out, "--dry-run").out
+
     @pytest.mark.usefixtures("wide")
     def test_takes_over_an_earlier_run(
         self, command: Command, study_file: StudyFile, tmp_path: Path, plain_run: Run
@@ -156,7 +181,7 @@ class TestRun:
         assert ended.code == 0, ended.err
         assert not out.exists()
         assert dry_run(ended.out) == {
-            "decode images": ("done", 0),
+            "decode images": ("done", 80),
             **dict.fromkeys((f"train {name}" for name in NETWORKS[:4]), ("done", 112)),
             "train all_long": ("done", 224),
             "sweep of val": ("done", 3 * 16 * 7),
@@ -391,6 +416,97 @@ class TestRefusedPlaces:
         ended = command("run", study_file(), "--out", tmp_path / place)
         assert "choose another" in ended.refusal()
 
+    @pytest.mark.parametrize("option", ["--out", "--publish"])
+    @pytest.mark.parametrize("dry", [["--dry-run"], []])
+    @pytest.mark.parametrize(
+        ("name", "kind"),
+        [("", "file"), ("figures", "file"), ("results.json", "folder"), ("report.html", "folder")],
+    )
+    def test_are_told_before_any_work(
+        self,
+        command: Command,
+        finished: Finished,
+        tmp_path: Path,
+        option: str,
+        dry: list[str],
+        name: str,
+        kind: str,
+    ) -> None:
+        in_the_way = tmp_path / "place" / name
+        in_the_way.parent.mkdir(exist_ok=True)
+        in_the_way.mkdir(parents=True) if kind == "folder" else in_the_way.write_text("mine")
+        other = ["--out", tmp_path / "other"] if option == "--publish" else []
+        ended = command("run", finished[0], option, tmp_path / "place", *other, *dry)
+        assert str(in_the_way) in ended.refusal()
+        assert "images" not in ended.err, "images were listed before"
+        assert not (tmp_path / "other").exists()
+
+    @pytest.mark.parametrize(
+        ("name", "kind"), [(".lock", "folder"), ("artifacts", "file"), (".locks", "file")]
+    )
+    @pytest.mark.parametrize("dry", [["--dry-run"], []])
+    def test_have_something_else_where_a_run_keeps_its_own(
+        self,
+        command: Command,
+        finished: Finished,
+        tmp_path: Path,
+        name: str,
+        kind: str,
+        dry: list[str],
+    ) -> None:
+        (tmp_path / name).mkdir() if kind == "folder" else (tmp_path / name).write_text("mine")
+        refusal = command("run", finished[0], "--out", tmp_path, *dry).refusal()
+        assert str(tmp_path / name) in refusal
+        assert "move it away, or choose another place" in refusal
+
+    def test_of_a_report_are_told_before_its_tables(
+        self, command: Command, finished: Finished, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").write_text("mine")
+        for runs in ([finished[1]], [finished[1], finished[1]]):
+            refusal = command("report", *runs, "--out", tmp_path / "file").refusal()
+            assert "is no folder; move it away" in refusal
+        assert (tmp_path / "file").read_text() == "mine"
+
+    @pytest.mark.parametrize("option", ["--csv", "--figure"])
+    def test_of_an_evaluation_are_told_before_it(
+        self, command: Command, tmp_path: Path, option: str
+    ) -> None:
+        (tmp_path / "a.svg").mkdir()
+        refusal = command("evaluate", "no-model", "--data", tmp_path, option, tmp_path / "a.svg")
+        assert "is a folder, where a file belongs" in refusal.refusal()
+
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            ["--set", f'name="{"a" * 300}"'],
+            ["--set", f'backbone.weights="{"a" * 300}.pth"'],
+            ["--out", "a" * 300],
+            ["--set", f"x={'[' * 5000}{']' * 5000}"],
+            ["--set", f"{'.'.join(['a'] * 5000)}=1"],
+            ["--set", 'runtime.device="meta"'],
+            ["--set", f"evaluation.bootstrap={10**11}"],
+            ["--set", f"distortions.gaussian_blur.steps={10**6}"],
+        ],
+    )
+    def test_and_settings_past_all_bounds_end_a_dry_run_in_one_line(
+        self,
+        command: Command,
+        finished: Finished,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        settings: list[str],
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        refusal = command("run", finished[0], "--dry-run", *settings).refusal()
+        assert "\n" not in refusal
+        assert len(refusal) < 700
+
+    def test_a_study_file_nested_without_end(self, command: Command, tmp_path: Path) -> None:
+        for text in (f"x = {'[' * 5000}{']' * 5000}", f"[{'.'.join(['a'] * 5000)}]"):
+            (tmp_path / "deep.toml").write_text(text)
+            assert "over 50 deep" in command("run", tmp_path / "deep.toml").refusal()
+
     @pytest.mark.parametrize(
         "full",
         [
@@ -510,7 +626,7 @@ class TestCost:
             assert "mixture, nothing shared" in ended.out
             assert not re.search(r"^ (Inverted-)?TreeNet ", ended.out, re.MULTILINE)
 
-    @pytest.mark.parametrize("classes", ["many", "0", "4,", "4,-1", ""])
+    @pytest.mark.parametrize("classes", ["many", "0", "4,", "4,-1", " "])
     def test_of_no_number_of_classes(self, command: Command, classes: str) -> None:
         refused = command("cost", "timm/test_efficientnet", "--classes", classes).refusal()
         assert refused.startswith(f"--classes {classes}: write a number")

@@ -131,6 +131,25 @@ def test_what_is_wrong_is_told_with_the_files(tmp_path: Path) -> None:
     ]
 
 
+def test_copies_that_a_study_goes_on_with_are_no_problem(tmp_path: Path) -> None:
+    for name, place in (
+        (0, "train/cat/0"),
+        (0, "test/cat/0"),
+        (1, "train/dog/1"),
+        (2, "test/dog/2"),
+    ):
+        put(tmp_path, f"{place}.png", name)
+    data = DataConfig(source="folder", path=str(tmp_path), size=16)
+    told = "1 image is of val or test and in an earlier split, or of a group that is"
+    refused, allowed = (
+        check_data(data.model_copy(update={"on_leak": on_leak})) for on_leak in ("raise", "warn")
+    )
+    assert refused["problems"] == [told]
+    assert allowed["problems"] == []
+    assert f"{told}; they are used as they are" in allowed["warnings"]
+    assert allowed["across_splits"] == refused["across_splits"]
+
+
 def test_the_splits_of_a_study_are_drawn(study_file: Callable[..., Path]) -> None:
     data, split = data_of(study_file())
     assert split is not None

@@ -51,7 +51,9 @@ class TestRefuses:
 
     def test_results_of_something_else(self, tmp_path: Path) -> None:
         (tmp_path / "results.json").write_text('{"models": ["resnet50"]}')
-        with pytest.raises(RunError, match=r"results\.json is not that of a study"):
+        with pytest.raises(
+            RunError, match=r"results\.json is not what `mixqual run` writes: it lacks name"
+        ):
             FinishedRun.open(tmp_path)
 
     def test_a_seed_that_was_not_run(self, plain_run: Run) -> None:
@@ -60,7 +62,7 @@ class TestRefuses:
 
     def test_a_network_that_is_gone(self, copied: Path) -> None:
         finished = FinishedRun.open(copied)
-        shutil.rmtree(copied / "artifacts" / finished.results["training"]["0"]["blur"]["artifact"])
+        shutil.rmtree(copied / "artifacts" / finished.results.training["0"]["blur"].artifact)
         finished.network("noise", 0)
         with pytest.raises(
             RunError, match=r"network .blur. of seed 0 is not trained: .* is missing"

@@ -16,6 +16,7 @@ from mixqual.level_grids import (
     level_grid,
     with_gray_noise,
 )
+from mixqual.results.provenance import Grid
 from mixqual.study_file import make_table
 
 
@@ -127,7 +128,9 @@ def test_a_distortion_is_made_again_from_what_results_tell_of_it() -> None:
     for name, settings in tables.items():
         kind = checked_distortion(name, settings, 112)
         levels = level_grid(kind, settings, 112)
-        again = distortion_of(json.loads(json.dumps(grid_facts(name, settings, kind, levels))), 112)
+        again = distortion_of(
+            Grid.model_validate_json(json.dumps(grid_facts(name, settings, kind, levels))), 112
+        )
         levels_B = torch.full((2,), levels[-1], dtype=torch.float64)
         assert torch.equal(again(images_BCHW, levels_B), kind(images_BCHW, levels_B)), name
 

@@ -116,6 +116,23 @@ class TestStages:
         by_hand_U = maps_UCHW.mean((2, 3))[range(3), [0, 100, 511]]
         torch.testing.assert_close(found.end_U, by_hand_U, rtol=1e-4, atol=1e-6)
 
+    def test_a_convolution_within_a_block_ends_with_its_own_relu(self, lite0: Classifier) -> None:
+        """The counterpart of Conv5_1, whose neurons can be turned off; a block has no ReLU last."""
+        stage = "blocks.5.0.conv_pw"
+        assert count_units(lite0, LITE0, stage, 32) == 672
+        found = respond(lite0, LITE0, stage, [0, 300, 671], 32, Ascent(steps=2))
+        backbone, block = lite0.backbone, lite0.backbone.blocks[5][0]
+        with torch.inference_mode():
+            x = (found.images_UCHW - lite0.mean) / lite0.std
+            x = backbone.blocks[:5](backbone.bn1(backbone.conv_stem(x)))
+            x = block.conv_pw(x)
+            norm = block.bn1
+            x = nn.functional.batch_norm(
+                x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
+            )
+            by_hand_U = x.clamp(0, 6).mean((2, 3))[range(3), [0, 300, 671]]
+        torch.testing.assert_close(found.end_U, by_hand_U, rtol=1e-4, atol=1e-4)
+
     def test_units_of_a_linear_layer_are_its_values(self, vgg16: Classifier) -> None:
         assert count_units(vgg16, "vgg16", "fc7", 32) == 4096
         assert count_units(vgg16, "vgg16", "fc8", 32) == 4

@@ -1,11 +1,13 @@
 """What a study plans for grayscale images: one noise for all channels, under keys of their own."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from ended import Command
 from PIL import Image
 from small_elpv import cell_set, with_trees, write_cells, write_study
 from torch import Tensor
@@ -159,3 +161,31 @@ def test_noise_of_training_and_of_sweeps_is_the_one_of_the_setting(
         shown_BCHW = distort_cell(images_BCHW, cell, plan.distortions, seed=1)
         independent = cell.distortion == "gaussian_noise" and noise == "independent"
         assert channels_differ(shown_BCHW) == [independent] * 3
+
+
+def test_python_code_is_named_before_it_is_imported(
+    command: Command, cells_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = (
+        "import sys; print('imported', file=sys.stderr)\ndef haze(images, levels): return images\n"
+    )
+    (tmp_path / "foreign_code.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    own = '[distortions.gaussian_blur]\nkind = "foreign_code:haze"'
+    study = write_study(tmp_path / "t.toml", cells_folder, ("[distortions.gaussian_blur]", own))
+    ended = command("run", study, "--dry-run")
+    said = [line for line in ended.err.splitlines() if "import" in line]
+    assert said == [
+        "importing Python code that the study names: foreign_code:haze",
+        "imported",
+    ]
+
+
+@pytest.mark.parametrize("name", ["x" * 201, "y" * 250])
+def test_a_class_whose_name_no_export_holds_is_refused(
+    command: Command, cells_folder: Path, tmp_path: Path, name: str
+) -> None:
+    folder = shutil.copytree(cells_folder, tmp_path / "cells")
+    next(folder.iterdir()).rename(folder / name)
+    refusal = command("run", write_study(tmp_path / "t.toml", folder), "--dry-run").refusal()
+    assert f"{len(name)} characters; names of classes have 1 to 200" in refusal

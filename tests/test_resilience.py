@@ -18,7 +18,7 @@ from mixqual.config import DistortionConfig, RuntimeConfig
 from mixqual.errors import BackboneError, DataError, MixqualError, StudyError
 from mixqual.evaluation.corruption_error import ALEXNET
 from mixqual.imagenet_c import NAMES, corruption
-from mixqual.report import to_markdown
+from mixqual.layout import to_markdown
 from mixqual.report.resilience import corruption_table, resilience_table, write_csv
 from mixqual.resilience import evaluate, levels_up_to
 

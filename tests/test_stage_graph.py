@@ -125,7 +125,7 @@ def test_work_is_what_the_forecast_of_a_run_says(plain_run: Run, tmp_path: Path)
     gate = count(Gate(3, backbone_preprocessing(plan.config.backbone)), side).macs
     sizes = {"train": 40, "val": 16, "test": 24}
     experts = set(plan.config.experts)
-    expected = {step.stage: step.macs for step in forecast(plan, index, tmp_path)}
+    expected = {step.stage: step.macs for step in forecast(plan, index, tmp_path).steps}
     found: Counter[str] = Counter()
     for stage in study_stages(plan, CELLS):
         by_gate = stage.kind == "gate" or "gate" in stage.arguments

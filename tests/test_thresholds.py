@@ -1,5 +1,6 @@
 """Thresholds of conditional inference, from outputs made up at random."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mixqual.evaluation import Bootstrap, Cell, Cube, OutputArray, grid_cells
+from mixqual.evaluation.areas import Scored, accuracy_tables
 from mixqual.fusion import score
-from mixqual.results import AVERAGE, Scored, accuracy_tables
+from mixqual.results.names import AVERAGE
 from mixqual.thresholds import TAUS, Swept, cell_weights, choose, conditional_rows, swept
 
 EXPERTS = ["clean", "noise", "blur"]
@@ -35,6 +37,15 @@ def cube_of(root: Path, cells: list[Cell], images: int = 40, seed: int = 0) -> C
             values = generator.dirichlet(np.full(columns, 0.5), size=images)
             arrays[name].write(cell, 0, values.astype(np.float32))
     return Cube(arrays, cells, labels_N)
+
+
+@pytest.mark.parametrize("part_bytes", [1, 16 * 7])
+def test_the_parts_of_the_images_change_nothing(tmp_path: Path, part_bytes: int) -> None:
+    cube = cube_of(tmp_path, grid_cells(LEVELS, {}))
+    whole = swept(cube, EXPERTS, LEVELS)
+    parts = swept(replace(cube, part_bytes=part_bytes), EXPERTS, LEVELS)
+    np.testing.assert_array_equal(parts.right_TN, whole.right_TN)
+    np.testing.assert_array_equal(parts.experts_T, whole.experts_T)
 
 
 @pytest.mark.parametrize("draws", [{}, {"gaussian_noise": 4}])

@@ -99,7 +99,9 @@ def test_scores_are_those_of_the_test_images() -> None:
         "tree_true": ([1, 1, 1], [0, 1, 1]),
     }
     tested = {
-        model: Predicted(cells, truth, lambda cell, rows=rows: np.eye(2)[rows[cells.index(cell)]])
+        model: Predicted(
+            cells, truth, 2, lambda cell, part, rows=rows: np.eye(2)[rows[cells.index(cell)]][part]
+        )
         for model, rows in answers.items()
     }
     right = Shared({}, {}, {}, tested, {}).right

@@ -1,5 +1,6 @@
 """Trust in a run's answers, against the definitions worked out from its cube."""
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -214,7 +215,9 @@ def test_any_model_is_judged_by_what_it_says(tmp_path: Path) -> None:
             columns_NK = (np.arange(4) - shift_N[:, None]) % 4
             honest_VNK[place] = np.take_along_axis(p_NK, columns_NK, 1)
         sure_VNK = honest_VNK**2 / (honest_VNK**2).sum(2, keepdims=True)
-        return Predicted(cells, labels_N, lambda cell: sure_VNK[cells.index(cell)])
+        return Predicted(
+            cells, labels_N, sure_VNK.shape[2], lambda cell, part: sure_VNK[cells.index(cell)][part]
+        )
 
     val, test = said(plan.val_cells), said(plan.test_cells)
     told = trust(plan, "some_tree", 3, val, test, Bootstrap.draw(images, 50, 0))
@@ -225,3 +228,49 @@ def test_any_model_is_judged_by_what_it_says(tmp_path: Path) -> None:
     assert found["usable"]["error"] == pytest.approx(0.1, abs=0.03)
     assert found["retake"]["error"] == pytest.approx(0.5, abs=0.06)
     assert told["calibration"]["average"]["ece"][1] < told["calibration"]["average"]["ece"][0]
+
+
+def at_random(plan: Plan, classes: int, images: int, part_bytes: int) -> list[Predicted]:
+    """A model that answers at random, none of whose answers is kept, on both splits."""
+    labels_N = np.arange(images) % classes
+    generator = np.random.default_rng(0)
+    rows_RK = generator.random((64, classes), np.float32) ** 8
+    sure_N = 3 * generator.random(images, np.float32)
+
+    def read(cell: Cell, part: slice) -> NDArray[np.float32]:
+        numbers_B = np.arange(part.start, part.stop)
+        p_BK = rows_RK[(numbers_B + round(7 * cell.level) + cell.draw) % 64]
+        p_BK[np.arange(len(p_BK)), labels_N[part]] += sure_N[part] / np.float32(1 + cell.level)
+        p_BK /= p_BK.sum(1, keepdims=True)
+        return p_BK
+
+    cells = (plan.val_cells, plan.test_cells)
+    return [Predicted(of, labels_N, classes, read, part_bytes) for of in cells]
+
+
+@pytest.fixture(scope="module")
+def small_plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    root = tmp_path_factory.mktemp("study")
+    return Plan(load_study_config(write_study(root / "t.toml", root / "none")), "f00d")
+
+
+@pytest.mark.parametrize(("part_bytes", "held_bytes"), [(1, 0), (4 * 7 * 13, 10_000), (1, 2**30)])
+def test_the_parts_of_a_set_change_no_number(
+    small_plan: Plan, part_bytes: int, held_bytes: int
+) -> None:
+    bootstrap = Bootstrap.draw(50, 50, 0)
+    whole = trust(small_plan, "mix", 0, *at_random(small_plan, 7, 50, 2**26), bootstrap)
+    parts = at_random(small_plan, 7, 50, part_bytes)
+    assert trust(small_plan, "mix", 0, *parts, bootstrap, held_bytes=held_bytes) == whole
+
+
+def test_memory_is_that_of_parts_whatever_the_images_and_classes(small_plan: Plan) -> None:
+    """Answers of 8 MB on validation images are judged in parts of 32 KiB."""
+    splits = at_random(small_plan, 1000, 300, part_bytes=2**15)
+    bootstrap = Bootstrap.draw(300, 50, 0)
+    tracemalloc.start()
+    trust(small_plan, "mix", 0, *splits, bootstrap, held_bytes=2**18)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(small_plan.val_cells) * 4 * 1000 * 300 > 8e6
+    assert peak < 2e6

@@ -58,6 +58,7 @@ def test_every_expert_gets_the_same_units_and_start(plain_run: Run, tmp_path: Pa
     found = visualise(plain_run.out, STAGE, units="6", ascent=Ascent(steps=6), out=tmp_path)
     units = found.neurons["units"]
     assert list(found.neurons["neurons"]) == ["clean", "noise", "blur"]
+    assert found.neurons["clean"] == "clean"
     finished, starts = FinishedRun.open(plain_run.out), []
     for name, rows in found.neurons["neurons"].items():
         assert [row["unit"] for row in rows] == units

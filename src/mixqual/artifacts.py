@@ -4,15 +4,17 @@ import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mixqual.errors import RunError
+from mixqual.nesting import MOST_LEVELS, too_deep
 
 # Part of every key. Raised when the meaning of any artifact changes, so that none is misread.
 FORMAT = 1
@@ -68,13 +70,36 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file of a run; raises `RunError` if it is missing, damaged or unreadable."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{path} is missing; run the study again to make it") from None
     except OSError as error:
         raise RunError(f"{path} cannot be read ({error.strerror or error})") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RunError(f"{path} is damaged ({error}); delete it and run the study again") from None
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON that mixqual writes; raises `ValueError` also for NaN, and what nests too deep."""
+    try:
+        value = json.loads(text, parse_constant=_refused, parse_float=_finite)
+        deep = too_deep(value)
+    except RecursionError:
+        deep = True
+    if deep:
+        raise ValueError(f"lists and tables lie in each other over {MOST_LEVELS} deep")
+    return value
+
+
+def _refused(number: str) -> NoReturn:
+    raise ValueError(f"{number} where a number should be")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        _refused(text)
+    return number
 
 
 _REFUSALS = (
@@ -119,6 +144,38 @@ def make_folder(root: Path) -> None:
             raise RunError(f"{root} is no folder; choose another place") from None
         except FileNotFoundError:  # where nothing can be made, as in /proc
             raise RunError(f"{root} cannot be made; choose another place") from None
+
+
+def check_place(root: Path, folders: Iterable[str] = (), files: Iterable[str] = ()) -> None:
+    """Raise `RunError` if a folder with these in it cannot be made; nothing is made.
+
+    So that it is told before hours of work, not after.
+    """
+    with refusing_full_disk(root):
+        for place in (root, *(root / name for name in folders)):
+            if not _is_missing(place) and not os.path.isdir(place):
+                raise RunError(f"{place} is no folder; move it away, or choose another place")
+        for name in files:
+            if os.path.isdir(root / name):
+                raise RunError(
+                    f"{root / name} is a folder, where a file belongs; move it away, or choose "
+                    "another place"
+                )
+        above = Path(os.path.abspath(root))
+        while _is_missing(above):
+            above = above.parent
+        if not os.path.isdir(above):
+            raise RunError(f"{above} is no folder; choose another place than {root}")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise RunError(f"{above}: cannot be written; choose another place than {root}")
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    return False
 
 
 @contextmanager

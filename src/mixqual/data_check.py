@@ -69,9 +69,12 @@ def check_data(data: DataConfig, split: SplitConfig | None = None) -> dict[str, 
         "left_out": [asdict(file) for file in index.left_out],
     }
     report["balance"] = _balance(report["classes"])
-    report["problems"] = [*_problems(report, leaks), *([fault] if fault else [])]
+    shared = _shared(leaks)
+    refused = shared if data.on_leak == "raise" else []
+    report["problems"] = [*_problems(report), *refused, *([fault] if fault else [])]
     unused = unused_bits(found.spare_bits)
-    report["warnings"] = [*_warnings(report, data.size), *([unused] if unused else [])]
+    allowed = [f"{text}; they are used as they are" for text in shared if not refused]
+    report["warnings"] = [*_warnings(report, data.size), *allowed, *([unused] if unused else [])]
     return report
 
 
@@ -159,16 +162,22 @@ def _balance(classes: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _problems(report: dict[str, Any], leaks: Sequence[Leak]) -> list[str]:
+def _shared(leaks: Sequence[Leak]) -> list[str]:
     across = sum(leak.between == "splits" for leak in leaks)
+    texts = [
+        (across, "image", "are", "of val or test and in an earlier split, or of a group that is"),
+        (len(leaks) - across, "image", "are", "in another class as well"),
+    ]
+    return _counts(texts)
+
+
+def _problems(report: dict[str, Any]) -> list[str]:
     empty = [row["class"] for row in report["classes"] if not row["images"]]
     others = sum(file["reason"] == OTHER_FORMAT for file in report["left_out"])
     texts = [
         (len(report["unreadable"]), "image", "cannot", "be read"),
         (others, "image", "are", "in a format that is not read (see the files left out); save as "
          "PNG, JPEG or WebP"),
-        (across, "image", "are", "of val or test and in an earlier split, or of a group that is"),
-        (len(leaks) - across, "image", "are", "in another class as well"),
         (len(empty), "class", "have", f"no image that can be read: {', '.join(empty[:5])}"),
     ]  # fmt: skip
     return _counts(texts)

@@ -18,8 +18,17 @@ from torch import Tensor
 
 from mixqual.data import ImageSet
 from mixqual.distortions import Distortion
-from mixqual.evaluation import CLEAN_CELL, Cell, Cube, distort_cell, draw_seed
-from mixqual.fusion import Answers, average, hard_mix, level_rows, mix
+from mixqual.evaluation import (
+    CLEAN_CELL,
+    Answered,
+    Answers,
+    Cell,
+    Cube,
+    distort_cell,
+    draw_seed,
+    level_rows,
+)
+from mixqual.fusion import answers_in
 from mixqual.plan import Plan
 
 _CLASSES, _DISTORTIONS, _FAILURES = 4, 4, 6
@@ -54,8 +63,8 @@ class _Column:
 
     cell: Cell
     row: int
-    probabilities: Mapping[str, NDArray[np.float32]]
-    """Model to (image, class), of the models that give probabilities."""
+    answers: Mapping[str, Answered]
+    """What the models say that give probabilities."""
     weights_NE: NDArray[np.float32]
 
 
@@ -103,15 +112,8 @@ def _column(plan: Plan, tested: Tested, row: int) -> _Column:
     experts = list(plan.config.experts)
     baselines = [name for name in plan.networks if name in plan.config.baselines]
     cell = tested.cube.cells[row]
-    p_ENK, w_NE = tested.cube.read(cell, experts), tested.cube.arrays["gate"].read(cell)
-    probabilities = dict(zip(experts, p_ENK, strict=True))
-    probabilities |= {name: tested.cube.arrays[name].read(cell) for name in baselines}
-    probabilities |= {
-        "avg": average(p_ENK),
-        "hardmix": hard_mix(p_ENK, w_NE),
-        "mix": mix(p_ENK, w_NE),
-    }
-    return _Column(cell, row, probabilities, w_NE)
+    answers = answers_in(tested.cube, cell, experts, baselines)
+    return _Column(cell, row, answers, tested.cube.arrays["gate"].read(cell))
 
 
 def _examples(images: ImageSet, tested: Tested, rows: Sequence[int]) -> list[int]:
@@ -128,9 +130,9 @@ def _examples(images: ImageSet, tested: Tested, rows: Sequence[int]) -> list[int
 
 
 def _failures(tested: Tested, column: _Column) -> list[int]:
-    mixed_NK = column.probabilities["mix"]
-    wrong_N = mixed_NK.argmax(1) != tested.cube.labels_N
-    order_N = np.argsort(np.where(wrong_N, -mixed_NK.max(1), 1.0), kind="stable")
+    mixed = column.answers["mix"]
+    wrong_N = mixed.class_N != tested.cube.labels_N
+    order_N = np.argsort(np.where(wrong_N, -mixed.confidence_N, 1.0), kind="stable")
     return [int(number) for number in order_N[: min(_FAILURES, int(wrong_N.sum()))]]
 
 
@@ -146,8 +148,11 @@ def _judged(plan: Plan, column: _Column, number: int) -> dict[str, Any]:
     weights_E = column.weights_NE[number]
     return {
         "answers": {
-            model: {"class": int(p_NK[number].argmax()), "confidence": _rounded(p_NK[number].max())}
-            for model, p_NK in column.probabilities.items()
+            model: {
+                "class": int(said.class_N[number]),
+                "confidence": _rounded(said.confidence_N[number]),
+            }
+            for model, said in column.answers.items()
         },
         "weights": dict(zip(plan.config.experts, map(_rounded, weights_E), strict=True)),
     }

@@ -9,9 +9,9 @@ from typing import final
 from mixqual.artifacts import write_atomically
 from mixqual.errors import RunError
 from mixqual.executor import Executor
+from mixqual.layout import Table, to_markdown
 from mixqual.perform import describe_run, perform
 from mixqual.progress import Advance, progress
-from mixqual.report import Table, to_markdown
 from mixqual.run_status import StageStatus, State, write_status
 from mixqual.stage_graph import Stage, artifacts_of, study_stages, work_of
 from mixqual.workbench import Workbench

@@ -1,27 +1,28 @@
 """The networks of a finished run, found from what its `results.json` says of them."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from torch import Tensor
 
 from mixqual.config import BackboneConfig
 from mixqual.errors import RunError
-from mixqual.made import check, read_signed
+from mixqual.made import check
 from mixqual.networks import Classifier, blank_classifier
+from mixqual.results.content import RunResults
+from mixqual.results.reading import read_run_results
 from mixqual.training import load_tensors
 
 
 @final
 @dataclass(frozen=True)
 class FinishedRun:
-    """The folder of a run, and the content of its `results.json`."""
+    """The folder of a run, and its results."""
 
     root: Path
-    results: Mapping[str, Any]
+    results: RunResults
 
     @staticmethod
     def open(root: Path) -> "FinishedRun":
@@ -31,36 +32,33 @@ class FinishedRun:
                 f"{root} holds no finished run: it has no results.json; give the folder that "
                 "`mixqual run` was told with --out, and let it come to its end"
             )
-        results = read_signed(root / "results.json")
-        if not isinstance(results, dict) or not {"experts", "training"} <= results.keys():
-            raise RunError(f"{root / 'results.json'} is not that of a study")
-        return FinishedRun(root, results)
+        return FinishedRun(root, read_run_results(root / "results.json"))
 
     @property
     def experts(self) -> list[str]:
         """The names of the experts."""
-        return list(self.results["experts"])
+        return list(self.results.experts)
 
     @property
     def seeds(self) -> list[int]:
         """The seeds that everything was trained with, the first one first."""
-        return [int(seed) for seed in self.results["provenance"]["seeds"]]
+        return list(self.results.provenance.seeds)
 
     @property
     def backbone(self) -> BackboneConfig:
         """The network that all experts were fine-tuned from."""
-        origin = self.results["provenance"]
-        return BackboneConfig(name=origin["backbone"], weights=origin["weights"])
+        origin = self.results.provenance
+        return BackboneConfig(name=origin.backbone, weights=origin.weights)
 
     @property
     def size(self) -> int:
         """The side of the images in pixels."""
-        return int(self.results["provenance"]["size"])
+        return self.results.provenance.size
 
     @property
     def classes(self) -> list[str]:
         """The names of the classes, in the order of the outputs."""
-        return list(self.results["provenance"]["classes"])
+        return list(self.results.provenance.classes)
 
     def network(self, name: str, seed: int) -> Classifier:
         """A trained expert or baseline on the CPU, ready to predict.
@@ -77,29 +75,30 @@ class FinishedRun:
         Raises like `network`.
         """
         self._check_seed(seed)
-        return self._load(self.results["training"][str(seed)][name], f"network {name!r}", seed)
+        return self._load(
+            self.results.training[str(seed)][name].artifact, f"network {name!r}", seed
+        )
 
     def gate_tensors(self, seed: int, tree: str | None = None) -> dict[str, Tensor]:
         """The weights of the gate, or of a tree's own. Raises like `network`."""
         self._check_seed(seed)
-        rows = self.results["gate"]
-        if tree:
-            rows = next(row for row in self.results["trees"] if row["model"] == tree)["gate"]
-        return self._load(next(row for row in rows if row["seed"] == seed), "the gate", seed)
+        found = self.results.tree(tree) if tree else None
+        gates = found.gate if found else self.results.gate
+        artifact = next(gate.artifact for gate in gates if gate.seed == seed)
+        return self._load(artifact, "the gate", seed)
 
     def _check_seed(self, seed: int) -> None:
         if seed not in self.seeds:
             known = ", ".join(map(str, self.seeds))
             raise RunError(f"{self.root} has no networks of seed {seed}; its seeds are {known}")
 
-    def _load(self, told: Mapping[str, Any], what: str, seed: int) -> dict[str, Tensor]:
-        artifact = told.get("artifact")
+    def _load(self, artifact: str | None, what: str, seed: int) -> dict[str, Tensor]:
         if artifact is None:
             raise RunError(
                 f"{self.root / 'results.json'} does not say where {what} is, as an "
                 "earlier version wrote it; run the study again, which trains nothing anew"
             )
-        folder = self.root / "artifacts" / str(artifact)
+        folder = self.root / "artifacts" / artifact
         weights = folder / "weights.safetensors"
         if not os.path.isfile(weights):
             raise RunError(

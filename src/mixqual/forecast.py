@@ -10,9 +10,28 @@ from torch import nn
 
 from mixqual.artifact_store import ArtifactStore, earlier_artifacts
 from mixqual.config import FitConfig
-from mixqual.data import ImageIndex, changed_contents, make_splits, undecoded
-from mixqual.evaluation import Cell, DamagedArray, OutputArray, count, count_parts
-from mixqual.networks import Gate, Stages, backbone_preprocessing, build_classifier
+from mixqual.data import (
+    DecodedImages,
+    ImageIndex,
+    Leak,
+    Splits,
+    changed_contents,
+    explain_leaks,
+    find_leaks,
+    make_splits,
+    open_images,
+    undecoded_copies,
+)
+from mixqual.errors import RunError
+from mixqual.evaluation import Cell, DamagedArray, OutputArray, count, count_parts, kept_bytes
+from mixqual.needs import Needs, NetworkSize, needs
+from mixqual.networks import (
+    Gate,
+    Stages,
+    backbone_preprocessing,
+    build_classifier,
+    weights_to_fetch,
+)
 from mixqual.plan import Plan
 from mixqual.training import validations
 from mixqual.tree_plan import trees_of
@@ -27,13 +46,25 @@ class Step:
     state: str
     """"done", "begun" or "to do"."""
     images: int
-    """Images through a network: at most, for training, which may stop early."""
+    """Images to decode, or through a network: at most, for training, which may stop early."""
     macs: int
     """Multiply-accumulates; a training step counts three forward passes."""
 
 
-def forecast(plan: Plan, index: ImageIndex, out: Path, earlier: Sequence[Path] = ()) -> list[Step]:
-    """The stages of a run into `out`, in order, with their state and cost.
+@final
+@dataclass(frozen=True)
+class Forecast:
+    """All that can be said of a run before it."""
+
+    steps: list[Step]
+    """In the order of the run."""
+    needs: Needs
+    remarks: list[str]
+    """What it does first, and what it will find, in sentences."""
+
+
+def forecast(plan: Plan, index: ImageIndex, out: Path, earlier: Sequence[Path] = ()) -> Forecast:
+    """The stages of a run into `out` with state and cost, its memory and disk, and more to know.
 
     What `earlier` runs have counts as done. Counts assume that every image can be read.
     """
@@ -46,22 +77,59 @@ def forecast(plan: Plan, index: ImageIndex, out: Path, earlier: Sequence[Path] =
     )
     preprocessing = backbone_preprocessing(config.backbone)
     gate = Gate(len(config.experts), preprocessing, kind=config.gate.kind)
+    images, splits = _divided(plan, index, store)
     ledger = _Ledger(
         plan,
         store,
-        _split_sizes(plan, index),
+        {name: len(part) for name, part in splits.items()},
         len(index.classes),
         count(network, config.data.size).macs,
         count(gate, config.data.size).macs,
     )
     stages = Stages(network, config.backbone.name) if config.sharing else None
-    steps = [Step("decode images", ledger.state("images", plan.images_key), 0, 0)]
+    decoded = ledger.state("images", plan.images_key)
+    steps = [Step("decode images", decoded, len(index.items), 0)]
     for seed in config.seeds:
         steps += _network_steps(ledger, seed)
         if stages:
             steps += _tree_steps(ledger, stages, seed)
         steps += _unseen_steps(ledger, seed)
-    return steps
+    sizes = [
+        NetworkSize(_bytes(each), kept_bytes(each, config.data.size)) for each in (network, gate)
+    ]
+    leaks = find_leaks(images, splits)
+    return Forecast(
+        steps,
+        needs(plan, ledger.sizes, ledger.classes, *sizes),
+        [*_missing_weights(plan, store), *_found(leaks, config.data.on_leak)],
+    )
+
+
+def _bytes(network: nn.Module) -> int:
+    return sum(tensor.nbytes for tensor in network.state_dict().values())
+
+
+def _divided(plan: Plan, index: ImageIndex, store: ArtifactStore) -> tuple[DecodedImages, Splits]:
+    """The images, with their copies as far as these are known, and the splits as they will be."""
+    images: DecodedImages | None = None
+    folder = store.find(plan.images_folder)
+    if folder.is_dir():
+        with suppress(RunError):  # of a damaged one, which the run makes again
+            images = open_images(folder, 0)
+    images = images or undecoded_copies(index)
+    return images, make_splits(images, plan.config.split)
+
+
+def _missing_weights(plan: Plan, store: ArtifactStore) -> Iterator[str]:
+    weights = weights_to_fetch(plan.config.backbone)
+    if weights and not all(map(store.places, plan.pretrained)):
+        yield f"{weights} are not here: they are fetched first; offline, {weights.remedy}"
+
+
+def _found(leaks: Sequence[Leak], on_leak: str) -> Iterator[str]:
+    if leaks:
+        stops = "the run will stop, as " if on_leak == "raise" else "warning: "
+        yield stops + explain_leaks(leaks, on_leak)
 
 
 @final
@@ -193,10 +261,3 @@ def _tree_steps(ledger: _Ledger, stages: Stages, seed: int) -> Iterator[Step]:
     for split, outputs in swept.items():
         title = f"sweep of {split} by trees (seed {seed})"
         yield ledger.sweep(title, split, outputs, plan.cells(split))
-
-
-def _split_sizes(plan: Plan, index: ImageIndex) -> dict[str, int]:
-    return {
-        name: len(part)
-        for name, part in make_splits(undecoded(index, index.items), plan.config.split).items()
-    }

@@ -4,8 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from mixqual.config import DistortionConfig, PartConfig
-from mixqual.distortions import Composition, Distortion, Part, distortion, gray_options
+from mixqual.distortions import (
+    Composition,
+    Distortion,
+    Part,
+    distortion,
+    gray_options,
+    is_custom,
+)
 from mixqual.errors import DistortionError, StudyError
+from mixqual.results.provenance import Grid
 
 Settings = TypeVar("Settings", DistortionConfig, PartConfig)
 
@@ -25,6 +33,16 @@ def checked_distortion(name: str, settings: DistortionConfig, size: int) -> Dist
         kind = Composition([_part(where, part, size) for part in settings.parts])
     _check_strongest(where, kind, settings)
     return kind
+
+
+def named_code(distortions: Mapping[str, DistortionConfig]) -> list[str]:
+    """The Python code that the tables name, as "module:attribute", which using them imports."""
+    kinds = [
+        kind
+        for name, settings in distortions.items()
+        for kind in [part.kind for part in settings.parts] or [settings.kind or name]
+    ]
+    return [kind for kind in dict.fromkeys(kinds) if is_custom(kind)]
 
 
 def with_gray_noise(distortions: Mapping[str, DistortionConfig]) -> dict[str, DistortionConfig]:
@@ -70,16 +88,16 @@ def grid_facts(
     }
 
 
-def distortion_of(facts: Mapping[str, Any], size: int) -> Distortion:
-    """The distortion that `grid_facts` has told of, for images of `size` pixels.
+def distortion_of(told: Grid, size: int) -> Distortion:
+    """The distortion that results tell of, by `grid_facts`, for images of `size` pixels.
 
     Raises `StudyError` if it is unknown here.
     """
-    if "parts" in facts:
-        parts = [PartConfig(**part) for part in facts["parts"]]
+    if told.parts:
+        parts = [PartConfig(**part.model_dump()) for part in told.parts]
         return Composition([_part("distortions", part, size) for part in parts])
-    settings = DistortionConfig(max=facts["max_at_224"], options=facts["options"])
-    return _find("distortions", facts["kind"], settings)
+    settings = DistortionConfig(max=told.max_at_224, options=told.options)
+    return _find("distortions", told.kind, settings)
 
 
 def _beyond_options(settings: DistortionConfig, kind: Distortion) -> dict[str, Any]:

@@ -210,6 +210,17 @@ class Plan:
             }
         )
 
+    @property
+    def pretrained(self) -> list[str]:
+        """The artifacts of the networks that start from the weights of the backbone."""
+        return [
+            f"network-{self.network_key(name, seed)}"
+            for seed in self.config.seeds
+            for name in self.networks
+            if not self.config.first_of(name)
+            and not (name in self.config.baselines and self.config.baselines[name].continues)
+        ]
+
     def outputs_folder(self, name: str, split: str, seed: int) -> str:
         """Where a sweep writes the outputs of a network, or of the gate if it is called "gate"."""
         network = self.gate_key(seed) if name == "gate" else self.network_key(name, seed)

@@ -14,16 +14,19 @@ from numpy.typing import NDArray
 from mixqual.evaluation import (
     Bootstrap,
     Candidate,
+    Correct,
     Cube,
     Interval,
+    Scored,
     choose_candidate,
     interval_over_trainings,
+    intervals,
     pareto_front,
 )
-from mixqual.fusion import Correct, right_answers
+from mixqual.fusion import right_answers
 from mixqual.plan import Plan
-from mixqual.report import AVERAGE, CONDITIONAL, shipping_reason
-from mixqual.results import Scored, intervals
+from mixqual.results.names import AVERAGE, CONDITIONAL
+from mixqual.results.shipping import shipping_reason
 from mixqual.thresholds import TAUS, Swept, cell_weights
 from mixqual.tree_results import Shared
 

@@ -26,7 +26,18 @@ from mixqual.deploy.exported_classifier import load_any
 from mixqual.distortions import Distortion, distortion
 from mixqual.doubts import doubts
 from mixqual.errors import BackboneError, StudyError
-from mixqual.evaluation import Bootstrap, Cube, Keep, OutputArray, grid_cells, sweep
+from mixqual.evaluation import (
+    Bootstrap,
+    Cube,
+    Keep,
+    OutputArray,
+    Scored,
+    accuracy_tables,
+    grid_cells,
+    kept_tables,
+    level_rows,
+    sweep,
+)
 from mixqual.evaluation.baselines import (
     ALEXNET_NAME,
     IMAGENET_C,
@@ -39,7 +50,6 @@ from mixqual.evaluation.cell_metrics import CellMetrics, measure_cells, rounded
 from mixqual.evaluation.corruption_error import corruption_error_results
 from mixqual.evaluation.metrics import METRICS
 from mixqual.evaluation.severities import Severities
-from mixqual.fusion import level_rows
 from mixqual.imagenet_c import CORRUPTIONS, NAMES, SEVERITIES, at_size, corruption
 from mixqual.level_grids import checked_distortion, grid_facts, level_grid, with_gray_noise
 from mixqual.networks.class_order import order_classes
@@ -49,8 +59,7 @@ from mixqual.networks.classifiers import (
     count_outputs,
 )
 from mixqual.provenance import provenance
-from mixqual.report import level_key
-from mixqual.results import Scored, accuracy_tables, kept_tables
+from mixqual.results.names import level_key
 from mixqual.runtime import set_up_machine
 from mixqual.seeding import derive_seed
 from mixqual.study_file import make_table

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import platform
+import re
 import sys
 from dataclasses import dataclass
 from typing import TypeVar, final
@@ -51,19 +52,21 @@ def describe_device(device: torch.device) -> str:
     return f"{device.type}: {_cpu_name()}"
 
 
+def check_device(name: str) -> None:
+    """Raise `StudyError` for what is no device on any machine."""
+    if not re.fullmatch("auto|cpu|cuda(:[0-9]{1,2})?", name):
+        raise StudyError(f'runtime.device: {name!r} is not "auto", "cpu" or "cuda[:N]"')
+
+
 def _device(name: str) -> torch.device:
+    check_device(name)
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise StudyError(f'runtime.device: {name!r} is not "auto", "cpu" or "cuda[:N]"') from None
+    device = torch.device(name)
     if device.type == "cuda":
         count = torch.cuda.device_count()
         if (device.index or 0) >= count:
             raise StudyError(f"runtime.device: {name!r} is not there; CUDA devices found: {count}")
-    elif device.type != "cpu":
-        raise StudyError(f'runtime.device: {name!r} is not "auto", "cpu" or "cuda[:N]"')
     return device
 
 

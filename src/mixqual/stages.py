@@ -24,9 +24,10 @@ from mixqual.data import (
     write_splits,
 )
 from mixqual.distortions import Assignment
-from mixqual.evaluation import CLEAN, CLEAN_CELL, Cell
+from mixqual.evaluation import CLEAN_CELL, Cell
 from mixqual.fusion import interpolate_weights, solve
 from mixqual.networks import backbone_preprocessing, build_classifier
+from mixqual.results.names import CLEAN
 from mixqual.seeding import derive_seed
 from mixqual.split_sweep import sweep_split
 from mixqual.training import Augmentation, Fitted, Task, fit, validation_assignment
@@ -175,11 +176,13 @@ def solve_weights(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> 
     cube = sweep_split(bench, sets, "val", experts, seed)
 
     def make(directory: Path) -> None:
-        chances_N = np.arange(len(cube.labels_N))
-
         def true_class(cells: list[Cell]) -> np.ndarray:
-            draws = [cube.read(cell, experts)[:, chances_N, cube.labels_N] for cell in cells]
-            return np.concatenate(draws, axis=1).T
+            chances = [
+                cube.read(cell, experts, part)[:, np.arange(part.stop - part.start), labels_B]
+                for cell in cells
+                for part, labels_B in ((part, cube.labels_N[part]) for part in cube.parts)
+            ]
+            return np.concatenate(chances, axis=1).T
 
         clean = solve(true_class([CLEAN_CELL]))
         rows, gap = {}, float(clean.gap)

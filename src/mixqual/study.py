@@ -14,25 +14,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixqual import stages
-from mixqual.artifacts import exclusive
+from mixqual.artifacts import check_place, exclusive
 from mixqual.backends import check_backend
 from mixqual.config import StudyConfig
 from mixqual.costs import costs, stage_costs
 from mixqual.data import ImageIndex, ImageSet, has_gray_noise, index_images
+from mixqual.errors import RunError
 from mixqual.evaluation import Bootstrap, Cube
 from mixqual.examples import Tested, choose_examples
 from mixqual.executor import Executor
 from mixqual.fan_out import fan_out
 from mixqual.fusion import Scores, score
-from mixqual.level_grids import with_gray_noise
+from mixqual.level_grids import named_code, with_gray_noise
 from mixqual.mirror import Mirror
-from mixqual.networks import check_backbone, settle_head
+from mixqual.networks import check_backbone, load_backbone, settle_head, weights_to_fetch
 from mixqual.object_store import ObjectStore
 from mixqual.plan import Plan
 from mixqual.progress import say
 from mixqual.recommendation import rate, rate_conditional, recommend
-from mixqual.report import write_report
-from mixqual.runtime import set_up_machine
+from mixqual.report import check_replaces_report, check_report_place, write_report
+from mixqual.results.content import RunResults
+from mixqual.results.reading import RESULTS_FILE
+from mixqual.runtime import check_device, set_up_machine
 from mixqual.seeding import derive_seed
 from mixqual.split_sweep import sweep_split
 from mixqual.stages import OptimalWeights
@@ -65,6 +68,7 @@ class Study:
 
     def prepare(self) -> tuple[Plan, ImageIndex]:
         """List the images, and plan what to make of them. Raises `DataError` and `StudyError`."""
+        check_device(self.config.runtime.device)
         check_backend(self.config.runtime.backend)
         config = self.config
         trainings = [config.training_of(name) for name in (*config.experts, *config.baselines)]
@@ -76,6 +80,8 @@ class Study:
             max(training.stochastic_depth for training in trainings),
         )
         index = index_images(config.data, config.split.seed)
+        if code := named_code(config.distortions):
+            say(f"importing Python code that the study names: {', '.join(code)}")
         gray = config.model_copy(update={"distortions": with_gray_noise(config.distortions)})
         _ = Plan(gray, "").levels  # unknown distortions are found before any work
         if has_gray_noise(config.data, index):
@@ -101,10 +107,16 @@ class Study:
         is there is not computed again.
         Raises `MixqualError` for what the user can mend; everything computed until then is kept.
         """
+        if out == "":
+            raise RunError('the folder of a run is empty; name one, or "." for this one')
+        check_run_place(Path(out))
         mirror = Mirror(ObjectStore(store)) if store else None  # refused before any work
         plan, index = self.prepare()
+        config = plan.config
         machine = set_up_machine(self.config.runtime)
         bench = Workbench.open(plan, Path(out), machine, [Path(run) for run in earlier], mirror)
+        if not executor and bench.lacks(plan.pretrained) and weights_to_fetch(config.backbone):
+            load_backbone(config.backbone)  # if they cannot be fetched, no image is decoded
         if not bench.accelerator.is_main_process:
             bench = bench.noticing_changes(index)
             return self._run(bench, stages.prepare_images(bench, index))[0]
@@ -115,6 +127,7 @@ class Study:
                 fan_out(executor, bench, sets, [Path(run) for run in earlier])
             results, examples = self._run(bench, sets)
             bench.store.discard_half_written()
+            RunResults.of(results, Path(out) / RESULTS_FILE)  # types and file must not drift
             paths = write_report(results, Path(out), examples)
             if mirror:
                 mirror.publish_report(self.config.name, Path(out), paths)
@@ -186,6 +199,13 @@ class Study:
         seed, resamples = self.config.split.seed, self.config.evaluation.bootstrap
         names = ("bootstrap",) if split == "test" else ("bootstrap", split)  # older than the others
         return Bootstrap.draw(len(sets[split]), resamples, derive_seed(seed, *names))
+
+
+def check_run_place(out: Path) -> None:
+    """Raise `RunError` if a run could not be written into this folder; makes nothing."""
+    check_place(out, ["artifacts", ".locks"], [".lock", "status.json", "missing.md"])
+    check_report_place(out)
+    check_replaces_report(out, out)
 
 
 def fine_tune(bench: Workbench, sets: Mapping[str, ImageSet], seed: int) -> dict[str, Any]:

@@ -6,26 +6,35 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixqual.artifacts import key_of
 from mixqual.config import EvaluationConfig, StudyConfig
-from mixqual.data import ImageSet, find_leaks
-from mixqual.evaluation import METRICS, Bootstrap, Cube, Keep, OutputArray
-from mixqual.fusion import CEILINGS, ENSEMBLES, Answers, Correct, Measured, level_rows
-from mixqual.level_grids import grid_facts
-from mixqual.made import Maker
-from mixqual.plan import Plan
-from mixqual.provenance import provenance
-from mixqual.report import level_key
-from mixqual.results import (
+from mixqual.data import ImageSet, find_leaks, find_twins
+from mixqual.evaluation import (
+    METRICS,
+    Answers,
+    Bootstrap,
+    Correct,
+    Cube,
+    Keep,
+    OutputArray,
     Scored,
     accuracy_tables,
     comparisons,
     confusion_tables,
     corruption_errors,
     kept_tables,
+    level_rows,
     metric_tables,
 )
+from mixqual.fusion import Measured
+from mixqual.level_grids import grid_facts
+from mixqual.made import Maker
+from mixqual.plan import Plan
+from mixqual.provenance import provenance
+from mixqual.results.names import CEILINGS, ENSEMBLES, level_key
+from mixqual.seeding import derive_seed
 from mixqual.stages import OptimalWeights
 from mixqual.tree_plan import trees_of
 from mixqual.workbench import Workbench
@@ -44,6 +53,7 @@ def summarise(
     """Provenance, and the accuracies, areas and comparisons of all models."""
     plan, config = bench.plan, bench.plan.config
     images, trees = sets["test"].images, trees_of(plan)
+    splits = {name: part.indices_N for name, part in sets.items()}
     controls = list(dict.fromkeys(tree.control for tree in trees if tree.control))
     baselines = [name for name in plan.networks if name in config.baselines]
     models = [*config.experts, *baselines, *controls, *ENSEMBLES, *(tree.name for tree in trees)]
@@ -95,11 +105,27 @@ def summarise(
         "corruption_error": corruption_errors(scored, plan.start or scored.models[0], bootstrap),
         "comparisons": comparisons(scored, bootstrap),
         "left_out": [asdict(file) for file in images.left_out],
-        "leaks": [
-            asdict(leak)
-            for leak in find_leaks(images, {name: part.indices_N for name, part in sets.items()})
-        ],
+        "leaks": [asdict(leak) for leak in find_leaks(images, splits)],
+        "without_twins": _without_twins(scored, find_twins(images, splits, "test"), config),
     }
+
+
+def _without_twins(
+    scored: Scored, twins_N: NDArray[np.bool_], config: StudyConfig
+) -> dict[str, Any]:
+    """The accuracies and areas on the test images that are apart from all other images.
+
+    Empty if all are; without numbers if none is.
+    """
+    twins, left = int(twins_N.sum()), int((~twins_N).sum())
+    if not twins:
+        return {}
+    found: dict[str, Any] = {"twins": twins, "images": left}
+    if left:
+        seed = derive_seed(config.split.seed, "bootstrap", "without twins")
+        bootstrap = Bootstrap.draw(left, config.evaluation.bootstrap, seed)
+        found |= accuracy_tables(scored.among(~twins_N), bootstrap)
+    return found
 
 
 def _hash(config: StudyConfig, *left_out: str) -> str:

@@ -7,9 +7,10 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from mixqual.evaluation import CLEAN, Bootstrap, Cell, Cube, auc_weights
+from mixqual.evaluation import Bootstrap, Cell, Cube, auc_weights
 from mixqual.fusion import conditional
 from mixqual.plan import Plan
+from mixqual.results.names import CLEAN
 
 TAUS = (
     *(0.0, 0.01, 0.02, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175),
@@ -58,11 +59,13 @@ def swept(cube: Cube, experts: Sequence[str], levels: Mapping[str, Sequence[floa
     for cell, weight in zip(cube.cells, cell_weights(cube.cells, levels), strict=True):
         if weight == 0:
             continue
-        p_ENK, w_NE = cube.read(cell, experts), cube.arrays["gate"].read(cell)
-        for place, tau in enumerate(TAUS):
-            p_NK, run_N = conditional(p_ENK, w_NE, tau)
-            right_TN[place] += weight * (p_NK.argmax(1) == cube.labels_N)
-            experts_T[place] += weight * run_N.mean()
+        run_TN = np.zeros(right_TN.shape)
+        for part in cube.parts:
+            p_ENK, w_NE = cube.read(cell, experts, part), cube.arrays["gate"].read(cell, part)
+            for place, tau in enumerate(TAUS):
+                p_NK, run_TN[place, part] = conditional(p_ENK, w_NE, tau)
+                right_TN[place, part] += weight * (p_NK.argmax(1) == cube.labels_N[part])
+        experts_T += weight * run_TN.mean(1)
     return Swept(right_TN, experts_T)
 
 

@@ -6,9 +6,8 @@ from typing import Any, final
 
 import numpy as np
 
-from mixqual.evaluation import Predicted
-from mixqual.fusion import Correct
-from mixqual.report import level_key
+from mixqual.evaluation import Correct, Predicted
+from mixqual.results.names import level_key
 from mixqual.stages import OptimalWeights
 from mixqual.tree_plan import Tree
 

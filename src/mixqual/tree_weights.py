@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from mixqual.artifacts import read_json, write_json
 from mixqual.data import ImageSet
 from mixqual.errors import StudyError
-from mixqual.evaluation import CLEAN, Cell, distorted_batches, draw_seed
+from mixqual.evaluation import Cell, distorted_batches, draw_seed
 from mixqual.fusion import minimise_on_simplex, solve
 from mixqual.networks import Mixture
 from mixqual.progress import progress
+from mixqual.results.names import CLEAN
 from mixqual.seeding import derive_seed
 from mixqual.stages import OptimalWeights
 from mixqual.tree_plan import Tree

@@ -88,7 +88,9 @@ def sweep_trees(
     bench.accelerator.wait_for_everyone()
     labels_N, classes = images.labels_N.numpy(), len(images.classes)
     return {
-        model: Predicted(cells, labels_N, partial(_columns, array, classes * place, classes))
+        model: Predicted(
+            cells, labels_N, classes, partial(_columns, array, classes * place, classes)
+        )
         for models, array in _open_outputs(bench, images, split, trees, seed, cells).items()
         for place, model in enumerate(models)
     }
@@ -164,8 +166,10 @@ def _open_outputs(
     return arrays
 
 
-def _columns(array: OutputArray, first: int, count: int, cell: Cell) -> NDArray[np.float32]:
-    return array.read(cell)[:, first : first + count]
+def _columns(
+    array: OutputArray, first: int, count: int, cell: Cell, images: slice
+) -> NDArray[np.float32]:
+    return array.read(cell, images)[:, first : first + count]
 
 
 def _clean_parts(bench: Workbench, classes: int, tree: Tree, seed: int) -> Parts:

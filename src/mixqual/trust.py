@@ -6,25 +6,30 @@ and images to take again. What comes of it is measured on the test images.
 """
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixqual.evaluation import (
+    HELD_BYTES,
+    Answered,
     Bootstrap,
+    Cell,
     Cube,
     Predicted,
     Verdicts,
     find_verdicts,
     fit_temperature,
-    measure,
+    level_rows,
+    measure_answers,
     risk_coverage,
     with_temperature,
 )
-from mixqual.fusion import level_rows, mix
+from mixqual.fusion import mix
 from mixqual.plan import Plan
-from mixqual.report import AVERAGE, HELD_OUT
+from mixqual.results.names import AVERAGE, HELD_OUT
 
 USABLE_ERROR, RETAKE_ERROR = 0.1, 0.5
 _COVERAGES = np.linspace(0.05, 1, 20)
@@ -39,21 +44,30 @@ RULE = (
 
 
 def trust(
-    plan: Plan, model: str, seed: int, val: Predicted, test: Predicted, bootstrap: Bootstrap
+    plan: Plan,
+    model: str,
+    seed: int,
+    val: Predicted,
+    test: Predicted,
+    bootstrap: Bootstrap,
+    held_bytes: int = HELD_BYTES,
 ) -> dict[str, Any]:
     """Calibrate a model of one training, and measure its verdicts: a row of `trust` in results.
 
-    `val` and `test` are what the model says of these splits.
+    `val` and `test` are what the model says of these splits. Memory is that of some parts of them,
+    and of `held_bytes`, whatever their size.
     """
     known = [cell for cell in val.cells if cell.distortion not in plan.held_out]
-    p_VNK = np.stack([val.read(cell) for cell in known])
-    tested_VNK = np.stack([test.read(cell) for cell in test.cells])
-    labels_N = np.tile(val.labels_N, len(known))
-    temperature = fit_temperature(p_VNK.reshape(-1, p_VNK.shape[2]), labels_N)
-    honest_VNK = _honest(p_VNK, temperature)
+    temperature = fit_temperature(
+        lambda: (
+            (val.read(cell, part), val.labels_N[part]) for cell, part in product(known, val.parts)
+        ),
+        held_bytes,
+    )
+    honest = [_answers(val, cell, temperature) for cell in known]
     verdicts = find_verdicts(
-        honest_VNK.max(2).ravel(),
-        (honest_VNK.argmax(2) == val.labels_N).ravel(),
+        np.concatenate([said.confidence_N for said in honest]),
+        np.concatenate([said.class_N == val.labels_N for said in honest]),
         USABLE_ERROR,
         RETAKE_ERROR,
     )
@@ -65,7 +79,7 @@ def trust(
         "usable": verdicts.usable,
         "retake": verdicts.retake,
         "rule": RULE,
-        **_measured(plan, test, tested_VNK, temperature, verdicts, bootstrap),
+        **_measured(plan, test, temperature, verdicts, bootstrap),
     }
 
 
@@ -73,29 +87,44 @@ def of_experts(cube: Cube, experts: Sequence[str]) -> Predicted:
     """What M_mix says of the images of a cube, which holds its experts and the gate's "gate"."""
     gate = cube.arrays["gate"]
     return Predicted(
-        cube.cells, cube.labels_N, lambda cell: mix(cube.read(cell, experts), gate.read(cell))
+        cube.cells,
+        cube.labels_N,
+        cube.arrays[experts[0]].outputs,
+        lambda cell, part: mix(cube.read(cell, experts, part), gate.read(cell, part)),
     )
 
 
 def of_network(cube: Cube, name: str) -> Predicted:
     """What one network of a cube says of its images."""
-    return Predicted(cube.cells, cube.labels_N, cube.arrays[name].read)
+    array = cube.arrays[name]
+    return Predicted(cube.cells, cube.labels_N, array.outputs, array.read)
 
 
-def _honest(p_VNK: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
-    return np.stack([with_temperature(p_NK, temperature) for p_NK in p_VNK])
+def _answers(predicted: Predicted, cell: Cell, temperature: float | None) -> Answered:
+    """What a model answers in a cell, with its own probabilities or with honest ones."""
+    found = []
+    for part in predicted.parts:
+        p_NK = predicted.read(cell, part)
+        if temperature is not None:
+            p_NK = with_temperature(p_NK, temperature)
+        found.append(Answered.of(p_NK, predicted.labels_N[part]))
+    return Answered.joined(found)
 
 
 def _measured(
     plan: Plan,
     test: Predicted,
-    p_VNK: NDArray[np.floating],
     temperature: float,
     verdicts: Verdicts,
     bootstrap: Bootstrap,
 ) -> dict[str, Any]:
-    honest_VNK = _honest(p_VNK, temperature)
-    confidence_VN, right_VN = honest_VNK.max(2), honest_VNK.argmax(2) == test.labels_N
+    honest = [_answers(test, cell, temperature) for cell in test.cells]
+    confidence_VN = np.stack([said.confidence_N for said in honest])
+    right_VN = np.stack([said.class_N for said in honest]) == test.labels_N
+    measured = [
+        [measure_answers(said, test.labels_N) for said in answers]
+        for answers in ((_answers(test, cell, None) for cell in test.cells), honest)
+    ]
     rows = {name: level_rows(test.cells, name, plan.levels[name]) for name in plan.levels}
     seen = [name for name in rows if name not in plan.held_out]
     groups = {**rows, AVERAGE: sorted({row for name in seen for row in rows[name]})}
@@ -104,8 +133,8 @@ def _measured(
     calibration = {
         name: {
             metric: [
-                round(float(np.mean([measure(p[row], test.labels_N)[metric] for row in cells])), 6)
-                for p in (p_VNK, honest_VNK)
+                round(float(np.mean([by_cell[row][metric] for row in cells])), 6)
+                for by_cell in measured
             ]
             for metric in ("nll", "ece")
         }

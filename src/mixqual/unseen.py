@@ -9,11 +9,18 @@ from numpy.typing import NDArray
 
 from mixqual import stages
 from mixqual.data import ImageSet
-from mixqual.evaluation import CLEAN, Bootstrap, Cube
-from mixqual.fusion import Correct, level_rows, score
+from mixqual.evaluation import (
+    Bootstrap,
+    Correct,
+    Cube,
+    Scored,
+    accuracy_tables,
+    comparisons,
+    level_rows,
+)
+from mixqual.fusion import score
 from mixqual.plan import Plan
-from mixqual.report import UNSEEN
-from mixqual.results import Scored, accuracy_tables, comparisons
+from mixqual.results.names import CLEAN, UNSEEN
 from mixqual.split_sweep import sweep_split
 from mixqual.workbench import Workbench
 

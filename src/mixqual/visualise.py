@@ -21,7 +21,8 @@ _RULES = {
     "activation": "mean of the unit's channel over all positions at the end of the stage",
     "ratio": f"1 + (end - start) / max(|start|, {FLOOR_SHARE:.0%} of the stage's mean |start|), "
     "which is end / start for a positive start",
-    "off": f"no step raised the activation above its start by more than {OFF_GAIN:.0%} of it",
+    "off": f"no step raised the activation above its start by more than {OFF_GAIN:.0%} of it; it "
+    "may rise from another start (--seed)",
 }
 _DIGITS = 6
 
@@ -76,7 +77,7 @@ def visualise(
         images_UHWC = responses.images_UCHW.permute(0, 2, 3, 1).round().byte()
         images[name] = images_UHWC.contiguous().numpy()
     neurons = {
-        "run": finished.results["name"],
+        "run": finished.results.name,
         "seed_of_run": seed,
         "backbone": backbone,
         "stage": stage,
@@ -85,6 +86,7 @@ def visualise(
         "steps": ascent.steps,
         "seed": ascent.seed,
         "units": list(chosen),
+        "clean": finished.results.clean,
         "rules": _RULES,
         "off": {name: sum(row["off"] for row in rows) for name, rows in found.items()},
         "neurons": found,

@@ -136,6 +136,12 @@ class Workbench:
                 self._adopt(done.name)
         return done
 
+    def lacks(self, names: Sequence[str]) -> bool:
+        """Whether some artifact is neither here nor in an earlier run nor in the mirror."""
+        return not all(
+            self.store.places(name) or (self.mirror and self.mirror.has(name)) for name in names
+        )
+
     def publish(self, name: str) -> None:
         """Put what this folder, or an earlier run, has of an artifact into the mirror as well."""
         self.store.adopt(name)

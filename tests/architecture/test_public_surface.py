@@ -48,7 +48,7 @@ TESTED_ELSEWHERE = {
     "config/images.py": "tests/test_study_file.py",
     "config/networks.py": "tests/test_study_file.py",
     "config/study.py": "tests/test_study_file.py",
-    "config/table.py": "tests/test_study_file.py",
+    "config/runtime.py": "tests/config/test_table.py and tests/test_study_file.py",
     "config/training.py": "tests/test_study_file.py and tests/test_plan.py",
     "cli/app.py": "tests/test_cli.py",
     "cli/classifiers.py": "tests/test_cli.py",
@@ -100,6 +100,16 @@ TESTED_ELSEWHERE = {
     "bench/timing.py": "tests/test_bench.py",
     "bench/training.py": "tests/test_bench.py",
     "bench/trees.py": "tests/test_bench.py",
+    "evaluation/cell_tables.py": "tests/evaluation/test_areas.py and tests/test_study.py",
+    "results/accuracy.py": "tests/results/test_content.py",
+    "results/decisions.py": "tests/results/test_content.py",
+    "results/provenance.py": "tests/results/test_content.py",
+    "results/table.py": "tests/results/test_content.py",
+    "results/training.py": "tests/results/test_content.py",
+    "results/lookups.py": "tests/report/test_headline.py and test_trust_rows.py",
+    "results/names.py": "tests/evaluation/test_areas.py, as keys of tables",
+    "results/shipping.py": "tests/report/test_shipping.py, with the table of that name",
+    "results/wording.py": "tests/report/test_shipping.py and every table of a report",
     "report/differences.py": "tests/report, by its tables and its headline",
     "report/resilience.py": "tests/test_resilience.py, as printed",
     "report/trees.py": "tests/report/test_tree_tables.py; another test_trees.py is there already",
@@ -140,6 +150,16 @@ def test_submodules_keep_working_whatever_is_imported_first() -> None:
         "assert mixqual.distortion('gaussian_blur').name == 'gaussian_blur'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["evaluation", "trust", "recommendation", "fan_out", "resilience"])
+def test_computing_loads_nothing_that_draws(name: str) -> None:
+    code = (
+        f"import sys, mixqual.{name}; "
+        "print(sorted({'jinja2', 'matplotlib', 'mixqual.report', 'plotly'} & sys.modules.keys()))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert told.stdout == "[]\n"
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -9,7 +9,7 @@ import pytest
 from mixqual.bench import benchmarks
 from mixqual.bench.page_table import END, START, benchmark_table, with_table
 from mixqual.errors import RunError
-from mixqual.report.layout import to_csv
+from mixqual.layout import to_csv
 
 ROOT = Path(__file__).parents[2]
 MADE_BY_HAND = ("backbones", "indexing")  # which take too long for `make bench`

@@ -5,11 +5,13 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from sources_of_files import of_study, split_counts, touch
 
 from mixqual.config import DataConfig
-from mixqual.data import ImageIndex, index_images
+from mixqual.data import ImageIndex, decode_images, index_images, open_images
 from mixqual.errors import DataError
 
 # Images per class of Caltech101: 8,677 in all, as is published.
@@ -103,8 +105,13 @@ def test_folder_may_lie_where_torchvision_or_unpacking_puts_it(tree: Path, tmp_p
 
 
 @pytest.mark.parametrize("kind", ["tar.gz", "zip"])
-def test_archive_is_unpacked_once(tree: Path, tmp_path: Path, kind: str) -> None:
-    expected = caltech("caltech101", tree).fingerprint()
+def test_archive_is_read_as_it_is(tree: Path, kind: str) -> None:
+    touch(tree / "ant" / "inside", 1)
+    (tree / "ant" / "notes.txt").touch()
+    (tree / "ant" / "._image_0001.jpg").touch()
+    (tree / "readme.jpg").touch()
+    plain = caltech("caltech101", tree)
+    expected = plain.fingerprint()
     archive = tree.parent / "101_ObjectCategories.tar.gz"
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(tree, tree.name)
@@ -116,12 +123,50 @@ def test_archive_is_unpacked_once(tree: Path, tmp_path: Path, kind: str) -> None
         archive.unlink()
         archive = tree.parent / "caltech-101.zip"
     shutil.rmtree(tree)
-    assert caltech("caltech101", archive).fingerprint() == expected
-    assert caltech("caltech101", archive).fingerprint() == expected
-    archive.unlink()
-    assert caltech("caltech101", tree.parent).fingerprint() == expected
-    own = {f".{tree.name}.lock", f".{tree.name}.unpacked"}
-    assert {path.name for path in tree.parent.iterdir()} == {tree.name, *own}
+    for path in (archive, tree.parent):
+        index = caltech("caltech101", path)
+        assert index.fingerprint() == expected
+        assert set(index.left_out) == set(plain.left_out)
+        assert len(index.left_out) == 3
+    assert list(tree.parent.iterdir()) == [archive]
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz"])
+def test_images_of_an_archive_are_those_of_the_folder(tmp_path: Path, kind: str) -> None:
+    """Whole photographs, decoded; and a torn one is named by its place in the archive."""
+    root = tmp_path / "101_ObjectCategories"
+    for number, name in enumerate(sorted(COUNTS)):
+        (root / name).mkdir(parents=True)
+        Image.new("RGB", (20, 16), (number, 90, 7)).save(root / name / "image_0001.jpg")
+    (root / "yin_yang" / "image_0002.jpg").write_bytes(b"torn")
+    archive = tmp_path / "101_ObjectCategories.tar.gz"
+    with tarfile.open(archive, "w:gz" if kind == "tar.gz" else "w") as tar:
+        tar.add(root, root.name)
+    for path, folder in ((root, "plain"), (archive, "packed")):
+        index = caltech("caltech101", path)
+        sizes = {"size": 16, "interpolation": "bilinear", "workers": 2}
+        with pytest.raises(DataError, match=r"101_ObjectCategories\S*[,/].*yin_yang/image_0002"):
+            decode_images(index, tmp_path / folder, **sizes, on_error="raise")
+        decode_images(index, tmp_path / folder, **sizes, on_error="skip")
+    plain, packed = (open_images(tmp_path / name, 100) for name in ("plain", "packed"))
+    assert np.array_equal(plain.pixels_NHWC, packed.pixels_NHWC)
+    assert plain.ids == packed.ids
+    assert plain.file_hashes == packed.file_hashes
+    assert plain.left_out == packed.left_out
+
+
+@pytest.mark.parametrize(
+    "outer", ["256_ObjectCategories", "256_objectcategories", "caltech256/256_ObjectCategories"]
+)
+def test_kaggles_layout_of_caltech256(tmp_path: Path, outer: str) -> None:
+    root = tmp_path / outer / "256_ObjectCategories"
+    for number in range(1, 257):
+        touch(root / f"{number:03}.thing", 1)
+    touch(root / "257.clutter", 1)
+    index = caltech("caltech256", tmp_path)
+    assert len(index.classes) == 256
+    assert index.items[0].id == "001.thing/image_0001.jpg"
+    assert caltech("caltech256", tmp_path / outer).fingerprint() == index.fingerprint()
 
 
 def test_torchvisions_archive_of_caltech256(tmp_path: Path) -> None:
@@ -135,7 +180,9 @@ def test_torchvisions_archive_of_caltech256(tmp_path: Path) -> None:
         tar.add(tmp_path / "256_ObjectCategories", "256_ObjectCategories")
     index = caltech("caltech256", tmp_path / "data")
     assert Counter(item.label for item in index.items) == dict.fromkeys(range(256), 1)
-    assert (tmp_path / "data/caltech256/256_ObjectCategories/257.clutter").is_dir()
+    assert [path.name for path in (tmp_path / "data/caltech256").iterdir()] == [
+        "256_ObjectCategories.tar"
+    ]
 
 
 def test_classes_are_excluded_and_drawn(tree: Path) -> None:

@@ -18,8 +18,8 @@ from mixqual.data import DecodedImages, decode_images
 from mixqual.data_check import check_data
 from mixqual.errors import DataError
 from mixqual.file_names import printable
+from mixqual.layout import to_markdown, to_rich
 from mixqual.report.data_check import data_check_tables
-from mixqual.report.layout import to_markdown, to_rich
 
 Decode = Callable[..., DecodedImages]
 NOBODY = 65534

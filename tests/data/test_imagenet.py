@@ -1,15 +1,18 @@
 import csv
+import io
 import shutil
+import tarfile
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.io import savemat
 from sources_of_files import of_study, split_counts, touch
 
 from mixqual.config import DataConfig
-from mixqual.data import ImageIndex, index_images
+from mixqual.data import ImageIndex, decode_images, index_images, open_images
 from mixqual.errors import DataError
 
 WNIDS = [f"n{1000 + 7 * number:08}" for number in range(1000)]
@@ -150,6 +153,86 @@ def test_layout_of_torchvision(root: Path) -> None:
         imagenet(root)
 
 
+def packed(files: dict[str, bytes]) -> bytes:
+    """A tar archive of these files."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def publish(source: Path, root: Path, *, nested: bool = True) -> None:
+    """Write archives of train and val as ILSVRC2012 is published; the inner ones may lie apart."""
+    classes = {
+        f"{wnid}.tar": packed({f.name: f.read_bytes() for f in (source / "train" / wnid).iterdir()})
+        for wnid in WNIDS
+    }
+    if nested:
+        (root / "ILSVRC2012_img_train.tar").write_bytes(packed(classes))
+    else:
+        (root / "train").mkdir()
+        for name, data in classes.items():
+            (root / "train" / name).write_bytes(data)
+    val = {file.name: file.read_bytes() for file in (source / "val").iterdir()}
+    (root / "ILSVRC2012_img_val.tar").write_bytes(packed(val))
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_archives_as_published(root: Path, tmp_path: Path, nested: bool) -> None:
+    """An archive of class archives, and of flat validation images, with the packed devkit."""
+    write_kit(root / "ILSVRC2012_devkit_t12" / "data")
+    expected = imagenet(root, 3).fingerprint()
+    there = tmp_path / "published"
+    there.mkdir()
+    with tarfile.open(there / "ILSVRC2012_devkit_t12.tar.gz", "w:gz") as tar:
+        tar.add(root / "ILSVRC2012_devkit_t12", "ILSVRC2012_devkit_t12")
+    publish(root, there, nested=nested)
+    before = sorted(there.iterdir())
+    index = imagenet(there, 3)
+    assert index.fingerprint() == expected
+    assert classes_of_test(index) == expected_test(index)
+    assert index.left_out == ()
+    assert sorted(there.iterdir()) == before
+
+
+def test_images_of_the_archives_are_those_of_the_folders(tmp_path: Path) -> None:
+    for wnid in WNIDS:
+        (tmp_path / "plain" / "train" / wnid).mkdir(parents=True)
+    (tmp_path / "plain" / "val").mkdir()
+    kept = WNIDS[:3]
+    for number, wnid in enumerate(kept):
+        Image.new("RGB", (20, 16), (9, 60 * number, 5)).save(
+            tmp_path / "plain" / "train" / wnid / f"{wnid}_1.JPEG", "JPEG"
+        )
+    for position, number in enumerate(TRUTH):
+        file = tmp_path / "plain" / "val" / f"{val_name(position)}.JPEG"
+        if number < 3:
+            Image.new("RGB", (16, 20), (position % 256, 60 * number, 5)).save(file, "JPEG")
+    (tmp_path / "packed").mkdir()
+    publish(tmp_path / "plain", tmp_path / "packed")
+    found = []
+    for root in (tmp_path / "plain", tmp_path / "packed"):
+        write_kaggle(root / "LOC_val_solution.csv")
+        index = imagenet(root, exclude_classes=tuple(WNIDS[3:]), sample_classes=3)
+        folder = tmp_path / f"decoded {root.name}"
+        decode_images(index, folder, size=16, interpolation="bilinear", workers=1, on_error="raise")
+        found.append(open_images(folder, 100))
+    assert found[0].ids == found[1].ids
+    assert len(found[0].ids) == 9
+    assert np.array_equal(found[0].pixels_NHWC, found[1].pixels_NHWC)
+
+
+def test_damaged_devkit_archive(root: Path) -> None:
+    with tarfile.open(root / "ILSVRC2012_devkit_t12.tar.gz", "w:gz"):
+        pass
+    message = r"devkit_t12.tar.gz: holds no ILSVRC2012_validation_ground_truth.txt and no meta.mat"
+    with pytest.raises(DataError, match=message):
+        imagenet(root)
+
+
 def test_validation_image_of_no_class_is_left_out(root: Path) -> None:
     write_kaggle(root / "LOC_val_solution.csv")
     lines = (root / "LOC_val_solution.csv").read_text().splitlines(keepends=True)
@@ -185,11 +268,12 @@ def test_damaged_truth(root: Path) -> None:
 
 
 def test_absent_or_incomplete_set(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds no folder train; get the images of ILSVRC2012"):
+    message = r"holds neither the folder train nor ILSVRC2012_img_train.tar; get ILSVRC2012_img_tr"
+    with pytest.raises(DataError, match=message):
         imagenet(tmp_path)
     touch(tmp_path / "train" / "n1", 1)
-    with pytest.raises(DataError, match=r"holds no folder val; get the images of ILSVRC2012"):
+    with pytest.raises(DataError, match=r"holds neither the folder val nor ILSVRC2012_img_val.tar"):
         imagenet(tmp_path)
     touch(tmp_path / "val", 1)
-    with pytest.raises(DataError, match=r"train holds 1 class folders, not 1000; .*\"folder\""):
+    with pytest.raises(DataError, match=r"train holds 1 classes, not 1000; .*\"folder\""):
         imagenet(tmp_path)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mixqual.data import DecodedImages, Leak, find_leaks, refuse_leaks
+from mixqual.data import DecodedImages, Leak, find_leaks, find_twins, refuse_leaks
 from mixqual.errors import DataError
 
 SPLITS = ("train", "val", "test")
@@ -125,3 +125,34 @@ def test_a_warning_says_as_much_and_goes_on(capsys: pytest.CaptureFixture[str]) 
     assert r"  1.png ([red]b\n) and 0.png (a): the same pixels" in shown.err
     assert refuse_leaks(images, splits, "warn", shown=False) == leaks
     assert capsys.readouterr().err == ""
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([*SPLITS, "unused"]),
+            st.sampled_from("ab"),
+            st.sampled_from([None, "g", "h"]),
+            st.integers(0, 12).map(str),
+        ),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_twins_of_a_split_are_all_that_share_with_another_split_or_class(
+    rows: list[tuple[str, str, str | None, str]],
+) -> None:
+    images, splits = images_of(*rows)
+    for split in SPLITS:
+        expected = [
+            any(
+                (other[3] == one[3] and (other[0] != one[0] or other[1] != one[1]))
+                or (other[0] != one[0] and one[2] is not None and one[2] == other[2])
+                for other in rows
+                if other[0] != "unused"
+            )
+            for one in rows
+            if one[0] == split
+        ]
+        assert find_twins(images, splits, split).tolist() == expected

@@ -45,12 +45,60 @@ def test_the_papers_split(tmp_path: Path) -> None:
     assert index.left_out[0].reason == "in neither TrainImages.txt nor TestImages.txt"
 
 
-def test_archive_is_unpacked(tmp_path: Path) -> None:
-    expected = scene67(make(tmp_path, 1, 1, 0)).fingerprint()
+def test_the_published_lists_differ_by_class(tmp_path: Path) -> None:
+    """They have 77 to 83 and 17 to 23 images of a class, 5,360 and 1,340 in all."""
+    make(tmp_path, 80, 20, 0)
+    moved = {"train": dict.fromkeys(CLASSES, 80), "test": dict.fromkeys(CLASSES, 20)}
+    for name, more in (("room00", 3), ("room01", -3)):
+        source, target = ("Test", "Train") if more > 0 else ("Train", "Test")
+        lines = (tmp_path / f"{source}Images.txt").read_text().split("\n")
+        taken = [line for line in lines if line.startswith(name)][:3]
+        kept = [line for line in lines if line not in taken]
+        (tmp_path / f"{source}Images.txt").write_text("\n".join(kept))
+        with (tmp_path / f"{target}Images.txt").open("a") as file:
+            file.write("\n" + "\n".join(taken))
+        moved["train"][name] += more
+        moved["test"][name] -= more
+    config, index = of_study("scene67", tmp_path)
+    counts = split_counts(config, index)
+    assert counts["test"] == moved["test"]
+    assert counts["train"] + counts["val"] == moved["train"]
+    assert counts["val"] == dict.fromkeys(CLASSES, 16) | {"room00": 17, "room01": 15}
+
+
+def test_kaggles_layout(tmp_path: Path) -> None:
+    plain = scene67(make(tmp_path, 2, 1, 1))
+    expected = plain.fingerprint()
+    (tmp_path / "indoorCVPR_09").mkdir()
+    (tmp_path / "indoorCVPR_09annotations" / "Annotations").mkdir(parents=True)
+    (tmp_path / "Images").rename(tmp_path / "indoorCVPR_09" / "Images")
+    index = scene67(tmp_path)
+    assert index.fingerprint() == expected
+    assert index.left_out == plain.left_out
+    assert index.items[0].path == tmp_path / "indoorCVPR_09" / "Images" / index.items[0].id
+
+
+def test_archive_is_read_as_it_is(tmp_path: Path) -> None:
+    plain = scene67(make(tmp_path, 2, 1, 1))
+    expected = plain.fingerprint()
     with tarfile.open(tmp_path / "indoorCVPR_09.tar", "w") as tar:
         tar.add(tmp_path / "Images", "Images")
     (tmp_path / "Images").rename(tmp_path / "away")
-    assert scene67(tmp_path).fingerprint() == expected
+    index = scene67(tmp_path)
+    assert index.fingerprint() == expected
+    assert index.left_out == plain.left_out
+    assert not (tmp_path / "Images").exists()
+
+
+def test_archive_that_lacks_a_listed_image(tmp_path: Path) -> None:
+    make(tmp_path, 2, 1, 0)
+    (tmp_path / "Images" / "room00" / "1.jpg").unlink()
+    with tarfile.open(tmp_path / "indoorCVPR_09.tar", "w") as tar:
+        tar.add(tmp_path / "Images", "Images")
+    (tmp_path / "Images").rename(tmp_path / "away")
+    with pytest.raises(DataError, match=r"1 of the 201 .*no files.*\n.*_09.tar/Images/room00/1"):
+        scene67(tmp_path)
+    assert len(scene67(tmp_path, on_error="skip").items) == 200
 
 
 def test_missing_images(tmp_path: Path) -> None:

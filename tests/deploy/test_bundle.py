@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from mixqual.config import BackboneConfig
 from mixqual.deploy import Manifest, load
-from mixqual.deploy.assembly import mixture_tensors
+from mixqual.deploy.assembly import Kind, check_fit, mixture_tensors
 from mixqual.deploy.bundle import read_bundle, write_bundle
 from mixqual.errors import BundleError
 from mixqual.networks import Gate, Preprocessing, blank_classifier
@@ -327,6 +327,15 @@ def test_a_network_that_the_weights_are_not_of_is_never_built(
     with pytest.raises(BundleError, match=message):
         load(path)
     assert max((t.numel() for t in built if not t.is_meta), default=0) < 10**6
+
+
+def test_a_network_whose_structure_is_computed_is_compared_by_shapes(tmp_path: Path) -> None:
+    """One of 2.6 GB, of which no weight is made (see tests/networks/test_shapes.py)."""
+    change = {"backbone": "torchvision/regnet_y_128gf"}
+    manifest = Manifest.model_validate({**MANIFEST, **change})
+    kinds = {name: Kind(t.dtype, tuple(t.shape)) for name, t in whole_tensors().items()}
+    with pytest.raises(BundleError, match="do not fit expert"):
+        check_fit(manifest, kinds)
 
 
 def noting(

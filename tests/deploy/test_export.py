@@ -134,10 +134,10 @@ def test_the_threshold_is_the_one_of_the_study(tree_run: Run, tmp_path: Path) ->
     assert tree.threshold is None
 
 
-def test_runs_of_before_there_was_a_threshold_have_none(plain_run: Run, tmp_path: Path) -> None:
+def test_without_a_chosen_threshold_it_has_none(plain_run: Run, tmp_path: Path) -> None:
     copy = shutil.copytree(plain_run.out, tmp_path / "run")
     results = read(copy)
-    del results["conditional"], results["provenance"]["gate"]
+    del results["conditional"]
     (copy / "results.json").write_text(json.dumps(results))
     manifest = mixqual.export(copy, tmp_path / "mix", model="mix").manifest
     assert (manifest.threshold, manifest.gate) == (None, "paper")
@@ -182,21 +182,20 @@ def test_verdicts_are_those_of_the_results(
         assert verdicts.count(verdict) / len(verdicts) == pytest.approx(row["share"], abs=1e-6)
 
 
-def test_runs_of_before_trees_had_verdicts(tree_run: Run, tmp_path: Path) -> None:
-    """Their one row is that of M_mix, and does not say so."""
+def test_verdicts_of_one_model_are_none_of_another(tree_run: Run, tmp_path: Path) -> None:
     copy = tmp_path / "run"
     copy.mkdir()
     (copy / "artifacts").symlink_to(tree_run.out / "artifacts")
-    row = {key: value for key, value in told_of(tree_run, "mix").items() if key != "model"}
+    row = told_of(tree_run, "mix")
     (copy / "results.json").write_text(json.dumps(tree_run.results | {"trust": [row]}))
     mix = mixqual.export(copy, tmp_path / "mix", model="mix").manifest
     assert mix.trust
     assert mix.trust.temperature == row["temperature"]
-    old = mixqual.export(copy, tmp_path / "tree", model="tree_blocks.2")
-    assert old.manifest.trust is None
-    p_BK, _ = answers(mixqual.load(old.path), torch.zeros(1, 3, 32, 32))
+    tree = mixqual.export(copy, tmp_path / "tree", model="tree_blocks.2")
+    assert tree.manifest.trust is None
+    p_BK, _ = answers(mixqual.load(tree.path), torch.zeros(1, 3, 32, 32))
     assert p_BK.sum() == pytest.approx(1, abs=1e-6)
-    assert mixqual.load(old.path).predict_pixels(torch.zeros(1, 3, 32, 32))[0].verdict is None
+    assert mixqual.load(tree.path).predict_pixels(torch.zeros(1, 3, 32, 32))[0].verdict is None
 
 
 class TestRefuses:

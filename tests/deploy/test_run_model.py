@@ -189,11 +189,13 @@ class TestWhich:
     def test_what_the_run_recommends_unless_another_is_asked_for(
         self, command: Command, plain_run: Run, tmp_path: Path
     ) -> None:
-        run = copied(plain_run, tmp_path / "run", {"recommendation": {"ship": "all"}})
+        told = plain_run.results["recommendation"]
+        one = {"recommendation": told | {"ship": "all", "mode": "full"}}
+        run = copied(plain_run, tmp_path / "run", one)
         ended = command("export", run, tmp_path / "a.mixqual")
         assert "a.mixqual: all of tiny (the run recommends it), " in ended.out
         assert mixqual.load(tmp_path / "a.mixqual").manifest.model == "all"
-        half = {"recommendation": {"ship": "mix", "mode": "conditional"}}
+        half = {"recommendation": told | {"ship": "mix", "mode": "conditional"}}
         ended = command(
             "export", copied(plain_run, tmp_path / "half", half), tmp_path / "c.mixqual"
         )
@@ -209,7 +211,8 @@ class TestWhich:
         assert "a.mixqual: mix of tiny (the run recommends nothing), " in ended.out
 
     def test_a_recommendation_that_no_file_can_hold(self, plain_run: Run, tmp_path: Path) -> None:
-        run = copied(plain_run, tmp_path / "run", {"recommendation": {"ship": "avg"}})
+        told = plain_run.results["recommendation"] | {"ship": "avg"}
+        run = copied(plain_run, tmp_path / "run", {"recommendation": told})
         with pytest.raises(
             BundleError, match=r"recommends 'avg', which no file can hold; .* mix, "
         ):
@@ -224,14 +227,12 @@ class TestTheOriginalNetworkByAnotherName:
         assert (sharp_run.results["clean"], plain_run.results["clean"]) == ("sharp", "clean")
 
     @pytest.mark.parametrize("model", ["mix", "tree_blocks.2", "sharp"])
-    @pytest.mark.parametrize("older", [False, True])
-    def test_is_where_it_belongs(
-        self, sharp_run: Run, tmp_path: Path, model: str, older: bool
-    ) -> None:
-        """Against what the run's own sweeps say; older results do not name it."""
+    def test_is_where_it_belongs(self, sharp_run: Run, tmp_path: Path, model: str) -> None:
+        """Against what the run's own sweeps say."""
         opened = open_run(sharp_run.study, sharp_run.out)
-        run = copied(sharp_run, tmp_path / "run", {}, *(["clean"] if older else []))
-        predictor = mixqual.load(mixqual.export(run, tmp_path / "b.mixqual", model=model).path)
+        predictor = mixqual.load(
+            mixqual.export(sharp_run.out, tmp_path / "b.mixqual", model=model).path
+        )
         assert predictor.manifest.clean == "sharp"
         experts, temperature = ["noise", "sharp", "blur"], told_of(sharp_run, model)["temperature"]
         cube = sweep_split(opened.bench, opened.sets, "test", [*experts, "gate"], 0)

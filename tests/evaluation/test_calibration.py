@@ -27,10 +27,19 @@ def drawn(sharpness: float, images: int = 20_000) -> tuple[NDArray[np.float64], 
     return sharp_NK / sharp_NK.sum(1, keepdims=True), labels_N
 
 
+@pytest.mark.parametrize("held_bytes", [0, 1000, 10**9])
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_the_parts_of_the_images_do_not_change_the_temperature(size: int, held_bytes: int) -> None:
+    p_NK, labels_N = drawn(2.0, images=100)
+    parts = [slice(first, first + size) for first in range(0, 100, size)]
+    found = fit_temperature(lambda: ((p_NK[part], labels_N[part]) for part in parts), held_bytes)
+    assert found == fit_temperature(lambda: [(p_NK, labels_N)])
+
+
 @pytest.mark.parametrize("sharpness", [0.5, 1.0, 3.0])
 def test_the_temperature_undoes_too_much_sureness(sharpness: float) -> None:
     p_NK, labels_N = drawn(sharpness)
-    temperature = fit_temperature(p_NK, labels_N)
+    temperature = fit_temperature(lambda: [(p_NK, labels_N)])
     assert temperature == pytest.approx(sharpness, rel=0.05)
     honest_NK = with_temperature(p_NK, temperature)
     assert measure(honest_NK, labels_N)["ece"] < 0.02

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +79,13 @@ def test_wrong_answers_are_counted_image_by_image(tmp_path: Path) -> None:
     found = measure_cells(Cube({"net": array}, cells, LABELS_N), "net").wrong("net", levels)
     assert np.asarray(found.clean).tolist() == [0, 0, 0, 0, 0]
     assert np.asarray(found.distorted["gaussian_noise"]).tolist() == [0.5, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("part_bytes", [1, 40])
+def test_the_parts_of_the_images_change_nothing(tmp_path: Path, part_bytes: int) -> None:
+    whole = cube(tmp_path, logits())
+    parts = replace(whole, part_bytes=part_bytes)
+    assert len(parts.parts) > 1
+    found, expected = measure_cells(parts, "net"), measure_cells(whole, "net")
+    np.testing.assert_array_equal(found.right_VN, expected.right_VN)
+    assert (found.metrics, found.scores) == (expected.metrics, expected.scores)

@@ -80,5 +80,7 @@ def test_a_cube_as_a_labelled_array(cube: Cube) -> None:
 def test_a_prediction_is_right_where_the_true_class_has_the_highest_probability() -> None:
     blurred = Cell("blur", 1.5)
     p_VNK = {CLEAN_CELL: [[0.1, 0.9], [0.6, 0.4]], blurred: [[0.7, 0.3], [0.2, 0.8]]}
-    said = Predicted([blurred, CLEAN_CELL], np.array([1, 0]), lambda cell: np.array(p_VNK[cell]))
+    said = Predicted(
+        [blurred, CLEAN_CELL], np.array([1, 0]), 2, lambda cell, part: np.array(p_VNK[cell])[part]
+    )
     assert said.right_VN().tolist() == [[False, False], [True, True]]

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -164,6 +166,35 @@ def test_resamples_are_the_same_for_a_seed_only() -> None:
     first = Bootstrap.draw(50, 100, seed=3).counts_RN
     np.testing.assert_array_equal(Bootstrap.draw(50, 100, seed=3).counts_RN, first)
     assert (Bootstrap.draw(50, 100, seed=4).counts_RN != first).any()
+
+
+@pytest.mark.parametrize("part_bytes", [1, 3000, 2**26])
+def test_resamples_are_the_same_in_parts_of_any_size(part_bytes: int) -> None:
+    """As drawn, and multiplied, all at once by NumPy."""
+    generator, shares_N = np.random.default_rng(3), np.full(300, 1 / 300)
+    counts_RN = generator.multinomial(300, shares_N, size=100)
+    bootstrap = Bootstrap.draw(300, 100, 3, part_bytes)
+    np.testing.assert_array_equal(bootstrap.counts_RN, counts_RN)
+    assert bootstrap.counts_RN.itemsize == 1
+    values_N = np.random.default_rng(0).random(300)
+    # Sums of 300 products: within their rounding.
+    np.testing.assert_allclose(bootstrap.sums(values_N), counts_RN @ values_N, rtol=1e-13)
+    right_N = values_N < 0.4
+    np.testing.assert_array_equal(bootstrap.sums(right_N), counts_RN @ right_N)
+
+
+def test_resamples_of_few_images_hold_all_counts() -> None:
+    assert Bootstrap.draw(1, 100, 0).counts_RN.tolist() == [[1]] * 100
+
+
+def test_resamples_take_a_byte_for_an_image_of_each() -> None:
+    tracemalloc.start()
+    bootstrap = Bootstrap.draw(2000, 4000, 0, part_bytes=2**20)
+    bootstrap.interval(np.ones(2000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert bootstrap.counts_RN.nbytes == 8_000_000
+    assert peak < 2 * 8_000_000 + 6 * 2**20  # the parts, and what they are put together as
 
 
 def test_resamples_draw_as_many_images_as_there_are_each_alike() -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,25 @@ def test_right_answers_alone_are_those_of_the_scores(cube: Cube) -> None:
     assert alone.keys() == scored.keys() - set(CEILINGS)
     for model, right_VN in alone.items():
         np.testing.assert_array_equal(right_VN, scored[model])
+
+
+@pytest.mark.parametrize(("part_bytes", "parts_of_three"), [(1, 3), (16, 2)])
+def test_the_parts_of_the_images_change_nothing(
+    cube: Cube, part_bytes: int, parts_of_three: int
+) -> None:
+    true_weights = {CLEAN_CELL: np.array([1.0, 0.0]), NOISE: np.array([0.0, 1.0])}
+    parts = replace(cube, part_bytes=part_bytes)
+    assert len(parts.parts) == parts_of_three
+    whole = score(cube, ["clean", "noisy"], ["all"], true_weights)
+    found = score(parts, ["clean", "noisy"], ["all"], true_weights)
+    assert found.measured == whole.measured
+    for each, other in ((found.right, whole.right), (found.answers, whole.answers)):
+        assert list(each) == list(other)
+        for model, values_VN in each.items():
+            np.testing.assert_array_equal(values_VN, other[model])
+    alone = right_answers(parts, ["clean", "noisy"], ["all"])
+    for model, right_VN in right_answers(cube, ["clean", "noisy"], ["all"]).items():
+        np.testing.assert_array_equal(alone[model], right_VN)
 
 
 def test_every_model_by_hand(cube: Cube) -> None:

@@ -58,6 +58,8 @@ def sample_results(
             "libraries": {"torch": "2.14.1"},
             "device": "a made-up processor",
             "threads": 2,
+            "allocator_tuned": True,
+            "processes": 1,
             "seeds": list(range(seeds)),
             "config_hash": "89abcdef01234567",
             "images": {"train": 1111, "val": 333, "test": 779},
@@ -65,13 +67,16 @@ def sample_results(
             "size": size,
             "backbone": "timm/tf_efficientnet_lite0",
             "weights": "packaged",
+            "gate": "paper",
             "credit": "Photographs: A. Author, CC BY-NC-SA 4.0",
         },
         "experts": expert_names,
+        "clean": expert_names[0],
         "baselines": baselines,
         "controls": controls,
         "trees": rows,
         "models": models,
+        "held_out": [],
         "distortions": grids,
         "auc": {model: {} for model in models},
         "accuracy": {model: {} for model in models},
@@ -121,7 +126,14 @@ def _grid(name: str, size: int) -> Results:
     unit, highest, scales = _GRIDS[name]
     top = highest * (size / 224 if scales else 1)
     levels = [round(top * step / 10, 6) for step in range(11)]
-    return {"unit": unit, "levels": levels, "max_at_224": highest}
+    quantity = "σ" if name.startswith("gaussian") else "level"
+    return {
+        "quantity": quantity,
+        "unit": unit,
+        "levels": levels,
+        "max_at_224": highest,
+        "kind": name,
+    }
 
 
 def _tree_rows(experts: list[str], seeds: int) -> list[Results]:

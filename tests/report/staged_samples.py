@@ -25,6 +25,7 @@ def staged_results(experts: int = 3, gate: int = GATE) -> Results:
     results["stages"] = [{"name": n, "params": p, "macs": 9 * p} for n, p in STAGES.items()]
     for name in (*results["experts"], *results["baselines"]):
         results["cost"][name]["params"] = SINGLE
+    results["cost"]["avg"]["params"] = experts * SINGLE
     results["cost"]["mix"]["params"] = experts * SINGLE + gate
     for tree in results["trees"]:
         before, own, after = parts(tree)

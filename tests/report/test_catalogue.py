@@ -4,10 +4,11 @@ from report_samples import recommending, sample_results
 from trust_samples import trusting_results
 
 from mixqual.errors import RunError
-from mixqual.report import Table, auc_table, figure_2, make, names, report_tables, tree_tables
+from mixqual.layout import Table
+from mixqual.report import auc_table, figure_2, make, names, report_tables, tree_tables
 from mixqual.report.catalogue import FIGURES, PAPER, TABLES
 from mixqual.report.figure_files import figure_bytes
-from mixqual.report.unseen import UNSEEN
+from mixqual.results.names import UNSEEN
 
 
 def test_a_name_is_known_once() -> None:
@@ -41,6 +42,8 @@ def test_every_name_makes_a_table_or_a_figure_where_the_run_can_have_it() -> Non
             }
         ],
     }
+    tables = ("auc", "accuracy", "accuracy_ci95")
+    results["without_twins"] = {"twins": 1, "images": 778, **{key: results[key] for key in tables}}
     info = {"name": "N", "better": "lower", "formula": "f", "source": "s"}
     error, errors = {"value": None}, dict.fromkeys(("mce", "relative_mce"), info)
     results["corruption_error"] = {

@@ -5,7 +5,8 @@ import pytest
 from comparison_samples import run_results, runs_of, set_grid
 from latex_form import check_form
 
-from mixqual.report import Table, comparison_table, to_csv, to_latex, to_markdown
+from mixqual.layout import Table, to_csv, to_markdown
+from mixqual.report import comparison_table, to_latex
 
 
 def cells(table: Table, run: str, model: str) -> dict[str, str]:

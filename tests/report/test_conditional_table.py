@@ -3,7 +3,8 @@ import io
 
 from report_samples import sample_results
 
-from mixqual.report import make, report_tables, to_csv, to_markdown
+from mixqual.layout import to_csv, to_markdown
+from mixqual.report import make, report_tables
 from mixqual.report.conditional_table import conditional_table
 
 

@@ -2,8 +2,8 @@ from io import StringIO
 
 from rich.console import Console
 
+from mixqual.layout import to_csv, to_markdown, to_rich
 from mixqual.report.data_check import data_check_tables
-from mixqual.report.layout import to_csv, to_markdown, to_rich
 
 
 def sample(**changes: object) -> dict:

@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 from report_samples import sample_results
 
 from mixqual.errors import RunError
-from mixqual.report import figure_1, make, read_examples, write_report
+from mixqual.report import figure_1, make, write_report
 from mixqual.report.example_figure import pixels_of
+from mixqual.results.reading import read_examples
 
 
 def test_every_answer_is_written_below_its_image() -> None:

@@ -4,7 +4,7 @@ import io
 import pytest
 from report_samples import sample_results
 
-from mixqual.report import to_csv
+from mixqual.layout import to_csv
 from mixqual.report.gate_table import gate_table
 
 

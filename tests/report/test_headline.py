@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_samples import Results, recommending, sample_results
 
-from mixqual.report import headline, original_network
+from mixqual.report import headline
 from mixqual.report.page.summary import hardest_distortion, kept_accuracy
 from mixqual.report.style import line_styles
+from mixqual.results.lookups import original_network
 
 START = "M_mix has an average AUC of 0.756 on 779 test images"
 
@@ -59,12 +60,6 @@ def test_the_original_network_is_the_one_that_results_name() -> None:
     experts = results["experts"]
     assert original_network({**results, "clean": experts[1]}) == experts[1]
     assert original_network({**results, "clean": None}) == experts[0]  # all saw distortions
-    # Older ones: by whom errors are measured; before that, by its name, as all of them have it.
-    measured = {"mix": {"baseline": experts[2]}}
-    assert original_network({**results, "corruption_error": measured}) == experts[2]
-    old = {key: value for key, value in results.items() if key not in ("clean", "corruption_error")}
-    assert original_network(old) == "clean"
-    assert original_network({**old, "experts": ["sharp", "noise"]}) == "sharp"
 
 
 def test_what_to_ship_comes_first() -> None:

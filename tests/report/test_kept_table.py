@@ -1,9 +1,10 @@
 import pytest
 from report_samples import Results, sample_results
 
-from mixqual.report import kept_table, to_csv
+from mixqual.layout import to_csv
+from mixqual.report import kept_table
 from mixqual.report.kept_table import kept_sentence, kept_words
-from mixqual.report.labels import model_label
+from mixqual.results.wording import model_label
 
 
 def results_with(level: object, ends: list[object], down: bool = False) -> Results:

@@ -18,9 +18,3 @@ def test_an_axis_says_no_word_twice(name: str, quantity: str, unit: str, title: 
     results = sample_results(1)
     results["distortions"][name] = {"unit": unit, "quantity": quantity}
     assert level_title(results, name) == title
-
-
-def test_older_results_do_not_say_what_a_level_is() -> None:
-    results = sample_results(1)
-    results["distortions"]["fog"] = {"unit": "fraction"}
-    assert level_title(results, "fog") == "Fog level (fraction)"

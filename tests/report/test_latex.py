@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from latex_form import check_form, printed
 from report_samples import sample_results
 
-from mixqual.report import Table, latex_page, report_tables, to_latex
+from mixqual.layout import Table
+from mixqual.report import latex_page, report_tables, to_latex
 from mixqual.report.latex import escape
 
 TRICKY = st.text(

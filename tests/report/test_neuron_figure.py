@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mixqual.report import figure_3, neurons_table, to_csv, write_neurons
+from mixqual.layout import to_csv
+from mixqual.report import figure_3, neurons_table, write_neurons
 
 EXPERTS = ("clean", "noise", "blur")
 UNITS = (3, 8, 21, 40)
@@ -35,6 +36,7 @@ def sample(experts: tuple[str, ...] = EXPERTS) -> tuple[dict[str, Any], dict[str
         "steps": 9,
         "size": 16,
         "units": list(UNITS),
+        "clean": "clean",
         "rules": {"off": "it stays", "ratio": "end / start"},
         "neurons": found,
     }
@@ -78,6 +80,19 @@ def test_cells_do_not_overlap_and_the_figure_holds_them(experts: tuple[str, ...]
         assert not any(one.overlaps(other) for other in cells[number + 1 :])
 
 
+def test_of_many_units_the_first_are_drawn_and_all_counted(tmp_path: Path) -> None:
+    neurons, images = sample(("clean",))
+    rows = [dict(row, unit=unit) for unit, row in enumerate(9 * neurons["neurons"]["clean"])]
+    many = {"units": list(range(36)), "neurons": {"clean": rows}}
+    write_neurons(neurons | many, {"clean": np.tile(images["clean"], (9, 1, 1, 1))}, tmp_path)
+    figure = figure_3(neurons | many, {"clean": np.tile(images["clean"], (9, 1, 1, 1))})
+    assert [axes.get_title() for axes in figure.axes] == [f"unit {unit}" for unit in range(32)]
+    assert "32 of 36 units" in figure.get_supxlabel()
+    assert "units" not in figure_3(neurons, images).get_supxlabel()
+    assert (tmp_path / "fig3.csv").read_text().count("\n") == 1 + 36
+    assert neurons_table(neurons | many).rows[0][1:3] == ("36", "9")
+
+
 def test_files_have_the_numbers_and_the_same_bytes_each_time(tmp_path: Path) -> None:
     neurons, images = sample()
     first = write_neurons(neurons, images, tmp_path / "one")
@@ -98,10 +113,27 @@ def test_files_have_the_numbers_and_the_same_bytes_each_time(tmp_path: Path) -> 
 def test_the_table_counts_units_that_are_off_and_tells_of_the_others() -> None:
     neurons, _ = sample()
     assert neurons_table(neurons).rows == (
-        ("M_clean", "4", "1", "×5.0", "×7.0"),
-        ("M_noise", "4", "0", "×5.0", "×6.5"),
-        ("M_blur", "4", "2", "×6.0", "×6.5"),
+        ("M_clean", "4", "1", "–", "–", "×5.0", "×7.0"),
+        ("M_noise", "4", "0", "0", "1", "×5.0", "×6.5"),
+        ("M_blur", "4", "2", "2", "1", "×6.0", "×6.5"),
     )
+    assert any("off here, but not in M_clean" in note for note in neurons_table(neurons).notes)
+
+
+def test_without_an_expert_that_the_others_began_from_none_is_said_to_have_turned() -> None:
+    """As in a study in which each expert begins anew, and in results that do not tell."""
+    neurons, _ = sample()
+    table = neurons_table(neurons | {"clean": None})
+    assert table.header == ("Expert", "Units", "Off", "Raised at least", "Median")
+    assert table.rows[2] == ("M_blur", "4", "2", "×6.0", "×6.5")
+    assert not any("fine-tuning" in note for note in table.notes)
+
+
+def test_what_turned_off_and_on_is_the_whole_change_of_those_that_are_off() -> None:
+    neurons, _ = sample()
+    off = {row[0]: int(row[2]) for row in neurons_table(neurons).rows}
+    for name, _, _, turned_off, turned_on, *_ in neurons_table(neurons).rows[1:]:
+        assert int(turned_off) - int(turned_on) == off[name] - off["M_clean"]
 
 
 def test_an_expert_with_all_units_off_has_no_ratio() -> None:
@@ -109,5 +141,5 @@ def test_an_expert_with_all_units_off_has_no_ratio() -> None:
     for neuron in neurons["neurons"]["clean"]:
         neuron |= {"off": True, "ratio": 1.0}
     table = neurons_table(neurons)
-    assert table.rows == (("M_clean", "4", "4", "–", "–"),)
+    assert table.rows == (("M_clean", "4", "4", "–", "–", "–", "–"),)
     assert to_csv(table).count("true") == 4

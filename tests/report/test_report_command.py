@@ -7,6 +7,7 @@ import pytest
 from ended import Command
 from report_samples import Results, sample_results
 
+from mixqual.layout import to_csv, to_markdown
 from mixqual.report import (
     TABLE_FORMATS,
     auc_table,
@@ -14,11 +15,10 @@ from mixqual.report import (
     label_runs,
     names,
     report_tables,
-    to_csv,
     to_latex,
-    to_markdown,
     write_report,
 )
+from mixqual.report.trees_across import trees_across_table
 
 
 @pytest.fixture
@@ -101,6 +101,25 @@ def test_several_runs_are_compared(command: Command, run: Path, tmp_path: Path) 
     assert "without --out" in command("report", run, other).err
 
 
+@pytest.mark.parametrize(("name", "kind"), [("table6", "treenet"), ("inverted", "inverted")])
+def test_trees_of_several_runs_are_one_table(
+    command: Command, run: Path, tmp_path: Path, name: str, kind: str
+) -> None:
+    results = sample_results(1, trees=True)
+    other = saved(tmp_path / "other", results | {"name": "other"})
+    table = trees_across_table(
+        label_runs([(run, results), (other, results | {"name": "other"})]), kind
+    )
+    ended = command("report", run, other, "--only", name, "--format", "csv")
+    assert (ended.code, ended.out) == (0, to_csv(table))
+    out = tmp_path / "out"
+    for form in TABLE_FORMATS:
+        command("report", run, other, "--only", name, "--format", form, "--out", out)
+    assert files(out).keys() == {f"{name}.{ending}" for ending in ("md", "csv", "tex")}
+    assert (out / f"{name}.tex").read_text() == to_latex(table)
+    assert files(run).keys() == files(other).keys() == {"results.json"}
+
+
 def test_refuses(command: Command, run: Path, tmp_path: Path) -> None:
     def refused(*arguments: object) -> str:
         return command("report", *arguments).refusal()
@@ -110,6 +129,7 @@ def test_refuses(command: Command, run: Path, tmp_path: Path) -> None:
     assert "sample has no unseen" in refused(run, "--only", "unseen")
     assert refused(run, "--only", "fig2", "--format", "csv").startswith("fig2 is a figure")
     assert "name one run" in refused(run, run, "--only", "fig2")
+    assert "there is no 'fig7'" in refused(run, run, "--only", "fig7")
     assert "holds no results.json" in refused(tmp_path)
     (tmp_path / "file").write_text("in the way")
     assert command("report", run, "--format", "pdf").code == 2
@@ -122,7 +142,8 @@ def test_needs_no_torch(run: Path) -> None:
     import sys
 
     code = (
-        "import sys; from pathlib import Path; from mixqual.report import *; "
+        "import sys; from pathlib import Path; from mixqual.report import write_report; "
+        "from mixqual.results.reading import read_results; "
         f"write_report(read_results(Path({str(run)!r})), Path({str(run)!r})); "
         "sys.exit('torch' in sys.modules)"
     )

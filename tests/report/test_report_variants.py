@@ -2,7 +2,8 @@ import csv
 import io
 from typing import Any
 
-from mixqual.report import cost_table, to_csv, to_markdown
+from mixqual.layout import to_csv, to_markdown
+from mixqual.report import cost_table
 
 SINGLE = {"variant": "single", "branch": "", "params": 134_838_000, "macs": 15_466_000_000}
 ROWS: list[dict[str, Any]] = [

@@ -1,7 +1,9 @@
 import pytest
 from report_samples import recommending, sample_results
 
-from mixqual.report import front_table, shipping_reason, to_csv
+from mixqual.layout import to_csv
+from mixqual.report import front_table
+from mixqual.results.shipping import shipping_reason
 
 
 def reason(

@@ -12,17 +12,20 @@ COMMITTED = Path(__file__).parents[2] / "results"
 @pytest.mark.parametrize("experts", [2, 3, 8])
 def test_parts_are_the_sums_of_their_stages(experts: int) -> None:
     results = staged_results(experts)
-    mix, *trees = structures(results)
-    assert (mix.model, mix.first, mix.last, mix.mixes) == ("mix", None, None, "probabilities")
-    assert mix.branch.params == SINGLE
-    assert mix.branch.stages == 6
+    avg, mix, *trees = structures(results)
+    assert (avg.model, avg.gate_params, avg.joins) == ("avg", None, "average probabilities")
+    assert (mix.model, mix.gate_params, mix.joins) == ("mix", GATE, "mix probabilities")
+    for each in (avg, mix):
+        assert (each.first, each.last, each.shared_params) == (None, None, 0)
+        assert each.branch.params == SINGLE
+        assert each.branch.stages == 6
     for structure, tree in zip(trees, results["trees"], strict=True):
         before, own, after = parts(tree)
         found = (structure.first, structure.branch, structure.last)
         assert [part.params if part else 0 for part in found] == [before, own, after]
         assert sum(part.stages or 0 for part in found if part) == 6
         assert structure.gate_params == GATE
-        assert structure.mixes == ("features" if tree["from"] else "probabilities")
+        assert structure.joins == ("mix features" if tree["from"] else "mix probabilities")
         assert structure.own_gate == (tree["weights"] == "resolve")
 
 
@@ -61,13 +64,12 @@ def test_another_tree_tells_how_two_shared_parts_divide(
     assert (both.first.params, both.branch.params, both.last.params) == expected
 
 
-@pytest.mark.parametrize("name", ["elpv", "elpv_224", "elpv_trees"])
+@pytest.mark.parametrize("name", ["elpv", "elpv_224", "elpv_five", "elpv_trees"])
 def test_committed_results_add_up(name: str) -> None:
     results = json.loads((COMMITTED / name / "results.json").read_text())
     found = structures(results)
-    assert len(found) == 1 + len(results["trees"])
+    assert len(found) == 2 + len(results["trees"])
     for each in found:
         own = len(results["experts"]) * (each.branch.params or 0)
-        assert each.shared_params + own + each.gate_params == each.params
-        assert each.gate_params == GATE
+        assert each.shared_params + own + (each.gate_params or 0) == each.params
         assert each.params == results["cost"][each.model]["params"]

@@ -27,7 +27,8 @@ def expected(results: Results) -> dict[str, int]:
     """The parameters of every part, from the stages."""
     experts = results["experts"]
     counts = {"mix:all": results["cost"]["mix"]["params"], "mix:gate": GATE}
-    counts |= {f"mix:{expert}": SINGLE for expert in experts}
+    counts |= {"avg:all": len(experts) * SINGLE}  # without a gate
+    counts |= {f"{model}:{expert}": SINGLE for model in ("avg", "mix") for expert in experts}
     for tree in results["trees"]:
         model = tree["model"]
         before, own, after = parts(tree)
@@ -59,6 +60,27 @@ def test_counts_by_hand(params: int, text: str) -> None:
     assert count_text(params) == text
 
 
+@pytest.mark.parametrize("experts", [2, 3, 8])
+def test_the_average_is_drawn_as_the_mixture_without_its_gate(experts: int) -> None:
+    """The paper's panels (a) and (b): every expert, and what joins them, at the same place."""
+    (axes,) = figure_6(staged_results(experts)).axes
+    texts = [text.get_text() for text in axes.texts]
+    assert texts.count("average probabilities") == 1
+    boxes = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    # From above: an image, for M_mix a gate, the experts, and what joins them.
+    average, mixture = boxes[: experts + 2], boxes[experts + 2 : 2 * experts + 5]
+    across, down = (
+        getattr(mixture[-1], get)() - getattr(average[-1], get)() for get in ("get_x", "get_y")
+    )
+    assert down < 0 or across > 0
+    for one, other in zip(average[1:], mixture[2:], strict=True):
+        left, low, *size = one.get_bbox().bounds
+        expected = (left + across, low + down, *size)
+        assert other.get_bbox().bounds == pytest.approx(expected)
+    assert average[0].get_width() == pytest.approx(average[-1].get_width())
+    assert mixture[0].get_width() > mixture[-1].get_width()
+
+
 def test_older_results_say_what_two_shared_parts_have_together() -> None:
     results = staged_results()
     del results["stages"]
@@ -76,7 +98,7 @@ def test_an_expert_has_the_colour_that_it_has_in_all_figures() -> None:
     edges = [patch.get_edgecolor() for patch in axes.patches if isinstance(patch, Rectangle)]
     for expert in results["experts"]:
         color = styles[expert].color
-        mixtures = 1 + len(results["trees"])
+        mixtures = 2 + len(results["trees"])
         bars = mixtures if expert == "clean" else 0  # what mixes is black as well
         assert sum(same_color(edge, color) for edge in edges) == mixtures + bars
 
@@ -86,7 +108,7 @@ def test_stages_are_parted_by_lines_where_the_results_have_them() -> None:
     (axes,) = figure_6(results).axes
     lines = sum(len(group.get_segments()) for group in axes.collections)
     # Shared parts and the part of each expert, in stages, counted by hand.
-    mixtures = [([], 6), ([2], 4), ([3], 3), ([3], 3), ([1], 5), ([1, 2], 3)]
+    mixtures = [([], 6), ([], 6), ([2], 4), ([3], 3), ([3], 3), ([1], 5), ([1, 2], 3)]
     between = [sum(n - 1 for n in shared) + 3 * (own - 1) for shared, own in mixtures]
     assert lines == sum(between)
     del results["stages"]

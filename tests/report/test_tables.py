@@ -5,12 +5,12 @@ import re
 import pytest
 from report_samples import Results, sample_results
 
+from mixqual.layout import to_csv
 from mixqual.report import (
     accuracy_csv,
     auc_table,
     comparisons_table,
     distortions_table,
-    to_csv,
     weights_csv,
 )
 from mixqual.report.labels import table_columns

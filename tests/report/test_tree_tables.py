@@ -5,7 +5,8 @@ import re
 import pytest
 from report_samples import Results, sample_results
 
-from mixqual.report import Table, auc_table, comparisons_table, headline, tree_tables
+from mixqual.layout import Table
+from mixqual.report import auc_table, comparisons_table, headline, tree_tables
 from mixqual.report.labels import kind_of, table_columns
 from mixqual.report.trees import branch_point, trees_csv
 

@@ -8,7 +8,8 @@ from report_samples import sample_results
 from trust_samples import SOME, trust_row, trusting_results
 
 from mixqual.errors import RunError
-from mixqual.report import make, report_tables, to_csv, to_markdown
+from mixqual.layout import to_csv, to_markdown
+from mixqual.report import make, report_tables
 from mixqual.report.page import render_page
 from mixqual.report.tree_trust_table import judged_trees, tree_trust_table
 from mixqual.report.trust_table import trust_table

@@ -1,7 +1,7 @@
 from report_samples import sample_results
 from trust_samples import trusting_results
 
-from mixqual.report import to_markdown
+from mixqual.layout import to_markdown
 from mixqual.report.trust_table import trust_table
 
 

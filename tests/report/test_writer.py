@@ -5,20 +5,19 @@ import pytest
 from report_samples import sample_results
 
 from mixqual.errors import RunError
+from mixqual.layout import to_csv, to_markdown
 from mixqual.made import read_signed
 from mixqual.report import (
     accuracy_csv,
     auc_table,
-    check_place,
+    check_replaces_report,
     comparison_table,
     headline,
     label_runs,
     latex_page,
     make,
     report_tables,
-    to_csv,
     to_latex,
-    to_markdown,
     tree_tables,
     write_comparison,
     write_one,
@@ -106,15 +105,15 @@ def test_a_file_that_no_report_has_written_keeps_reports_out(tmp_path: Path, nam
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("mine")
     with pytest.raises(RunError, match="is there already, and is from no report"):
-        check_place(tmp_path, tmp_path / "run")
+        check_replaces_report(tmp_path, tmp_path / "run")
 
 
 def test_a_report_goes_where_one_is_or_nothing_that_it_would_replace(tmp_path: Path) -> None:
-    check_place(tmp_path / "new", tmp_path / "run")
+    check_replaces_report(tmp_path / "new", tmp_path / "run")
     (tmp_path / "notes.txt").write_text("mine")
-    check_place(tmp_path, tmp_path / "run")
+    check_replaces_report(tmp_path, tmp_path / "run")
     write_report(sample_results(), tmp_path)
-    check_place(tmp_path, tmp_path / "run")
+    check_replaces_report(tmp_path, tmp_path / "run")
 
 
 def test_a_report_keeps_out_of_the_folder_of_another_run(tmp_path: Path) -> None:
@@ -122,9 +121,9 @@ def test_a_report_keeps_out_of_the_folder_of_another_run(tmp_path: Path) -> None
     for name in ("run", "other"):
         (tmp_path / name / "artifacts").mkdir(parents=True)
         (tmp_path / name / "results.json").touch()
-    check_place(tmp_path / "run", tmp_path / "other" / ".." / "run")
+    check_replaces_report(tmp_path / "run", tmp_path / "other" / ".." / "run")
     with pytest.raises(RunError, match="is the folder of another run"):
-        check_place(tmp_path / "other", tmp_path / "run")
+        check_replaces_report(tmp_path / "other", tmp_path / "run")
 
 
 def test_one_table_is_written_in_the_format_asked_for(tmp_path: Path) -> None:

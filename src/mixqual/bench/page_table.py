@@ -7,7 +7,7 @@ from typing import Any
 from mixqual.artifacts import read_json
 from mixqual.bench.targets import target_of
 from mixqual.errors import RunError
-from mixqual.report.layout import Table, to_markdown
+from mixqual.layout import Table, to_markdown
 
 START, END = "<!-- benchmarks: start -->", "<!-- benchmarks: end -->"
 """The lines of a page between which the table stands."""

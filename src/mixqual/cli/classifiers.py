@@ -85,10 +85,12 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure the resilience of any classifier on a folder of images."""
+    from mixqual.artifacts import check_place
     from mixqual.config import RuntimeConfig
     from mixqual.distort_files import parse_steps
     from mixqual.imagenet_c import NAMES
     from mixqual.keep import Keep
+    from mixqual.layout import to_rich
     from mixqual.networks.class_order import parse_classes
     from mixqual.report import (
         check_figure_path,
@@ -100,7 +102,6 @@ def evaluate(
         missed_floors,
         parse_floors,
         resilience_table,
-        to_rich,
         write_csv,
     )
     from mixqual.resilience import PAPER_DISTORTIONS, levels_up_to
@@ -116,6 +117,9 @@ def evaluate(
     keeps = [Keep.parse(text) for text in keep or ["90%"]]
     if figure:
         check_figure_path(figure)
+    for written in (csv, figure):
+        if written:
+            check_place(written.parent, files=[written.name])
     results = measure(
         model,
         data,
@@ -166,7 +170,8 @@ def cost(
     as_json: AsJson = False,
 ) -> None:
     """Count parameters and multiply-accumulates of a backbone, its mixture and its trees."""
-    from mixqual.report import cost_table, to_rich
+    from mixqual.layout import to_rich
+    from mixqual.report import cost_table
     from mixqual.variants import variants
 
     found = variants(

@@ -30,7 +30,8 @@ def check(
 ) -> None:
     """Report counts, sizes, copies, leaks and unreadable files; exit code 1 for problems."""
     from mixqual.data_check import check_data, data_of
-    from mixqual.report import data_check_tables, to_rich
+    from mixqual.layout import to_rich
+    from mixqual.report import data_check_tables
 
     report = check_data(*data_of(source))
     if as_json:

@@ -14,7 +14,7 @@ from mixqual.errors import RunError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mixqual.report import Table
+    from mixqual.layout import Table
 
 
 class Format(StrEnum):
@@ -41,24 +41,32 @@ def report(
         Format | None, typer.Option("--format", help="Of tables, instead of a drawn one.")
     ] = None,
 ) -> None:
-    """Write the tables and figures of a run again, or compare several runs."""
+    """Write the tables and figures of a run again, or compare several runs.
+
+    Of several runs --only makes table6 or table7, with a column for each data set.
+    """
+    from mixqual.artifacts import check_place
     from mixqual.report import (
-        check_place,
+        check_replaces_report,
+        check_report_place,
         comparison_table,
         label_runs,
         make,
-        read_examples,
-        read_results,
+        make_across,
         report_tables,
         write_comparison,
         write_report,
     )
+    from mixqual.results.reading import read_examples, read_results
 
+    if out:
+        check_place(out)
     found = [(run, read_results(run)) for run in runs]
     if len(found) > 1:
-        if only:
-            raise RunError("--only makes a table or figure of one run; name one run")
         compared = label_runs(found)
+        if only:
+            _one_table(make_across(compared, only), only, out, format_)
+            return
         _print([comparison_table(compared)], format_)
         written = write_comparison(compared, out) if out else []
         _tell(written or ["nothing is written, and no figure drawn, without --out"])
@@ -71,7 +79,8 @@ def report(
     if only:
         _one(make(results, only, examples), only, folder, out, format_)
         return
-    check_place(out or folder, folder)
+    check_report_place(out or folder)
+    check_replaces_report(out or folder, folder)
     _print(report_tables(results), format_)
     _tell(write_report(results, out or folder, examples))
 
@@ -80,13 +89,21 @@ def _one(
     made: "Figure | Table", name: str, folder: Path, out: Path | None, form: Format | None
 ) -> None:
     """A table is printed, or written where it is asked for; a figure is always written."""
-    from mixqual.report import Table, write_one
+    from mixqual.layout import Table
+    from mixqual.report import write_one
 
-    if not isinstance(made, Table):
-        if form:
-            raise RunError(f"{name} is a figure; --format is for tables")
-        _tell(write_one(made, out or folder / "figures", name, ""))
-    elif out:
+    if isinstance(made, Table):
+        _one_table(made, name, out, form)
+        return
+    if form:
+        raise RunError(f"{name} is a figure; --format is for tables")
+    _tell(write_one(made, out or folder / "figures", name, ""))
+
+
+def _one_table(made: "Table", name: str, out: Path | None, form: Format | None) -> None:
+    from mixqual.report import write_one
+
+    if out:
         _tell(write_one(made, out, name, form or Format.MARKDOWN))
     else:
         _print([made], form)
@@ -94,7 +111,8 @@ def _one(
 
 def _print(tables: Sequence["Table"], form: Format | None) -> None:
     """On a terminal of any width, or as text to be redirected."""
-    from mixqual.report import TABLE_FORMATS, to_rich
+    from mixqual.layout import to_rich
+    from mixqual.report import TABLE_FORMATS
 
     if form:
         _, text = TABLE_FORMATS[form]

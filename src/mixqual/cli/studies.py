@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mixqual.config import ClusterConfig
     from mixqual.executor import Executor
     from mixqual.forecast import Step
+    from mixqual.needs import Needs
     from mixqual.run_status import State, Status
 
 _REASONS = 10  # that `status` names; it counts the rest
@@ -73,34 +74,40 @@ def run(
     ] = None,
 ) -> None:
     """Train, evaluate and report a study; run it again to go on where it stopped."""
-    from mixqual.artifacts import make_folder
     from mixqual.errors import RunError
+    from mixqual.file_names import printable_lines
     from mixqual.forecast import forecast
+    from mixqual.layout import to_rich
     from mixqual.report import (
-        check_place,
+        check_replaces_report,
+        check_report_place,
         headline,
-        read_examples,
         report_tables,
-        to_rich,
         write_report,
     )
-    from mixqual.study import Study
+    from mixqual.results.reading import read_examples
+    from mixqual.study import Study, check_run_place
 
     loaded = Study.load(study, set_ or [])
     folder = out or Path("runs") / loaded.config.name
     console = Console()
+    check_run_place(folder)
+    if publish:
+        check_report_place(publish)
+        check_replaces_report(publish, folder)
     if dry_run:
         if store:
             raise RunError("--dry-run looks into folders only; leave --store away")
-        console.print(_plan_table(forecast(*loaded.prepare(), folder, reuse or [])))
+        foreseen = forecast(*loaded.prepare(), folder, reuse or [])
+        console.print(_plan_table(foreseen.steps))
+        for line in _needs_lines(foreseen.needs):
+            console.print(line, markup=False, highlight=False)
+        for remark in foreseen.remarks:
+            console.print(printable_lines(remark), markup=False, highlight=False, soft_wrap=True)
         for training, names in loaded.config.recipes():
             line = f"recipe of {', '.join(dict.fromkeys(names))}: {training.in_words()}"
             console.print(line, markup=False, highlight=False)
         return
-    check_place(folder, folder)
-    if publish:
-        check_place(publish, folder)
-        make_folder(publish)  # told before the run if it cannot be
     on = _executor(executor, address, loaded.config.runtime.cluster)
     results = loaded.run(folder, reuse or [], on, store)
     if not results:  # one of several processes, and not the first
@@ -164,8 +171,9 @@ def neurons(
     ] = None,
 ) -> None:
     """Draw what single neurons of a run's experts respond to (the paper's Figure 3)."""
+    from mixqual.layout import to_rich
     from mixqual.neurons import Ascent
-    from mixqual.report import neurons_table, to_rich
+    from mixqual.report import neurons_table
     from mixqual.visualise import visualise
 
     found = visualise(
@@ -233,6 +241,15 @@ def _status_text(found: "Status") -> str:
 
 def _clock(seconds: float) -> timedelta:
     return timedelta(seconds=round(max(seconds, 0)))
+
+
+def _needs_lines(found: "Needs") -> list[str]:
+    memory = ", ".join(f"{phase} {_in_units(size)}" for phase, size in found.memory.items())
+    return [f"memory, at most about: {memory}", f"disk, at most about: {_in_units(found.disk)}"]
+
+
+def _in_units(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
 
 
 def _plan_table(steps: list["Step"]) -> Table:

@@ -4,24 +4,29 @@ Every field says its meaning, unit and default. `study_file` makes them of a fil
 """
 
 from mixqual.config.distortions import DistortionConfig, PartConfig
-from mixqual.config.images import DataConfig, GrayscaleNoise, Share, SplitConfig
+from mixqual.config.images import (
+    LONGEST_CLASS,
+    MOST_CLASSES,
+    DataConfig,
+    GrayscaleNoise,
+    Share,
+    SplitConfig,
+)
 from mixqual.config.networks import (
     BackboneConfig,
     BaselineConfig,
     ExpertConfig,
     SharingConfig,
 )
-from mixqual.config.study import (
-    ClusterConfig,
-    EvaluationConfig,
-    RuntimeConfig,
-    StudyConfig,
-    with_recipe,
-)
-from mixqual.config.table import Table
+from mixqual.config.runtime import ClusterConfig, RuntimeConfig
+from mixqual.config.study import EvaluationConfig, StudyConfig, with_recipe
+from mixqual.config.table import MOST_NETWORKS, Name, Table
 from mixqual.config.training import FitConfig, Fractions, GateConfig, TrainingConfig
 
 __all__ = [
+    "LONGEST_CLASS",
+    "MOST_CLASSES",
+    "MOST_NETWORKS",
     "BackboneConfig",
     "BaselineConfig",
     "ClusterConfig",
@@ -33,6 +38,7 @@ __all__ = [
     "Fractions",
     "GateConfig",
     "GrayscaleNoise",
+    "Name",
     "PartConfig",
     "RuntimeConfig",
     "Share",

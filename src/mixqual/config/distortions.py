@@ -4,7 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from mixqual.config.table import Table
+from mixqual.config.table import Table, Text
 
 
 class _Levels(Table):
@@ -13,9 +13,9 @@ class _Levels(Table):
     In the distortion's unit, at a 224-pixel crop.
     """
 
-    max: float | None = Field(None, gt=0)
-    min: float | None = Field(None, ge=0)
-    options: dict[str, Any] = Field(default_factory=dict)
+    max: float | None = Field(None, gt=0, le=1e9)
+    min: float | None = Field(None, ge=0, le=1e9)
+    options: dict[str, Any] = Field(default_factory=dict, max_length=100)
     """Settings of the distortion itself, such as `clip = true` for gaussian_noise."""
 
     @model_validator(mode="after")
@@ -35,19 +35,19 @@ class _Levels(Table):
 class PartConfig(_Levels):
     """One distortion of a composition."""
 
-    kind: str
+    kind: Text
     """As in a table of its own."""
 
 
 class DistortionConfig(_Levels):
     """One distortion of a study: training draws from all its levels, testing uses the grid."""
 
-    steps: int = Field(10, ge=1)
+    steps: int = Field(10, ge=1, le=1000)
     """Levels of the test grid, evenly spaced up to the strongest; the clean one comes besides."""
-    kind: str | None = None
+    kind: Text | None = None
     """Which distortion it is, where the table has a name of its own: one that `mixqual distortions`
     lists, or your own as "module:function"."""
-    parts: tuple[PartConfig, ...] = ()
+    parts: tuple[PartConfig, ...] = Field((), max_length=100)
     """Instead of `kind`: several distortions in the order in which they happen. The level is then
     the share of the way from none to the strongest of each; `max` is 1 unless you say less."""
 

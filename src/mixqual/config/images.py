@@ -1,10 +1,24 @@
 """The tables of a study's images: where they are, how they are divided."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mixqual.config.table import Table
+from mixqual.config.table import MOST_SEED, Table, Text
+
+MOST_CLASSES = 2**17
+LONGEST_CLASS = 200
+"""How many classes a network can be trained and exported for, and characters of their names."""
+
+_PUBLISHED = ("caltech101", "caltech256", "scene67", "imagenet50")
+"""Sources whose images, and mostly splits, are as somebody has published them."""
+
+OnLeak = Literal["raise", "warn"]
+
+
+def _on_leak(validated: dict[str, Any]) -> OnLeak:
+    return "warn" if validated.get("source") in _PUBLISHED else "raise"
+
 
 GrayscaleNoise = Literal["sensor", "independent"]
 
@@ -22,7 +36,7 @@ class DataConfig(Table):
         "scene67",
         "imagenet50",
     ]
-    path: str | None = None
+    path: Text | None = None
     """Where the images are, for all sources but "elpv", which is a package. For "folder" the folder
     with `class/image` or `train|val|test/class/image`; for "manifest" a .csv or .parquet table with
     the columns path and label, and if need be split and group; for "huggingface" the folder that
@@ -30,18 +44,19 @@ class DataConfig(Table):
     published."""
     size: int = Field(224, ge=16, le=4096)
     """Side of the square crop in pixels: images are resized to round(size * 256 / 224) first."""
-    exclude_classes: tuple[str, ...] = ()
+    exclude_classes: tuple[Text, ...] = Field((), max_length=MOST_CLASSES)
     """Classes to leave out. The background classes of the Caltech sets are left out anyhow."""
-    sample_classes: int | None = Field(None, ge=2)
+    sample_classes: int | None = Field(None, ge=2, le=MOST_CLASSES)
     """Use this many classes, drawn at random with `split.seed`; of "imagenet50" 50 by default."""
     on_error: Literal["raise", "skip"] = "raise"
     """What to do with an unreadable image: stop, or leave it out, counted and listed."""
-    on_leak: Literal["raise", "warn"] = "raise"
+    on_leak: OnLeak = Field(default_factory=_on_leak)
     """What to do if two splits hold the same image or parts of one group, or if the same image is
-    in two classes: stop, or go on, counted and listed."""
-    memory_budget_mb: int = Field(2048, ge=0)
+    in two classes: stop, or go on, counted and listed, with results without such test images too.
+    The paper's data sets are known to hold some, and by default are used as they are published."""
+    memory_budget_mb: int = Field(2048, ge=0, le=2**30)
     """Decoded images are held in memory up to this size (MiB) and memory-mapped past it."""
-    workers: int = Field(0, ge=0)
+    workers: int = Field(0, ge=0, le=1024)
     """Decoding threads; 0 takes one per core."""
     grayscale_noise: GrayscaleNoise = "sensor"
     """What random distortions do to images that all come from files of one channel: the same to
@@ -61,6 +76,8 @@ class DataConfig(Table):
         return self
 
 
+_MOST_IMAGES = 10**9
+
 Share = float | int
 """A share of each class (a fraction below 1.0) or a count of images per class (an integer)."""
 
@@ -73,7 +90,7 @@ class SplitConfig(Table):
     val: Share = 0.15
     test: Share | None = None
     """Images for testing: a fraction, a count per class (at most that), or all that is left."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=MOST_SEED)
 
     @model_validator(mode="after")
     def _shares_are_possible(self) -> Self:
@@ -86,8 +103,10 @@ class SplitConfig(Table):
                     f"split.{name} = {share} must lie between 0 and 1, or be a whole number of "
                     "images per class"
                 )
-            if isinstance(share, int) and share < 1:
-                raise ValueError(f"split.{name} = {share} must be at least 1 image per class")
+            if isinstance(share, int) and not 1 <= share <= _MOST_IMAGES:
+                raise ValueError(
+                    f"split.{name} = {share} must be 1 to {_MOST_IMAGES:,} images per class"
+                )
         total = sum(share for _, share in shares if isinstance(share, float))
         if total > 1 + 1e-9:
             raise ValueError(f"split: the fractions add up to {total:g}, more than 1")

@@ -1,19 +1,21 @@
 """The tables of a study's networks: how they start, what they learn, what they share."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from mixqual.config.table import Table
-from mixqual.config.training import Fractions, TrainingConfig
+from mixqual.config.table import MOST_NETWORKS, Name, Table, Text
+from mixqual.config.training import MOST_EPOCHS, Fractions, TrainingConfig
+
+_Stages = Text | Annotated[tuple[Text, ...], Field(max_length=MOST_NETWORKS)]
 
 
 class BackboneConfig(Table):
     """The network that every expert is fine-tuned from."""
 
-    name: str
+    name: Text
     """A torchvision or timm model name; "timm/NAME" or "torchvision/NAME" where both have it."""
-    weights: str = "default"
+    weights: Text = "default"
     """"default" (the library's own, from its hub), "packaged" (the EfficientNet-Lite0 weights of
     the demo extra), "random", or the path of a .safetensors or .pth file."""
     head: Literal["auto", "keep", "new"] = "auto"
@@ -34,7 +36,7 @@ class ExpertConfig(Table):
     distort: Fractions = Field(default_factory=dict)
     """Fraction of each mini-batch that gets each distortion; the rest stays clean. A list of
     distortions shares `training.distorted` equally."""
-    start: str | None = None
+    start: Name | None = None
     """The network that it starts from instead of what `training.start` says, such as a baseline
     trained on all distortions."""
     training: TrainingConfig | None = None
@@ -47,13 +49,13 @@ class BaselineConfig(Table):
 
     distort: Fractions = Field(default_factory=dict)
     """As of an expert."""
-    continues: str | None = None
+    continues: Name | None = None
     """Instead of `distort`: go on training that baseline, up to as many steps as all experts
     together, and keep its best weights. The fair comparison in compute under a constant rate;
     under a schedule give `distort`, and in `training` the `max_epochs` of all experts together."""
-    start: str | None = None
+    start: Name | None = None
     """As of an expert."""
-    patience: int | None = Field(None, ge=1)
+    patience: int | None = Field(None, ge=1, le=MOST_EPOCHS)
     """Its own patience, where it differs from `training.patience`."""
     training: TrainingConfig | None = None
     """As of an expert."""
@@ -75,9 +77,9 @@ class SharingConfig(Table):
     A TreeNet has `until` only, an Inverted-TreeNet `from` only; `mixqual cost` lists the stages.
     """
 
-    until: str | tuple[str, ...] = ()
+    until: _Stages = ()
     """The experts share all stages before this one."""
-    from_: str | tuple[str, ...] = Field((), alias="from")
+    from_: _Stages = Field((), alias="from")
     """The experts share this stage and all after it."""
     weights: Literal["reuse", "resolve"] = "reuse"
     """Mix with the weights and the gate of the independent experts, or with their own: Eq. 4 solved

@@ -1,6 +1,6 @@
 """A whole study."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -12,83 +12,59 @@ from mixqual.config.networks import (
     ExpertConfig,
     SharingConfig,
 )
-from mixqual.config.table import Table
-from mixqual.config.training import FitConfig, Fractions, GateConfig, TrainingConfig
+from mixqual.config.runtime import RuntimeConfig
+from mixqual.config.table import MOST_NETWORKS, MOST_SEED, Name, Table
+from mixqual.config.training import MOST_BATCH, FitConfig, Fractions, GateConfig, TrainingConfig
+
+MOST_CELLS = 20_000
+"""Of a set of images: levels of distortions, in all their draws."""
 
 
 class EvaluationConfig(Table):
     """The sweep over distortions and levels, and the statistics made from it."""
 
-    batch_size: int = Field(64, ge=1)
-    noise_draws: int = Field(4, ge=1)
+    batch_size: int = Field(64, ge=1, le=MOST_BATCH)
+    noise_draws: int = Field(4, ge=1, le=100)
     """Draws of each random distortion per validation image, for the optimal weights."""
-    bootstrap: int = Field(2000, ge=100)
+    bootstrap: int = Field(2000, ge=100, le=100_000)
     """Resamples of the test images for the confidence intervals."""
-    keep_shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.9,)
+    keep_shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((0.9,), max_length=100)
     """Levels are stated up to which a model keeps these shares of its accuracy on clean images."""
-    keep_accuracies: tuple[Annotated[float, Field(gt=0, le=1)], ...] = ()
+    keep_accuracies: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((), max_length=100)
     """And levels up to which it keeps these accuracies."""
     leave_one_out: bool = False
     """For each distortion also test a mixture that has never seen it: without the experts that were
     trained on it, and under a gate of its own."""
 
 
-class ClusterConfig(Table):
-    """What each stage of a study gets on a cluster (`mixqual run --executor ray`)."""
-
-    cpus: int = Field(1, ge=1)
-    """CPUs, and threads of the CPU kernels unless runtime.threads says otherwise."""
-    gpus: float = Field(0.0, ge=0)
-    """GPUs; of 0.5 two stages share one."""
-    memory_mb: int = Field(0, ge=0)
-    """Memory (MiB) that a node sets apart for it; 0 sets nothing apart."""
-    cells: int = Field(16, ge=1)
-    """Cells of a sweep (a distortion, a level and a draw) that are one stage."""
-    retries: int = Field(3, ge=0)
-    """Tries after the first, if a node dies or something else fails that may pass."""
-    scratch: str = ""
-    """With a store: where each node keeps its part of the run, in a folder of its own. Variables of
-    the node such as $TMPDIR are filled in; "" is the node's folder for temporary files."""
-
-
-class RuntimeConfig(Table):
-    """How to use the machine. Part of the provenance, not of what is computed."""
-
-    device: str = "auto"
-    """"auto", "cpu", "cuda" or "cuda:N"."""
-    threads: int = Field(0, ge=0)
-    """Threads of the CPU kernels; 0 takes one per core, shared by the processes of a machine."""
-    tune_allocator: bool = True
-    """Keep freed memory in the process (glibc): page faults cost as much as the arithmetic."""
-    backend: Literal["auto", "eager", "compiled", "onnxruntime"] = "auto"
-    """What networks run as in a sweep on the CPU: "compiled" takes half a minute at first and needs
-    a C++ compiler, "onnxruntime" needs the extra "onnx-export". "auto" takes what pays."""
-    cluster: ClusterConfig = ClusterConfig()
-
-
-def _check_fractions(where: str, fractions: Fractions) -> None:
-    for name, fraction in fractions.items():
-        if not 0 < fraction <= 1:
-            raise ValueError(f"{where}.{name} = {fraction} must lie in (0, 1]")
+def _check_sum(where: str, fractions: Fractions) -> None:
     if sum(fractions.values()) > 1 + 1e-9:
         raise ValueError(f"{where}: the fractions add up to {sum(fractions.values()):g}, over 1")
+
+
+_ENSEMBLES = {"avg", "max", "hardmix", "mix", "mix_true", "mix_unseen", "best_expert", "gate"}
+_ENSEMBLES |= {"conditional"}
+_AVERAGES = {"clean", "average", "held_out_average"}
+"""Names that results have for other things than the networks, or distortions, of a study."""
 
 
 class StudyConfig(Table):
     """A whole study."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
+    seeds: tuple[Annotated[int, Field(le=MOST_SEED)], ...] = Field(
+        (0,), min_length=1, max_length=1000
+    )
     """One complete training per seed, on the same split."""
     data: DataConfig
     split: SplitConfig = SplitConfig()
     backbone: BackboneConfig
-    distortions: dict[str, DistortionConfig] = Field(min_length=1)
-    experts: dict[str, ExpertConfig] = Field(min_length=2)
-    baselines: dict[str, BaselineConfig] = Field(default_factory=dict)
+    distortions: dict[Name, DistortionConfig] = Field(min_length=1, max_length=MOST_NETWORKS)
+    experts: dict[Name, ExpertConfig] = Field(min_length=2, max_length=MOST_NETWORKS)
+    baselines: dict[Name, BaselineConfig] = Field(default_factory=dict, max_length=MOST_NETWORKS)
     training: TrainingConfig = TrainingConfig()
     gate: GateConfig = GateConfig()
-    sharing: tuple[SharingConfig, ...] = ()
+    sharing: tuple[SharingConfig, ...] = Field((), max_length=MOST_NETWORKS)
     """One table, or several as [[sharing]]."""
     evaluation: EvaluationConfig = EvaluationConfig()
     runtime: RuntimeConfig = RuntimeConfig()
@@ -135,6 +111,18 @@ class StudyConfig(Table):
         return ways
 
     @model_validator(mode="after")
+    def _cells_are_bounded(self) -> Self:
+        levels = sum(distortion.steps for distortion in self.distortions.values())
+        cells = levels * self.evaluation.noise_draws
+        if cells > MOST_CELLS:
+            raise ValueError(
+                f"distortions: all `steps` together, {levels}, in evaluation.noise_draws = "
+                f"{self.evaluation.noise_draws} draws are {cells:,} cells, more than "
+                f"{MOST_CELLS:,}; lower them"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _sharing_has_a_start(self) -> Self:
         if self.sharing and all(expert.distort for expert in self.experts.values()):
             raise ValueError(
@@ -152,15 +140,19 @@ class StudyConfig(Table):
         mixes |= {f"baselines.{name}.distort": b.distort for name, b in self.baselines.items()}
         mixes["gate.distort"] = self.gate.distort or {}
         for where, fractions in mixes.items():
-            _check_fractions(where, fractions)
+            _check_sum(where, fractions)
             for name in fractions.keys() - self.distortions.keys():
                 raise ValueError(f"{where} names {name!r}, which has no [distortions.{name}] table")
         clean = [name for name, expert in self.experts.items() if not expert.distort]
         if len(clean) > 1:
             raise ValueError(f"experts: only one may be without distortions, not {clean}")
-        reserved = {"avg", "max", "hardmix", "mix", "mix_true", "best_expert", "gate"}
-        for name in (self.experts.keys() | self.baselines.keys()) & reserved:
+        for name in (self.experts.keys() | self.baselines.keys()) & _ENSEMBLES:
             raise ValueError(f"{name!r} is the name of an ensemble; give the network another name")
+        for name in self.distortions.keys() & _AVERAGES:
+            raise ValueError(
+                f"distortions.{name}: the results have other numbers of that name; give the "
+                "distortion another one, and its `kind`"
+            )
         for name in self.experts.keys() & self.baselines.keys():
             raise ValueError(f"{name!r} is an expert and a baseline; give one another name")
         for name, baseline in self.baselines.items():
@@ -176,7 +168,7 @@ class StudyConfig(Table):
     def _starts_are_known(self) -> Self:
         networks: dict[str, ExpertConfig | BaselineConfig] = {**self.experts, **self.baselines}
         for name, network in networks.items():
-            start = self.baselines.get(network.start or "")
+            start = self.baselines.get(network.start) if network.start else None
             if start and start.continues:
                 raise ValueError(
                     f"{name}: start = {network.start!r} is a baseline that waits for all experts; "

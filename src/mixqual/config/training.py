@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from mixqual.config.table import Table
+from mixqual.config.table import MOST_NETWORKS, Name, Table
 
-Fractions = dict[str, float]
+Fractions = Annotated[
+    dict[Name, Annotated[float, Field(gt=0, le=1)]], Field(max_length=MOST_NETWORKS)
+]
+
+MOST_EPOCHS, MOST_BATCH, _MOST_RATE = 100_000, 2**16, 1e3
 
 _LATER: Mapping[str, Any] = {
     "kind": "paper",
@@ -31,8 +35,8 @@ _LATER: Mapping[str, Any] = {
 
 _MODERN: Mapping[str, Any] = {
     "optimizer": "adamw",
-    "lr": 0.0005,
-    "lr_new": 0.0005,
+    "lr": 0.002,
+    "lr_new": 0.002,
     "weight_decay": 0.05,
     "schedule": "cosine",
     "warmup": 0.05,
@@ -57,13 +61,13 @@ class FitConfig(Table):
     """What the other settings are where the study says nothing: "paper", or "modern", by which an
     ordinary training of today goes (docs/training.md). A study's [training] says it for all."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
-    lr: float = Field(0.001, gt=0)
+    lr: float = Field(0.001, gt=0, le=_MOST_RATE)
     """The highest learning rate."""
-    lr_new: float = Field(0.01, gt=0)
+    lr_new: float = Field(0.01, gt=0, le=_MOST_RATE)
     """Learning rate of the new last layer."""
     momentum: float = Field(0.9, ge=0, lt=1)
     """Of "sgd"."""
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(0.0, ge=0, le=_MOST_RATE)
     """Of matrices and kernels: biases and norms do not decay."""
     schedule: Literal["constant", "cosine"] = "constant"
     """"cosine" lets the rate fall to zero over all `max_epochs`."""
@@ -72,14 +76,14 @@ class FitConfig(Table):
     average: float = Field(0.0, ge=0, lt=1)
     """Decay per step of a running average of weights and buffers, which is what is validated and
     kept; it averages over fewer steps at first. 0 keeps the weights of the last step."""
-    batch_size: int = Field(32, ge=1)
+    batch_size: int = Field(32, ge=1, le=MOST_BATCH)
     """Images per step, over all processes together."""
     early_stopping: bool = True
     """Whether to stop after `patience` epochs without a lower validation loss and keep the best;
     otherwise the last weights after `max_epochs` are kept, and validation is now and then."""
-    patience: int = Field(5, ge=1)
+    patience: int = Field(5, ge=1, le=MOST_EPOCHS)
     """Epochs without a lower validation loss before training stops."""
-    max_epochs: int = Field(50, ge=1)
+    max_epochs: int = Field(50, ge=1, le=MOST_EPOCHS)
     """Epochs; with `early_stopping`, at most."""
     distorted: float = Field(0.5, gt=0, le=1, exclude=True)
     """Share of each mini-batch that is distorted, in equal parts, where `distort` is a list."""
@@ -173,8 +177,8 @@ class GateConfig(FitConfig):
     kind: Literal["paper", "patch"] = "paper"
     """"paper" (Table 1, looks at the whole image), or "patch": a quarter of the parameters and a
     small part of the work, as it looks at the central 32x32 pixels alone."""
-    lr: float = Field(0.01, gt=0)
-    penalty: float = Field(0.01, ge=0)
+    lr: float = Field(0.01, gt=0, le=_MOST_RATE)
+    penalty: float = Field(0.01, ge=0, le=1e6)
     """Lambda of Eq. 5."""
     distort: Fractions | None = Field(None, min_length=1)
     """Fraction of each mini-batch per distortion; by default that of `distorted`, shared

@@ -1,117 +1,155 @@
-"""Unpacking a data set's archive beside itself, once."""
+"""The files of a data set's archive, read where they lie: nothing is unpacked."""
 
-import fcntl
-import hashlib
-import json
+import bz2
+import gzip
+import io
+import lzma
 import os
+import posixpath
 import shutil
 import tarfile
+import tempfile
+import weakref
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, final
 
-from mixqual.artifacts import write_json
 from mixqual.errors import DataError
+from mixqual.images import Embedded
+
+# Damage of an archive; an `OSError` of gzip's own is told from one of the disk by its number.
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError)
+_OPENERS: Mapping[bytes, Callable[[IO[bytes]], io.BufferedIOBase]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"BZ": bz2.BZ2File,
+    b"\xfd7": lzma.LZMAFile,
+}
+"""By the first two bytes of what is compressed."""
 
 
-def unpack(archive: Path, folder: str) -> Path:
-    """Unpack the folder of that name from an archive, and return where it stands: beside it.
+@final
+@dataclass(frozen=True)
+class Member:
+    """A file in an archive."""
 
-    The archive is a .tar, packed or not, or a .zip that holds `folder`.tar.gz. The folder appears
-    when all of it is there, and is then taken as it is. Raises `DataError` if the archive is
-    damaged, lacks the folder, reaches outside of it, is another than the one that the folder was
-    unpacked from, or there is no room.
+    name: str
+    """With forward slashes, and without "./" before it."""
+    offset: int
+    """Where its bytes begin."""
+    size: int
+    """Bytes."""
+
+
+@final
+class Archive:
+    """A .tar, compressed or not, or a .zip that holds one; any number of threads may read it.
+
+    One that is not compressed is read in place. Else it is uncompressed into a temporary file, that
+    has no name and is gone with this object.
     """
-    target = archive.parent / folder
-    partial = archive.parent / f".{folder}.partial"
-    if target.is_dir():
-        _refuse_another(archive, target)
-        return target
-    if not hasattr(tarfile, "data_filter"):  # of Python 3.11.4, and of security updates of 3.11
-        raise DataError(
-            f"{archive}: this Python cannot unpack archives safely; unpack it yourself, to "
-            f"{target}, or use Python 3.11.4 or newer"
+
+    def __init__(self, path: Path, inside_zip: str = "") -> None:
+        """`inside_zip` names the archive in a .zip. Raises `DataError` if it cannot be read."""
+        self.path = path
+        with self._refusing():
+            if path.suffix.lower() == ".zip":
+                with zipfile.ZipFile(path) as outer, outer.open(self._find(outer, inside_zip)) as f:
+                    self._number = _uncompressed(f)
+            else:
+                with path.open("rb") as file:
+                    self._number = _uncompressed(file)
+        weakref.finalize(self, os.close, self._number)
+
+    def members(self, within: Member | None = None) -> list[Member]:
+        """The regular files in it, or in an archive `within` it; links count as what they lead to.
+
+        What lies outside of the archive's own folder is passed over, and a name that is there twice
+        means the later one. Raises `DataError` if it is damaged.
+        """
+        start, end = (within.offset, within.offset + within.size) if within else (0, None)
+        found: dict[str, Member] = {}
+        links: dict[str, str] = {}
+        with self._refusing(), os.fdopen(os.dup(self._number), "rb") as file:
+            file.seek(start)
+            with tarfile.open(fileobj=file, mode="r:") as tar:
+                for info in tar:
+                    name = posixpath.normpath(info.name)
+                    if end is not None and info.offset_data + info.size > end:
+                        break
+                    if info.issym():
+                        links[name] = posixpath.join(posixpath.dirname(name), info.linkname)
+                    elif info.islnk():
+                        links[name] = info.linkname
+                    elif info.isreg() and not info.issparse():
+                        found[name] = Member(name, info.offset_data, info.size)
+        for name, target in links.items():
+            if file_of := found.get(posixpath.normpath(target)):
+                found[name] = Member(name, file_of.offset, file_of.size)
+        return [found[name] for name in sorted(found) if not name.startswith(("../", "/"))]
+
+    def read(self, member: Member) -> bytes:
+        """The bytes of a file in it."""
+        parts, offset, left = [], member.offset, member.size
+        while left:  # a single call reads two gigabytes at most
+            part = os.pread(self._number, left, offset)
+            if not part:
+                raise OSError(f"{self.path} ends too early")
+            parts.append(part)
+            offset, left = offset + len(part), left - len(part)
+        return b"".join(parts)
+
+    def content(self, row: int, member: Member) -> Embedded:
+        """A file in it as an image to be."""
+        return Embedded(
+            str(self.path),
+            row,
+            member.size,
+            lambda _: self.read(member),
+            (str(self.path),),
+            member.name,
         )
-    try:
-        with (archive.parent / f".{folder}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # the processes of a run all come here
-            if target.is_dir():
-                return target
-            shutil.rmtree(partial, ignore_errors=True)  # of a call that was killed
-            try:
-                _extract(archive, folder, partial)
-                write_json(_note_of(target), {"stamp": _stamp(archive), "sha256": _digest(archive)})
-                os.rename(partial / folder, target)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{archive}: is damaged, incomplete or unsafe ({error}); fetch it again"
-        ) from None
-    except OSError as error:
-        raise DataError(
-            f"{archive}: cannot be unpacked beside itself ({error.strerror or error}); make room "
-            f"and writing possible in {archive.parent}, or unpack it yourself to where you like"
-        ) from None
-    return target
 
-
-def _refuse_another(archive: Path, target: Path) -> None:
-    """Raise `DataError` if a folder that was unpacked here is of another content of the archive."""
-    try:
-        noted = json.loads(_note_of(target).read_text(encoding="utf-8"))
-        if noted["stamp"] == _stamp(archive) or noted["sha256"] == _digest(archive):
-            return
-    except (OSError, ValueError, KeyError, TypeError):  # somebody else has unpacked it
-        return
-    raise DataError(
-        f"{archive} has changed since {target} was unpacked from it; delete that folder to unpack "
-        "it again"
-    )
-
-
-def _note_of(target: Path) -> Path:
-    return target.with_name(f".{target.name}.unpacked")
-
-
-def _stamp(archive: Path) -> list[int]:
-    status = archive.stat()
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-
-
-def _digest(archive: Path) -> str:
-    with archive.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _extract(archive: Path, folder: str, partial: Path) -> None:
-    def only_folder(member: tarfile.TarInfo, into: str) -> tarfile.TarInfo | None:
-        safe = tarfile.data_filter(member, into)  # raises for what reaches outside
-        return safe if Path(safe.name).parts[:1] == (folder,) else None
-
-    partial.mkdir()
-    # A stream is read once from front to back, as suits a .tar.gz inside of a .zip.
-    with _opened(archive, folder) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
-        tar.extractall(partial, filter=only_folder)
-    if not (partial / folder).is_dir():
-        raise DataError(f"{archive}: holds no folder {folder}; is it the right archive?")
-
-
-@contextmanager
-def _opened(archive: Path, folder: str) -> Iterator[IO[bytes]]:
-    """Open the tar archive, which may lie inside of a zip archive."""
-    if archive.suffix.lower() != ".zip":
-        with archive.open("rb") as file:
-            yield file
-        return
-    with zipfile.ZipFile(archive) as outer:
-        wanted = f"{folder}.tar.gz"
+    def _find(self, outer: zipfile.ZipFile, wanted: str) -> str:
         # macOS adds ._NAME beside NAME.
         inner = [name for name in outer.namelist() if name.rpartition("/")[2] == wanted]
         if not inner:
-            raise DataError(f"{archive}: holds no {wanted}; is it the right archive?")
-        with outer.open(inner[0]) as file:
-            yield file
+            raise DataError(f"{self.path}: holds no {wanted}; is it the right archive?")
+        return inner[0]
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno is not None:
+                raise DataError(
+                    f"{self.path}: cannot be read or uncompressed ({error.strerror}); make room in "
+                    f"{tempfile.gettempdir()}, or unpack it yourself"
+                ) from None
+            raise self._damaged(error) from None
+        except _DAMAGE as error:
+            raise self._damaged(error) from None
+
+    def _damaged(self, error: Exception) -> DataError:
+        return DataError(f"{self.path}: is damaged or incomplete ({error}); fetch it again")
+
+
+def _uncompressed(file: IO[bytes]) -> int:
+    """The number of an open file with what another one holds: itself, if it is on the disk so."""
+    start = file.read(2)
+    file.seek(0)
+    opener = _OPENERS.get(start)
+    if opener is None and not isinstance(file, zipfile.ZipExtFile):
+        return os.dup(file.fileno())
+    with tempfile.TemporaryFile() as temporary:
+        if opener is None:
+            shutil.copyfileobj(file, temporary)
+        else:
+            with opener(file) as plain:
+                shutil.copyfileobj(plain, temporary)
+        temporary.flush()
+        return os.dup(temporary.fileno())

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from mixqual.data.archives import unpack
+from mixqual.data.archives import Archive
 from mixqual.data.classes import ClassChoice, choose_classes
-from mixqual.data.files import files_in, folders_in, list_images, natural, outside
+from mixqual.data.file_trees import ArchiveTree, FolderTree, Tree, list_images, outside
+from mixqual.data.files import natural
 from mixqual.data.index import ImageIndex, Item
 from mixqual.errors import DataError
 
@@ -23,7 +24,7 @@ class CaltechSet:
     name: str
     title: str
     places: tuple[str, ...]
-    """Where torchvision puts it, and what its archive is unpacked to by hand."""
+    """Where torchvision and Kaggle put it, and what its archive is unpacked to by hand."""
     folder: str
     """What its folder of class folders is called."""
     archives: tuple[str, ...]
@@ -47,7 +48,7 @@ CALTECH101 = CaltechSet(
 CALTECH256 = CaltechSet(
     name="caltech256",
     title="Caltech256",
-    places=("caltech256",),
+    places=("caltech256", "256_objectcategories"),
     folder="256_ObjectCategories",
     archives=("256_ObjectCategories.tar",),
     classes=256,
@@ -60,46 +61,51 @@ CALTECH256 = CaltechSet(
 def index_caltech(path: Path, choice: ClassChoice, which: CaltechSet) -> ImageIndex:
     """Index one of the sets, of the chosen classes, from any of its folders or archives.
 
-    `path` is the folder of the class folders, a folder that holds it (directly, or in torchvision's
-    caltech101 or caltech256) or one of its archives, or an archive; an archive is unpacked beside
-    itself. Raises `DataError` if nothing is there, or not all classes.
+    `path` is the folder of the class folders, a folder that holds it (directly, in one of the same
+    name, or in one of `which.places`) or one of its archives, or an archive, which is read as it
+    is. Raises `DataError` if nothing is there, or not all classes.
     """
-    root = _root(path, which)
-    folders = [folder for folder in folders_in(root) if folder.name != which.background]
+    tree = _tree(path, which)
+    folders = [name for name in tree.folders() if name != which.background]
     if len(folders) != which.classes:
         raise DataError(
-            f"{root} holds {len(folders)} folders, not the {which.classes} classes of "
+            f"{tree.where} holds {len(folders)} folders, not the {which.classes} classes of "
             f"{which.title}; {_fetch(path, which)}; or, for a part of them, "
             'set data.source = "folder"'
         )
-    classes = choose_classes(choice, which.name, [folder.name for folder in folders])
+    classes = choose_classes(choice, which.name, folders)
     items: list[Item] = []
-    left_out = [outside(root, file) for file in files_in(root)]
-    for folder in folders:
-        if folder.name in classes:
-            label = classes.index(folder.name)
-            images, others = list_images(root, folder, label, None, deep=False)
-            items += images
-            left_out += others
+    left_out = outside(tree.files())
+    for label, name in enumerate(classes):
+        images, others = list_images(tree, name, label, None, deep=False)
+        items += images
+        left_out += others
     items.sort(key=lambda item: natural(item.id))
     return ImageIndex(which.name, classes, tuple(items), tuple(left_out), which.credit)
 
 
-def _root(path: Path, which: CaltechSet) -> Path:
-    """Return the folder of the class folders, unpacking an archive if it has to be."""
+def _tree(path: Path, which: CaltechSet) -> Tree:
+    """Return the folder of the class folders, on the disk if it is there, or in an archive."""
     if path.is_file():
-        return unpack(path, which.folder)
+        return _in_archive(path, which)
     if not path.is_dir():
         raise DataError(f"data.path = {str(path)!r}: no such folder; {_fetch(path, which)}")
     places = [path, *(path / name for name in which.places)]
     for place in places:
-        if (place / which.folder).is_dir():
-            return place / which.folder
+        folder = place
+        while (folder / which.folder).is_dir():  # Kaggle has it in one of the same name
+            folder = folder / which.folder
+        if folder != place:
+            return FolderTree(folder)
     for place in places:
         for archive in which.archives:
             if (place / archive).is_file():
-                return unpack(place / archive, which.folder)
-    return path
+                return _in_archive(place / archive, which)
+    return FolderTree(path)
+
+
+def _in_archive(path: Path, which: CaltechSet) -> Tree:
+    return ArchiveTree(Archive(path, f"{which.folder}.tar.gz"), which.folder)
 
 
 def _fetch(path: Path, which: CaltechSet) -> str:

@@ -6,6 +6,7 @@ from typing import final
 
 import numpy as np
 
+from mixqual.config import LONGEST_CLASS, MOST_CLASSES
 from mixqual.data.files import some
 from mixqual.data.index import ImageIndex
 from mixqual.errors import DataError
@@ -25,8 +26,8 @@ def choose_classes(choice: ClassChoice, where: str, present: Sequence[str]) -> t
     """Return the classes to use, in the order of `present`, those that the source `where` has.
 
     The sample is drawn from what is left by the exclusion, and depends on its names' order and the
-    seed alone. Raises `DataError` for an excluded class that is not there, fewer than two left, or
-    a sample of more than there are.
+    seed alone. Raises `DataError` for an excluded class that is not there, fewer than two left, a
+    sample of more than there are, or names and numbers of classes that no export could hold.
     """
     for name in choice.exclude:
         if name not in present:
@@ -35,6 +36,14 @@ def choose_classes(choice: ClassChoice, where: str, present: Sequence[str]) -> t
                 f"it has {some(present) or 'none'}"
             )
     kept = tuple(name for name in present if name not in choice.exclude)
+    for name in kept:
+        if not 1 <= len(name) <= LONGEST_CLASS:
+            raise DataError(
+                f"{where} has the class {name[:50]!r}… of {len(name)} characters; names of classes "
+                f"have 1 to {LONGEST_CLASS}"
+            )
+    if len(kept) > MOST_CLASSES:
+        raise DataError(f"{where} has {len(kept):,} classes, more than {MOST_CLASSES:,}")
     if len(kept) < 2 and choice.exclude:
         raise DataError(
             f"data.exclude_classes leaves {len(kept)} of the classes of {where}; keep two at least"

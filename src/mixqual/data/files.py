@@ -7,8 +7,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mixqual.data.index import Item, LeftOut
-from mixqual.errors import DataError
 from mixqual.images import SUFFIXES_OF
 from mixqual.images.walking import as_text, files_in, folders_in, is_text, natural, walk
 
@@ -19,10 +17,9 @@ __all__ = [
     "folders_in",
     "has_suffix",
     "id_of",
-    "list_images",
     "natural",
-    "outside",
     "refuse",
+    "refuse_name",
     "some",
     "walk",
 ]
@@ -40,50 +37,24 @@ OTHER_FORMAT = "an image in a format that is not read; save it as PNG, JPEG or W
 """The reason to leave such a file out."""
 
 
-def list_images(
-    root: Path, folder: Path, label: int, split: str | None, *, deep: bool = True
-) -> tuple[list[Item], list[LeftOut]]:
-    """Return the images of a class's folder below `root`, and its files that are no images.
-
-    Files in folders inside of it count if `deep`, else they are left out. Raises `DataError` if
-    there is no image, or a folder cannot be listed.
-    """
-    items, left_out = [], []
-    up = [os.path.realpath(parent) for parent in folder.parents if parent.is_relative_to(root)]
-    for file in walk(folder, tuple(up)):
-        refused = refuse(file)
-        if not refused and not deep and file.parent != folder:
-            refused = "in a folder inside of its class's"
-        if refused:
-            left_out.append(LeftOut(id_of(root, file), refused))
-        else:
-            items.append(Item(id_of(root, file), file, label, split))
-    if not items:
-        raise DataError(
-            f"{folder}: class {folder.name!r} holds no image ({' '.join(SUFFIXES)}); "
-            f"add images, remove the folder or list it in data.exclude_classes"
-        )
-    return items, left_out
-
-
 def refuse(file: Path) -> str:
     """Return why a file is no candidate for decoding, or an empty string."""
-    if not has_suffix(file):
-        other = os.path.splitext(file)[1].lower() in _NOT_READ
-        return OTHER_FORMAT if other else "not an image by its suffix"
-    if not os.path.isfile(file):
+    if has_suffix(file) and not os.path.isfile(file):
         return "a broken link" if os.path.islink(file) else "not a regular file"
-    return "" if is_text(file.name) else "the file's name is not valid UTF-8"
+    return refuse_name(file.name)
+
+
+def refuse_name(name: str) -> str:
+    """Return why a regular file of this name is no candidate for decoding, or an empty string."""
+    ending = os.path.splitext(name)[1].lower()
+    if ending not in SUFFIXES:
+        return OTHER_FORMAT if ending in _NOT_READ else "not an image by its suffix"
+    return "" if is_text(name) else "the file's name is not valid UTF-8"
 
 
 def has_suffix(file: Path) -> bool:
     """Whether a file is named as an image."""
     return os.path.splitext(file)[1].lower() in SUFFIXES
-
-
-def outside(root: Path, file: Path) -> LeftOut:
-    """Return a file of `root` as one that is in no class's folder."""
-    return LeftOut(id_of(root, file), refuse(file) or "outside of any class folder")
 
 
 def id_of(root: Path, file: Path) -> str:

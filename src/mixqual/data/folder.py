@@ -9,15 +9,8 @@ import os
 from pathlib import Path
 
 from mixqual.data.classes import ClassChoice, choose_classes
-from mixqual.data.files import (
-    SUFFIXES,
-    files_in,
-    folders_in,
-    list_images,
-    natural,
-    outside,
-    some,
-)
+from mixqual.data.file_trees import FolderTree, list_images, outside
+from mixqual.data.files import SUFFIXES, folders_in, natural, some
 from mixqual.data.given_splits import given_splits
 from mixqual.data.index import ImageIndex, Item
 from mixqual.errors import DataError
@@ -47,14 +40,16 @@ def index_folder(root: Path, choice: ClassChoice) -> ImageIndex:
     classes = choose_classes(choice, repr(str(root)), present)
 
     items: list[Item] = []
-    left_out = [outside(root, file) for file in files_in(root)]
+    tree = FolderTree(root)
+    left_out = outside(tree.files())
     for split, part in parts.items():
         for folder in sorted({folder.parent for folder in part} - {root}):
-            left_out += [outside(root, file) for file in files_in(folder)]
+            left_out += outside(tree.files(str(folder.relative_to(root))))
         for folder in part:
             if folder.name in classes:
                 label = classes.index(folder.name)
-                images, others = list_images(root, folder, label, split or None)
+                inside = str(folder.relative_to(root))
+                images, others = list_images(tree, inside, label, split or None)
                 items += images
                 left_out += others
     items.sort(key=lambda item: natural(item.id))

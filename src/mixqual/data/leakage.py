@@ -65,6 +65,31 @@ def find_leaks(images: DecodedImages, splits: Mapping[str, NDArray[np.int64]]) -
     )
 
 
+def find_twins(
+    images: DecodedImages, splits: Mapping[str, NDArray[np.int64]], split: str
+) -> NDArray[np.bool_]:
+    """Tell of each image of a split whether it is not apart from all that it should be apart from.
+
+    That is an image of another split, or of another class; of both images of a pair, other than in
+    `find_leaks`, it is told.
+    """
+    used = {at: name for name, positions in splits.items() for at in positions.tolist()}
+    twins: set[int] = set()
+    for keys in (images.file_hashes, images.pixel_hashes, images.groups):
+        if len(set(keys)) == len(keys):
+            continue
+        alike: dict[str, list[int]] = {}
+        for at in used:
+            if (key := keys[at]) is not None:
+                alike.setdefault(key, []).append(at)
+        for members in alike.values():
+            across = len({used[at] for at in members}) > 1
+            if keys is not images.groups:
+                across |= len({int(images.labels_N[at]) for at in members}) > 1
+            twins.update(members if across else ())
+    return np.array([at in twins for at in splits[split].tolist()], dtype=np.bool_)
+
+
 def refuse_leaks(
     images: DecodedImages,
     splits: Mapping[str, NDArray[np.int64]],
@@ -78,29 +103,45 @@ def refuse_leaks(
     """
     leaks = find_leaks(images, splits)
     if leaks and on_leak == "raise":
-        raise DataError(explain_leaks(leaks))
+        raise DataError(explain_leaks(leaks, on_leak))
     if leaks and shown:
-        say(f"warning: {explain_leaks(leaks)}")
+        say(f"warning: {explain_leaks(leaks, on_leak)}")
     return leaks
 
 
-def explain_leaks(leaks: Sequence[Leak]) -> str:
-    """What leaks, with the first few pairs and the count of all, and what to do about it."""
+def explain_leaks(leaks: Sequence[Leak], on_leak: str) -> str:
+    """What leaks, with the first few pairs and the count of all, and what is to be done about it.
+
+    With `on_leak` "warn" that is nothing, and it says what becomes of them.
+    """
+    refused = on_leak == "raise"
     parts = []
     across = [leak for leak in leaks if leak.between == "splits"]
     if across:
         parts.append(
             f"{counted(len(across), 'image', 'are')} of val or test and in an earlier split, or of "
-            f"a group that is:\n{_lines(across)}\nremove them from one of the two splits, or "
-            "give no splits: mixqual draws some that keep what belongs together"
+            f"a group that is:\n{_lines(across)}"
         )
+        if refused:
+            parts.append(
+                "remove them from one of the two splits, or give no splits: mixqual draws some "
+                "that keep what belongs together"
+            )
     conflicts = [leak for leak in leaks if leak.between == "classes"]
     if conflicts:
         parts.append(
             f"{counted(len(conflicts), 'image', 'are')} in another class as well:\n"
-            f"{_lines(conflicts)}\nkeep each in the class that is right"
+            f"{_lines(conflicts)}"
         )
-    return "\n".join([*parts, 'or go on all the same with data.on_leak = "warn"'])
+        if refused:
+            parts.append("keep each in the class that is right")
+    parts.append(
+        'or go on all the same with data.on_leak = "warn"'
+        if refused
+        else "they are used as they are; the run lists all in leaks.csv, and reports the accuracy "
+        "without such test images, too"
+    )
+    return "\n".join(parts)
 
 
 def _shared(

@@ -25,7 +25,7 @@ from mixqual.deploy.onnx_runner import OnnxRunner
 from mixqual.deploy.parity import Answer, check_parity, parity, probe_batches
 from mixqual.deploy.parts import check_target
 from mixqual.deploy.predictor import Predictor
-from mixqual.deploy.run_model import MIX, exportable, recommended, run_model
+from mixqual.deploy.run_model import exportable, recommended, run_model
 from mixqual.deploy.runner import FULL, Mode, Runner
 from mixqual.deploy.torch_program import load_program, torch_program
 from mixqual.deploy.torch_runner import TorchRunner
@@ -33,6 +33,7 @@ from mixqual.deploy.validation import find_validation
 from mixqual.deploy.whole_network import WholeNetwork, example_of
 from mixqual.errors import BundleError
 from mixqual.finished_run import FinishedRun
+from mixqual.results.names import MIX
 
 _BUNDLE, _ONNX, _PROGRAM = "bundle", "onnx", "torch-export"
 FORMATS = (_BUNDLE, _ONNX, _PROGRAM)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mixqual.config import Table
+from mixqual.config import LONGEST_CLASS, MOST_CLASSES, MOST_NETWORKS, Table
 
 FORMAT = 1
 """Raised when a reader of the format before would misread a bundle."""
@@ -16,7 +16,6 @@ NO_GATE = "none"
 MOST_PIXELS = 4096
 """Side of the images, as a study may have them."""
 
-_MOST_CLASSES, _MOST_EXPERTS, _LONGEST_NAME = 2**17, 256, 200
 _OFF_BY = 1e-3
 """What weights may differ from a sum of one."""
 
@@ -24,7 +23,7 @@ Mean = Annotated[float, Field(ge=-1e3, le=1e3)]
 Deviation = Annotated[float, Field(ge=1e-3, le=1e3)]
 Weight = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)]
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_CLASS)]
 
 
 class Grid(Table):
@@ -75,8 +74,8 @@ class Manifest(Table):
     """Of mixqual, which wrote the bundle."""
     commit: str | None
     seed: int
-    classes: tuple[Name, ...] = Field(min_length=2, max_length=_MOST_CLASSES)
-    experts: tuple[Name, ...] = Field(min_length=1, max_length=_MOST_EXPERTS)
+    classes: tuple[Name, ...] = Field(min_length=2, max_length=MOST_CLASSES)
+    experts: tuple[Name, ...] = Field(min_length=1, max_length=MOST_NETWORKS)
     """What is mixed; one network alone is a mixture of itself, without a gate."""
     clean: str
     """The expert whose stages are shared."""

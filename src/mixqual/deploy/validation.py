@@ -66,7 +66,7 @@ class Validation:
 
     def _shown(self, cell: Cell, positions: list[int]) -> NDArray[np.uint8]:
         images_BCHW, _ = self.images.batch(positions)
-        facts = self.finished.results["distortions"]
+        facts = self.finished.results.distortions
         kinds = {name: distortion_of(told, self.finished.size) for name, told in facts.items()}
         seed = draw_seed(derive_seed(0, "sweep", "val"), cell)
         distorted_BCHW = distort_cell(images_BCHW, cell, kinds, seed)
@@ -90,7 +90,7 @@ def find_validation(finished: FinishedRun, manifest: Manifest) -> Validation | N
 
 def _find_images(finished: FinishedRun) -> ImageSet | None:
     root, found = finished.root / "artifacts", []
-    count = finished.results["provenance"]["images"]["val"]
+    count = finished.results.provenance.images["val"]
     for folder in sorted(root.glob("images-*")):
         _refuse_damage(folder)
         for split in sorted(root.glob("split-*/splits.csv")):

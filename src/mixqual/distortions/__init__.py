@@ -13,7 +13,7 @@ from mixqual.distortions.base import (
     register,
 )
 from mixqual.distortions.composition import Composition, Part
-from mixqual.distortions.lookup import distortion, gray_options
+from mixqual.distortions.lookup import distortion, gray_options, is_custom
 from mixqual.distortions.schedule import Assignment, Schedule, distort
 
 # Every module of this package may register distortions: a new one is found by being here.
@@ -42,5 +42,6 @@ __all__ = [
     "distortions",
     "gray_options",
     "image_keys",
+    "is_custom",
     "register",
 ]

@@ -7,12 +7,17 @@ from mixqual.distortions.base import Distortion, registered_distortion
 from mixqual.distortions.custom import custom_distortion
 
 
+def is_custom(name: str) -> bool:
+    """Whether a name is that of Python code, "module:attribute", which is imported to be used."""
+    return ":" in name
+
+
 def distortion(name: str, /, **options: Any) -> Distortion:
     """Return the distortion of that name, or the user's own as "module:function".
 
     Options are those of the distortion. Raises `DistortionError` for an unknown name or option.
     """
-    find = custom_distortion if ":" in name else registered_distortion
+    find = custom_distortion if is_custom(name) else registered_distortion
     return find(name, **options)
 
 

@@ -1,12 +1,11 @@
 """What a model is compared with: the error rates of a baseline, if they are of the same images."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from mixqual.artifacts import key_of
+from mixqual.artifacts import key_of, parse_json
 from mixqual.data import DecodedImages
 from mixqual.errors import StudyError
 from mixqual.evaluation.corruption_error import ALEXNET, ErrorRates
@@ -66,8 +65,8 @@ def read_baseline(path: Path) -> dict[str, Any]:
     Raises `StudyError` if the file is missing, or something else.
     """
     try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        results = parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise StudyError(f"baseline {path} cannot be read ({error}); {_HOW}") from None
     fields = ("models", "distortions", "accuracy", "metrics", "provenance")
     missing = [name for name in fields if not isinstance(results, dict) or name not in results]

@@ -4,6 +4,8 @@ Probabilities are (image, class), labels the numbers of the true classes; a conf
 highest probability of an image.
 """
 
+from collections.abc import Callable, Iterable, Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
@@ -17,22 +19,46 @@ _EXTREME = 4.0
 """Temperatures are sought between exp(-4) and exp(4)."""
 
 
-def fit_temperature(p_NK: Floats, labels_N: NDArray[np.integer]) -> float:
-    """The temperature with the lowest negative log-likelihood on these images.
+HELD_BYTES = 512 * 2**20
+"""Of logarithms of probabilities that are held while a temperature is sought; past that they are
+read again for each that is tried."""
 
-    The likelihood has one optimum in the inverse of the temperature.
+Part = tuple[Floats, NDArray[np.integer]]
+"""Probabilities of some images, and their labels."""
+
+
+def fit_temperature(parts: Callable[[], Iterable[Part]], held_bytes: int = HELD_BYTES) -> float:
+    """The temperature with the lowest negative log-likelihood on the images of all parts.
+
+    The likelihood has one optimum in the inverse of the temperature. `parts` is asked for anew if
+    they are more than `held_bytes`.
     """
-    log_NK = np.log(np.maximum(p_NK.astype(np.float64), PROBABILITY_FLOOR))
-    true_N = np.arange(len(labels_N))
+    held: list[Part] = []
+    size = 0
+    for p_NK, labels_N in parts():
+        held.append((_logarithms(p_NK), labels_N))
+        size += held[-1][0].nbytes
+        if size > held_bytes:
+            held = []
+            break
+
+    def losses(log_temperature: float) -> Iterator[NDArray[np.float64]]:
+        for log_NK, labels_N in held or ((_logarithms(p_NK), n) for p_NK, n in parts()):
+            scaled_NK = log_NK * np.exp(-log_temperature)
+            highest_N = scaled_NK.max(1)
+            true_N = scaled_NK[np.arange(len(labels_N)), labels_N]
+            scaled_NK -= highest_N[:, None]
+            yield np.log(np.exp(scaled_NK, out=scaled_NK).sum(1)) + highest_N - true_N
 
     def loss(log_temperature: float) -> float:
-        scaled_NK = log_NK * np.exp(-log_temperature)
-        highest_N = scaled_NK.max(1)
-        sums_N = np.log(np.exp(scaled_NK - highest_N[:, None]).sum(1)) + highest_N
-        return float((sums_N - scaled_NK[true_N, labels_N]).mean())
+        return float(np.concatenate(list(losses(log_temperature))).mean())
 
     found = minimize_scalar(loss, bounds=(-_EXTREME, _EXTREME), method="bounded")
     return float(np.exp(found.x))
+
+
+def _logarithms(p_NK: Floats) -> NDArray[np.float64]:
+    return np.log(np.maximum(p_NK.astype(np.float64), PROBABILITY_FLOOR))
 
 
 def find_verdicts(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import final
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from mixqual.errors import MixqualError
 from mixqual.evaluation.corruption_error import ErrorRates
 from mixqual.evaluation.cube import Cube
-from mixqual.evaluation.metrics import are_probabilities, measure, softmax
+from mixqual.evaluation.metrics import Answered, are_probabilities, measure_answers, softmax
 from mixqual.evaluation.outputs import CLEAN_CELL, Cell
 
 
@@ -46,9 +47,14 @@ def measure_cells(cube: Cube, name: str) -> CellMetrics:
     given = _are_probabilities(cube, name)
     right, metrics = [], {}
     for cell in cube.cells:
-        scores_NK = cube.arrays[name].read(cell)
-        right.append(scores_NK.argmax(axis=1) == cube.labels_N)
-        metrics[cell] = measure(scores_NK if given else softmax(scores_NK), cube.labels_N)
+        classes, answered = [], []
+        for part in cube.parts:
+            scores_NK = cube.arrays[name].read(cell, part)
+            classes.append(scores_NK.argmax(axis=1))  # a softmax may make two of them equal
+            p_NK = scores_NK if given else softmax(scores_NK)
+            answered.append(Answered.of(p_NK, cube.labels_N[part]))
+        right.append(np.concatenate(classes) == cube.labels_N)
+        metrics[cell] = measure_answers(Answered.joined(answered), cube.labels_N)
     scores = "probabilities" if given else "logits, made probabilities by a softmax"
     return CellMetrics(np.stack(right), metrics, scores)
 
@@ -60,8 +66,8 @@ def rounded(metrics: Mapping[str, float], digits: int = 6) -> dict[str, float]:
 
 def _are_probabilities(cube: Cube, name: str) -> bool:
     answers = []
-    for cell in cube.cells:
-        scores_NK = cube.arrays[name].read(cell)
+    for cell, part in product(cube.cells, cube.parts):
+        scores_NK = cube.arrays[name].read(cell, part)
         if np.isnan(scores_NK).any():
             raise MixqualError(
                 f"{name} returned NaN for an image under {cell.distortion} at level "

@@ -35,6 +35,37 @@ def count_parts(parts: Sequence[nn.Module], size: int) -> list[Cost]:
     return [Cost(*each) for each in zip(params, _macs_of_shapes(parts, size), strict=True)]
 
 
+def kept_bytes(network: nn.Module, size: int) -> int:
+    """Bytes that training keeps of each colour image of a batch until its gradients are known.
+
+    Only shapes are followed, where the network allows it.
+    """
+    # Parameters are shared, buffers are not: batch norms count what they see.
+    shared = {id(parameter): parameter for parameter in network.parameters()}
+    trained = copy.deepcopy(network, shared).train()
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            few, more = (_kept(trained, size, batch) for batch in (2, 3))
+    except Exception:  # each network has its own way of asking for values
+        few, more = (_kept(trained, size, batch) for batch in (2, 3))
+    return more - few  # of the images: not of the weights
+
+
+def _kept(trained: nn.Module, size: int, batch: int) -> int:
+    found: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        found[storage._cdata] = storage.nbytes()
+        return tensor
+
+    device = next(trained.parameters()).device
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        output = trained(torch.zeros(batch, 3, size, size, device=device))
+        del output
+    return sum(found.values())
+
+
 def _macs_of_shapes(parts: Sequence[nn.Module], size: int) -> list[int]:
     """Follow the shapes through the parts; nothing is computed but where values are asked for."""
     try:

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from mixqual.evaluation.bounded_parts import PART_BYTES, parts_of
 from mixqual.evaluation.outputs import CLEAN_CELL, Cell, Floats, OutputArray
 
 
@@ -35,10 +36,17 @@ class Cube:
     arrays: Mapping[str, OutputArray]
     cells: Sequence[Cell]
     labels_N: NDArray[np.int64]
+    part_bytes: int = PART_BYTES
 
-    def read(self, cell: Cell, names: Sequence[str]) -> Floats:
+    @property
+    def parts(self) -> list[slice]:
+        """The images, in parts of bounded size: what is read of several networks at once."""
+        outputs = max(array.outputs for array in self.arrays.values())
+        return parts_of(len(self.labels_N), outputs, self.part_bytes)
+
+    def read(self, cell: Cell, names: Sequence[str], images: slice = slice(None)) -> Floats:
         """The outputs (network, image, output) of the named networks in a cell."""
-        return np.stack([self.arrays[name].read(cell) for name in names])
+        return np.stack([self.arrays[name].read(cell, images) for name in names])
 
     def draws(self, distortion: str, level: float) -> list[Cell]:
         """The cells of a distortion's level that is not clean, one for each draw."""
@@ -67,9 +75,21 @@ class Predicted:
 
     cells: Sequence[Cell]
     labels_N: NDArray[np.int64]
-    read: Callable[[Cell], NDArray[np.floating]]
-    """The probabilities (image, class) of a cell."""
+    classes: int
+    read: Callable[[Cell, slice], NDArray[np.floating]]
+    """The probabilities (image, class) of some images in a cell."""
+    part_bytes: int = PART_BYTES
+
+    @property
+    def parts(self) -> list[slice]:
+        """The images, in parts of bounded size."""
+        return parts_of(len(self.labels_N), self.classes, self.part_bytes)
 
     def right_VN(self) -> NDArray[np.bool_]:
         """Whether the class with the highest probability is the true one, (cell, image)."""
-        return np.stack([self.read(cell).argmax(1) == self.labels_N for cell in self.cells])
+        answers = [
+            np.concatenate([self.read(cell, part).argmax(1) for part in self.parts])
+            for cell in self.cells
+        ]
+        right_VN: NDArray[np.bool_] = np.stack(answers) == self.labels_N
+        return right_VN

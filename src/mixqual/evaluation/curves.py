@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixqual.errors import MixqualError
+from mixqual.evaluation.bounded_parts import PART_BYTES
 
 Array = NDArray[np.float64]
 
@@ -66,19 +67,35 @@ class Bootstrap:
     number per model, and the AUC of a resample is a weighted mean of these numbers.
     """
 
-    counts_RN: Array
-    """How often each image is in each resample."""
+    counts_RN: NDArray[np.unsignedinteger]
+    """How often each image is in each resample; in as few bytes as hold that."""
+    part_bytes: int = PART_BYTES
 
     @staticmethod
-    def draw(images: int, resamples: int, seed: int) -> "Bootstrap":
-        """Draw `resamples` samples of `images` images with replacement."""
+    def draw(images: int, resamples: int, seed: int, part_bytes: int = PART_BYTES) -> "Bootstrap":
+        """Draw `resamples` samples of `images` images with replacement.
+
+        They are held in a byte for each image of each; what is made of them takes `part_bytes`.
+        """
         generator = np.random.default_rng(seed)
-        counts = generator.multinomial(images, np.full(images, 1 / images), size=resamples)
-        return Bootstrap(counts.astype(np.float64))
+        shares_N, parts = np.full(images, 1 / images), []
+        for rows in _rows(resamples, images, part_bytes):
+            drawn = generator.multinomial(images, shares_N, size=rows.stop - rows.start)
+            parts.append(drawn.astype(np.min_scalar_type(drawn.max())))
+        return Bootstrap(np.concatenate(parts), part_bytes)
+
+    def sums(self, values_N: NDArray[np.number]) -> Array:
+        """The sum over images in each resample; further axes of the values stay."""
+        resamples, images = self.counts_RN.shape
+        parts = [
+            self.counts_RN[rows].astype(np.float64) @ values_N
+            for rows in _rows(resamples, images, self.part_bytes)
+        ]
+        return np.concatenate(parts)
 
     def means(self, values_N: Array) -> Array:
         """The mean over images in each resample; further axes of the values stay."""
-        means_R: Array = self.counts_RN @ values_N / len(values_N)
+        means_R: Array = self.sums(values_N) / len(values_N)
         return means_R
 
     def interval(self, contributions_N: Array, confidence: float = 0.95) -> tuple[float, float]:
@@ -95,8 +112,14 @@ class Bootstrap:
 
         None if a resample has nothing to divide by.
         """
-        wholes_R = self.counts_RN @ wholes_N
+        wholes_R = self.sums(wholes_N)
         if not wholes_R.all():
             return None
-        low, high = np.quantile(self.counts_RN @ parts_N / wholes_R, [0.025, 0.975])
+        low, high = np.quantile(self.sums(parts_N) / wholes_R, [0.025, 0.975])
         return float(low), float(high)
+
+
+def _rows(resamples: int, images: int, part_bytes: int) -> list[slice]:
+    """The resamples, in parts that take so many bytes as float64, or as drawn."""
+    most = max(1, part_bytes // (8 * images))
+    return [slice(first, min(first + most, resamples)) for first in range(0, resamples, most)]

@@ -5,7 +5,7 @@ function averages over all n images that it is given, and raises `MixqualError` 
 least one, with a label among the classes. `METRICS` says how each is defined, for reports.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -74,21 +74,59 @@ METRICS: Mapping[str, MetricInfo] = {
 """The definitions of what `measure` returns."""
 
 
+@final
+@dataclass(frozen=True)
+class Answered:
+    """All that `METRICS` take of the probabilities of N images, whatever the number of classes."""
+
+    class_N: NDArray[np.int64]
+    """The class with the highest probability, the first of equal ones."""
+    confidence_N: NDArray[np.float64]
+    """Its probability."""
+    true_N: NDArray[np.float64]
+    """The probability of the true class."""
+
+    @staticmethod
+    def of(probabilities_NK: Scores, labels_N: Labels) -> "Answered":
+        """Raises `MixqualError` as `measure` does."""
+        _check(probabilities_NK, labels_N)
+        return Answered(
+            probabilities_NK.argmax(axis=1),
+            probabilities_NK.max(axis=1).astype(np.float64),
+            probabilities_NK[np.arange(len(labels_N)), labels_N].astype(np.float64),
+        )
+
+    @staticmethod
+    def joined(parts: Sequence["Answered"]) -> "Answered":
+        """Those of several parts of a set, in their order."""
+        return Answered(
+            np.concatenate([part.class_N for part in parts]),
+            np.concatenate([part.confidence_N for part in parts]),
+            np.concatenate([part.true_N for part in parts]),
+        )
+
+
 def measure(probabilities_NK: Scores, labels_N: Labels) -> dict[str, float]:
     """All of `METRICS`, with what they were counted over.
 
     `n` are the images, `right` those with the right answer, `classes` the classes with images.
     """
-    error = error_rate(probabilities_NK, labels_N)
+    return measure_answers(Answered.of(probabilities_NK, labels_N), labels_N)
+
+
+def measure_answers(answered: Answered, labels_N: Labels) -> dict[str, float]:
+    """The same, of what is kept of the probabilities."""
+    right_N = answered.class_N == labels_N
+    error = float((~right_N).mean())
     return {
         "n": len(labels_N),
-        "right": int(_right(probabilities_NK, labels_N).sum()),
+        "right": int(right_N.sum()),
         "classes": len(np.unique(labels_N)),
         "accuracy": 1 - error,
         "error_rate": error,
-        "class_mean_accuracy": class_mean_accuracy(probabilities_NK, labels_N),
-        "nll": negative_log_likelihood(probabilities_NK, labels_N),
-        "ece": expected_calibration_error(probabilities_NK, labels_N),
+        "class_mean_accuracy": _class_mean(right_N, labels_N),
+        "nll": _mean_log(answered.true_N, PROBABILITY_FLOOR),
+        "ece": _gap_of_bins(right_N, answered.confidence_N, BINS),
     }
 
 
@@ -112,7 +150,10 @@ def class_mean_accuracy(scores_NK: Scores, labels_N: Labels) -> float:
     The mean is over the classes that have images among the n. Also called balanced accuracy
     (Brodersen et al., ICPR 2010) or macro recall.
     """
-    right_N = _right(scores_NK, labels_N)
+    return _class_mean(_right(scores_NK, labels_N), labels_N)
+
+
+def _class_mean(right_N: NDArray[np.bool_], labels_N: Labels) -> float:
     images_K = np.bincount(labels_N)
     right_K = np.bincount(labels_N, weights=right_N)
     present_K = images_K > 0
@@ -127,7 +168,11 @@ def negative_log_likelihood(
     Probabilities below `floor` count as `floor`. Also called cross-entropy or log loss.
     """
     _check(probabilities_NK, labels_N)
-    p_N = probabilities_NK[np.arange(len(labels_N)), labels_N].astype(np.float64)
+    return _mean_log(probabilities_NK[np.arange(len(labels_N)), labels_N], floor)
+
+
+def _mean_log(p_N: Scores, floor: float) -> float:
+    p_N = p_N.astype(np.float64)
     return float(-np.log(np.clip(p_N, floor, 1)).mean())
 
 
@@ -141,12 +186,15 @@ def expected_calibration_error(
     where the n_b get small. Naeini et al. (AAAI 2015), as in Guo et al. (ICML 2017), Eq. 3.
     """
     right_N = _right(probabilities_NK, labels_N)
-    confidence_N = probabilities_NK.max(axis=1).astype(np.float64)
+    return _gap_of_bins(right_N, probabilities_NK.max(axis=1).astype(np.float64), bins)
+
+
+def _gap_of_bins(right_N: NDArray[np.bool_], confidence_N: NDArray[np.float64], bins: int) -> float:
     inner_edges = np.arange(1, bins) / bins
     bins_N = np.searchsorted(inner_edges, confidence_N, side="left")
     # Times n_b / n, the difference of a bin's means is that of its sums, divided by n.
     gaps = np.bincount(bins_N, weights=right_N - confidence_N, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels_N))
+    return float(np.abs(gaps).sum() / len(right_N))
 
 
 def are_probabilities(outputs_NK: Scores) -> bool:

@@ -20,12 +20,10 @@ from numpy.typing import NDArray
 
 from mixqual.artifacts import refusing_full_disk, sync
 from mixqual.errors import RunError
+from mixqual.evaluation.bounded_parts import BLOCK
 from mixqual.made import Maker, checksum
 from mixqual.progress import say
-
-CLEAN = "clean"
-# Images a block: the unit that is written, and that an interrupted sweep does again.
-BLOCK = 1024
+from mixqual.results.names import CLEAN
 
 Floats = NDArray[np.float32]
 _META, _BLOCKS = "zarr.json", "c"  # as zarr names them
@@ -62,6 +60,7 @@ class OutputArray:
         """
         self.path = path
         self.images = images
+        self.outputs = outputs
         self.blocks = math.ceil(images / BLOCK)
         self._proven = set() if proven is None else proven
         with refusing_full_disk(path):
@@ -174,11 +173,14 @@ class OutputArray:
             self._array[self._cells.index(cell), self.block(block)] = values_NK
             self._write_sum(cell, block, values_NK)
 
-    def read(self, cell: Cell) -> Floats:
-        """The outputs (image, output) of a cell; raises `RunError` if it is not whole."""
+    def read(self, cell: Cell, images: slice = slice(None)) -> Floats:
+        """The outputs (image, output) of some images in a cell, all of them unless told.
+
+        Raises `RunError` if the cell is not whole.
+        """
         if not self.is_full([cell]):
             raise RunError(f"{self.path} lacks {cell}; run the study again to compute it")
-        return np.asarray(self._array[self._cells.index(cell)], dtype=np.float32)
+        return np.asarray(self._array[self._cells.index(cell), images], dtype=np.float32)
 
     def _say(self, **changes: Any) -> None:
         said = {**self._said, **changes}

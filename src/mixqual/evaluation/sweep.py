@@ -11,9 +11,10 @@ from torch import Tensor
 
 from mixqual.data import ImageSet
 from mixqual.distortions import Distortion
-from mixqual.evaluation.outputs import CLEAN, Cell, Floats, OutputArray
+from mixqual.evaluation.outputs import Cell, Floats, OutputArray
 from mixqual.lookahead import made_ahead
 from mixqual.progress import progress
+from mixqual.results.names import CLEAN
 from mixqual.seeding import derive_seed
 
 Predictor = Callable[[Tensor, Cell], Tensor]

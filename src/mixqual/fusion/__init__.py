@@ -1,5 +1,6 @@
 """Rules of fusion, and the optimal weights."""
 
+from mixqual.evaluation import Answers, Correct, level_rows
 from mixqual.fusion.mixed_features import minimise_on_simplex
 from mixqual.fusion.optimal_weights import (
     Solution,
@@ -10,16 +11,13 @@ from mixqual.fusion.optimal_weights import (
 )
 from mixqual.fusion.rules import average, conditional, hard_mix, maximum, mix
 from mixqual.fusion.scores import (
-    CEILINGS,
-    ENSEMBLES,
-    Answers,
-    Correct,
     Measured,
     Scores,
-    level_rows,
+    answers_in,
     right_answers,
     score,
 )
+from mixqual.results.names import CEILINGS, ENSEMBLES
 
 __all__ = [
     "CEILINGS",
@@ -29,6 +27,7 @@ __all__ = [
     "Measured",
     "Scores",
     "Solution",
+    "answers_in",
     "average",
     "conditional",
     "hard_mix",

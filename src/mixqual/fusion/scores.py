@@ -7,21 +7,12 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from mixqual.evaluation import CLEAN, Cell, Cube, measure
+from mixqual.evaluation import Answered, Answers, Cell, Correct, Cube, measure_answers
 from mixqual.fusion.rules import average, hard_mix, maximum, mix
-
-Correct = dict[str, NDArray[np.bool_]]
-"""Model to (cell, image): whether the class with the highest score is the true one."""
-
-Answers = dict[str, NDArray[np.int64]]
-"""Model to (cell, image): the class with the highest score, the first of equal ones."""
+from mixqual.results.names import CEILINGS, ENSEMBLES
 
 Measured = dict[str, list[dict[str, float]]]
 """Model to what `measure` says of its probabilities, cell by cell."""
-
-ENSEMBLES = ("avg", "max", "hardmix", "mix")
-CEILINGS = ("mix_true", "best_expert")
-"""Bounds that use what no deployed model knows: the distortion and level of each image."""
 
 
 @final
@@ -54,13 +45,17 @@ def score(
     del answers["best_expert"]
     measured: Measured = {}
     for cell in cube.cells:
-        probabilities = _deployed(cube, cell, experts, baselines)
-        for name, values in probabilities.items():
-            measured.setdefault(name, []).append(measure(values, cube.labels_N))
-        answered = _answered(probabilities, experts)
-        p_EBK = cube.read(cell, experts)
-        true_BE = np.broadcast_to(true_weights[cell], (len(cube.labels_N), len(experts)))
-        answered["mix_true"] = mix(p_EBK, true_BE).argmax(1)
+        joined = answers_in(cube, cell, experts, baselines)
+        classes: dict[str, list[NDArray[np.int64]]] = {"max": [], "mix_true": []}
+        for part in cube.parts:
+            p_EBK = cube.read(cell, experts, part)
+            true_BE = np.broadcast_to(true_weights[cell], (p_EBK.shape[1], len(experts)))
+            classes["max"].append(maximum(p_EBK))
+            classes["mix_true"].append(mix(p_EBK, true_BE).argmax(1))
+        for name, said in joined.items():
+            measured.setdefault(name, []).append(measure_answers(said, cube.labels_N))
+        answered = {name: said.class_N for name, said in joined.items()}
+        answered |= {name: np.concatenate(parts) for name, parts in classes.items()}
         right = {name: answer_N == cube.labels_N for name, answer_N in answered.items()}
         right["best_expert"] = max((right[name] for name in experts), key=np.sum)
         for name, right_N in right.items():
@@ -74,39 +69,45 @@ def score(
     )
 
 
+def answers_in(
+    cube: Cube, cell: Cell, experts: Sequence[str], baselines: Sequence[str]
+) -> dict[str, Answered]:
+    """What all models say of a cell that give probabilities, ceilings left out."""
+    kept: dict[str, list[Answered]] = {}
+    for part in cube.parts:
+        _, probabilities = _deployed(cube, cell, experts, baselines, part)
+        for name, p_BK in probabilities.items():
+            kept.setdefault(name, []).append(Answered.of(p_BK, cube.labels_N[part]))
+    return {name: Answered.joined(parts) for name, parts in kept.items()}
+
+
 def right_answers(cube: Cube, experts: Sequence[str], baselines: Sequence[str]) -> Correct:
     """The same of single networks and ensembles alone, for images of which no more is asked."""
     rows: dict[str, list[NDArray[np.bool_]]] = {}
     for cell in cube.cells:
-        probabilities = _deployed(cube, cell, experts, baselines)
-        for name, answer_N in _answered(probabilities, experts).items():
-            rows.setdefault(name, []).append(answer_N == cube.labels_N)
+        classes: dict[str, list[NDArray[np.int64]]] = {}
+        for part in cube.parts:
+            p_EBK, probabilities = _deployed(cube, cell, experts, baselines, part)
+            for name, p_BK in probabilities.items():
+                classes.setdefault(name, []).append(p_BK.argmax(1))
+            classes.setdefault("max", []).append(maximum(p_EBK))
+        for name, parts in classes.items():
+            rows.setdefault(name, []).append(np.concatenate(parts) == cube.labels_N)
     return {name: np.stack(values) for name, values in rows.items()}
 
 
 def _deployed(
-    cube: Cube, cell: Cell, experts: Sequence[str], baselines: Sequence[str]
-) -> dict[str, NDArray[np.floating]]:
-    """What models say of a cell that know of an image what a deployed one knows, but for M_max."""
-    p_EBK, w_BE = cube.read(cell, experts), cube.arrays["gate"].read(cell)
-    return {
+    cube: Cube, cell: Cell, experts: Sequence[str], baselines: Sequence[str], images: slice
+) -> tuple[NDArray[np.floating], dict[str, NDArray[np.floating]]]:
+    """What the experts say of some images of a cell, and by name what the models say.
+
+    These are all that give probabilities, and know of an image what a deployed one knows.
+    """
+    p_EBK, w_BE = cube.read(cell, experts, images), cube.arrays["gate"].read(cell, images)
+    return p_EBK, {
         **{name: p_EBK[index] for index, name in enumerate(experts)},
-        **{name: cube.arrays[name].read(cell) for name in baselines},
+        **{name: cube.arrays[name].read(cell, images) for name in baselines},
         "avg": average(p_EBK),
         "hardmix": hard_mix(p_EBK, w_BE),
         "mix": mix(p_EBK, w_BE),
     }
-
-
-def _answered(
-    probabilities: Mapping[str, NDArray[np.floating]], experts: Sequence[str]
-) -> dict[str, NDArray[np.int64]]:
-    """The answers of these models and of M_max, which has no probabilities of its own."""
-    answered = {name: values.argmax(1) for name, values in probabilities.items()}
-    return answered | {"max": maximum(np.stack([probabilities[name] for name in experts]))}
-
-
-def level_rows(cells: Sequence[Cell], distortion: str, levels: Sequence[float]) -> list[int]:
-    """The positions of a distortion's levels among the cells, the clean cell for the first."""
-    places = {(cell.distortion, cell.level): index for index, cell in enumerate(cells)}
-    return [places[CLEAN, 0.0], *(places[distortion, level] for level in levels[1:])]

@@ -8,10 +8,10 @@ from typing import final
 @final
 @dataclass(frozen=True)
 class Embedded:
-    """An image file that lies in a row of a table instead of the file system."""
+    """An image file that lies in a row of a table, or in an archive, instead of the file system."""
 
     table: str
-    """What the table is called in messages."""
+    """What the table or archive is called in messages."""
     row: int
     """Counted from 0."""
     size: int
@@ -20,6 +20,8 @@ class Embedded:
     """Returns the bytes of a row; safe to call from several threads."""
     files: tuple[str, ...] = field(default=(), compare=False, repr=False)
     """Those that hold the table, if any do."""
+    member: str = ""
+    """What it is called in an archive."""
 
     def read(self) -> bytes:
         """Return what the image file would hold."""
@@ -28,7 +30,7 @@ class Embedded:
     @property
     def name(self) -> str:
         """Its short name in messages."""
-        return f"row {self.row}"
+        return self.member or f"row {self.row}"
 
     def __str__(self) -> str:
-        return f"{self.table}, row {self.row}"
+        return f"{self.table}, {self.name}"

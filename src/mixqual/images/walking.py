@@ -11,6 +11,9 @@ from pathlib import Path
 from mixqual.errors import DataError
 from mixqual.images.opening import SUFFIXES_OF
 
+_DEEPEST = 100
+"""Folders in each other; far more are a mistake, and more than a path can name."""
+
 _ENDINGS = tuple(ending for endings in SUFFIXES_OF.values() for ending in endings)
 
 
@@ -30,7 +33,15 @@ def image_files(folder: Path) -> Iterator[Path]:
 
 
 def walk(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
-    """Yield the visible files at any depth; raises `DataError` if a folder cannot be listed."""
+    """Yield the visible files below a folder.
+
+    Raises `DataError` if a folder cannot be listed, or lies more than 100 deep in the first.
+    """
+    if len(above) > _DEEPEST:
+        raise DataError(
+            f"{above[0]}: folders lie in each other more than {_DEEPEST} deep in it; move what is "
+            "in them up"
+        )
     real = os.path.realpath(folder)
     if real in above:  # a link back to a folder above would never end
         return

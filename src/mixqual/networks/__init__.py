@@ -9,6 +9,7 @@ from mixqual.networks.backbones import (
     find_backbone,
     load_backbone,
     settle_head,
+    weights_to_fetch,
 )
 from mixqual.networks.conditional import conditional_forward, passing_weights, weighted_forward
 from mixqual.networks.first_stages import FirstStages
@@ -16,6 +17,7 @@ from mixqual.networks.folding import fold_batch_norms
 from mixqual.networks.gate import Gate, SoleGate
 from mixqual.networks.mixture import BranchedClassifier, Mixture
 from mixqual.networks.preprocessing import Preprocessing
+from mixqual.networks.shapes import without_weights
 from mixqual.networks.sharing import Parts, Sharing, Stages, stages_of
 
 __all__ = [
@@ -41,4 +43,6 @@ __all__ = [
     "settle_head",
     "stages_of",
     "weighted_forward",
+    "weights_to_fetch",
+    "without_weights",
 ]

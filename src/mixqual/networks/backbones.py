@@ -21,7 +21,13 @@ from mixqual.networks.heads import (
     keep_head,
     replace_head,
 )
+from mixqual.networks.hub_weights import (
+    HubWeights,
+    build_with_hub_weights,
+    find_hub_weights,
+)
 from mixqual.networks.preprocessing import Preprocessing
+from mixqual.networks.shapes import without_weights
 from mixqual.networks.weight_files import first_line, read_weights, unwrapped
 
 # The weights that the demo extra brings; they fit this network only.
@@ -119,7 +125,8 @@ def load_backbone(
     library, name = find_backbone(config.name)
     preprocessing = backbone_preprocessing(config)
     if config.weights == "default":
-        return _with_hub_weights(library, name, _of_depth(library, stochastic_depth)), preprocessing
+        settings = _of_depth(library, stochastic_depth)
+        return build_with_hub_weights(library, name, settings), preprocessing
     if config.weights == "random":
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -135,7 +142,8 @@ def check_backbone(
 ) -> None:
     """Raise `BackboneError` before any work is done for nothing.
 
-    That is for an unknown name, a file without weights that fit, a network that takes no square
+    That is for an unknown name, default weights that are nowhere, a file without weights that fit,
+    a network that takes no square
     images of `size` pixels, as many transformers take one size only, one that cannot be given
     classes, one that cannot be trained on batches of so many images, or one without stochastic
     depth if there is to be some.
@@ -143,6 +151,8 @@ def check_backbone(
     library, name = find_backbone(config.name)
     if config.weights == "packaged":
         _packaged_weights(name)
+    elif config.weights == "default":
+        find_hub_weights(library, name)
     elif _is_from_file(config):
         _read_for(config)
     network = _shapes(library, name, None, stochastic_depth)
@@ -151,6 +161,14 @@ def check_backbone(
     _try(network.eval(), 1, size, f"takes no images of {size} pixels", config.name, remedy)
     trained = f"cannot be trained on batches of {batch} image{'s' * (batch > 1)} of {size} pixels"
     _try(network.train(), batch, size, trained, config.name, "change training.batch_size")
+
+
+def weights_to_fetch(config: BackboneConfig) -> HubWeights | None:
+    """What a library has to fetch before the network can be built; None if nothing has to be."""
+    if config.weights != "default":
+        return None
+    weights = find_hub_weights(*find_backbone(config.name))
+    return None if weights.is_here else weights
 
 
 def find_backbone(name: str) -> tuple[str, str]:
@@ -216,21 +234,6 @@ def _refusing_depth(name: str, stochastic_depth: float) -> Iterator[None]:
         ) from None
 
 
-def _with_hub_weights(library: str, name: str, settings: dict[str, Any]) -> nn.Module:
-    try:
-        if library == "torchvision":
-            network: nn.Module = torchvision.models.get_model(name, weights="DEFAULT", **settings)
-        else:
-            network = timm.create_model(name, pretrained=True, **settings)
-    except Exception as error:  # each hub client raises its own kinds when it cannot be reached
-        raise BackboneError(
-            f"backbone.weights: the weights of {library}'s {name} could not be fetched "
-            f"({first_line(error)}); go online, or set backbone.weights to a local .safetensors "
-            "or .pth file"
-        ) from None
-    return network
-
-
 def _packaged_weights(name: str) -> Path:
     if name != _PACKAGED_NAME:
         raise BackboneError(
@@ -250,11 +253,7 @@ def _shapes(
     library: str, name: str, classes: int | None = None, stochastic_depth: float = 0.0
 ) -> nn.Module:
     """The network with shapes only: no weights are made."""
-    try:
-        with torch.device("meta"):
-            return _create(library, name, classes, stochastic_depth)
-    except NotImplementedError:  # its random start needs values
-        return _create(library, name, classes, stochastic_depth).to("meta")
+    return without_weights(lambda: _create(library, name, classes, stochastic_depth)).to("meta")
 
 
 def _classes_in(network: nn.Module, tensors: dict[str, Tensor]) -> int | None:

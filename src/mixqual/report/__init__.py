@@ -1,6 +1,6 @@
 """Reports: tables and figures as pure functions of a run's `results.json`, and their files."""
 
-from mixqual.report.catalogue import make, names, report_tables
+from mixqual.report.catalogue import make, make_across, names, report_tables
 from mixqual.report.comparison import label_runs
 from mixqual.report.comparison_figure import comparison_figure
 from mixqual.report.comparison_table import comparison_table
@@ -10,16 +10,13 @@ from mixqual.report.differences import Difference, difference
 from mixqual.report.example_figure import figure_1
 from mixqual.report.figures import figure_2, figure_4, figure_5
 from mixqual.report.floors import check_floors, floor_keeps, missed_floors, parse_floors
-from mixqual.report.headline import headline, original_network
+from mixqual.report.headline import headline
 from mixqual.report.kept_table import kept_table
-from mixqual.report.labels import AVERAGE, BEYOND, HELD_OUT, NEVER, is_gray, level_key
 from mixqual.report.latex import latex_page, to_latex
-from mixqual.report.layout import Table, to_csv, to_markdown, to_rich
 from mixqual.report.neuron_figure import figure_3, neurons_table, write_neurons
-from mixqual.report.reading import read_examples, read_results
 from mixqual.report.resilience import corruption_table, resilience_table, write_csv
 from mixqual.report.resilience_figure import check_figure_path, draw_resilience
-from mixqual.report.shipping import CONDITIONAL, front_table, shipping_reason
+from mixqual.report.shipping import front_table
 from mixqual.report.structure_figure import figure_6
 from mixqual.report.tables import (
     accuracy_csv,
@@ -29,12 +26,11 @@ from mixqual.report.tables import (
     weights_csv,
 )
 from mixqual.report.trees import tree_tables
-from mixqual.report.trust_rows import trust_rows
-from mixqual.report.unseen import UNSEEN
 from mixqual.report.variants import cost_table
 from mixqual.report.writer import (
     TABLE_FORMATS,
-    check_place,
+    check_replaces_report,
+    check_report_place,
     draw_figures,
     write_comparison,
     write_one,
@@ -42,20 +38,14 @@ from mixqual.report.writer import (
 )
 
 __all__ = [
-    "AVERAGE",
-    "BEYOND",
-    "CONDITIONAL",
-    "HELD_OUT",
-    "NEVER",
     "TABLE_FORMATS",
-    "UNSEEN",
     "Difference",
-    "Table",
     "accuracy_csv",
     "auc_table",
     "check_figure_path",
     "check_floors",
-    "check_place",
+    "check_replaces_report",
+    "check_report_place",
     "comparison_figure",
     "comparison_table",
     "comparisons_table",
@@ -76,28 +66,19 @@ __all__ = [
     "floor_keeps",
     "front_table",
     "headline",
-    "is_gray",
     "kept_table",
     "label_runs",
     "latex_page",
-    "level_key",
     "make",
+    "make_across",
     "missed_floors",
     "names",
     "neurons_table",
-    "original_network",
     "parse_floors",
-    "read_examples",
-    "read_results",
     "report_tables",
     "resilience_table",
-    "shipping_reason",
-    "to_csv",
     "to_latex",
-    "to_markdown",
-    "to_rich",
     "tree_tables",
-    "trust_rows",
     "weights_csv",
     "write_comparison",
     "write_csv",

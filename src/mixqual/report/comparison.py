@@ -7,8 +7,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, final
 
-from mixqual.report.labels import AVERAGE, HELD_OUT, Results, averages, kind_of
+from mixqual.report.labels import averages, kind_of
 from mixqual.report.trees import branch_point
+from mixqual.results.lookups import Results
+from mixqual.results.names import AVERAGE, HELD_OUT
 
 _FACTS = ("backbone", "weights", "size", "images", "left_out", "classes")
 _SAME = ("name", "experts", "baselines", "models")
@@ -102,11 +104,14 @@ def rows_of(runs: Sequence[Run], columns: Sequence[Column]) -> list[Row]:
     """Every model of every run, then those of runs of one study with other seeds, together."""
     alone = [row for run in runs for row in _rows([run], run.label, columns)]
     together = [
-        row
-        for group in studies(runs)
-        for row in _rows(group, f"{group[0].results['name']}, {len(group)} runs", columns)
+        row for group in studies(runs) for row in _rows(group, joined_label(group), columns)
     ]
     return [*alone, *together]
+
+
+def joined_label(group: Sequence[Run]) -> str:
+    """What the rows of runs of one study together are called."""
+    return f"{group[0].results['name']}, {len(group)} runs"
 
 
 def studies(runs: Sequence[Run]) -> list[list[Run]]:

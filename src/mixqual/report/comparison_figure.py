@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from mixqual.report.comparison import Run, columns_of
 from mixqual.report.cost_figure import COST_AXES, cost_models, draw_costs
 from mixqual.report.figure_text import drawable
-from mixqual.report.labels import AVERAGE
 from mixqual.report.style import house_style, line_styles
+from mixqual.results.names import AVERAGE
 
 _GHOSTS: dict[str, Any] = {
     "color": "#c4c4c4",

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mixqual.report.comparison import Column, Run, seed_count, studies, study_key
-from mixqual.report.labels import AVERAGE, HELD_OUT, distortion_title, listing
+from mixqual.report.labels import distortion_title, listing
 from mixqual.report.notes import auc_warnings
+from mixqual.results.names import AVERAGE, HELD_OUT
 
 _ORIGIN: tuple[tuple[str, str], ...] = (
     ("backbone", "Backbone"),
@@ -23,7 +24,7 @@ def comparison_notes(runs: Sequence[Run], columns: Sequence[Column]) -> tuple[st
         "as results.json has no scores of single images. SD: standard deviation over the seeds, "
         "that is over trainings, of the average AUC; each seed's own stand beside it.",
         *_data(runs),
-        *_origins(runs),
+        *origin_notes(runs),
         *_levels(runs, columns),
         *_seeds(runs),
     )
@@ -49,7 +50,9 @@ def _data(runs: Sequence[Run]) -> list[str]:
     return notes
 
 
-def _origins(runs: Sequence[Run]) -> list[str]:
+def origin_notes(runs: Sequence[Run]) -> list[str]:
+    """What the runs were made with, where it differs."""
+
     def differing(key: str) -> str:
         return _differing(runs, lambda run: str(run.results["provenance"].get(key)))
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from mixqual.layout import Align, Table, Value, numbers
 from mixqual.report.comparison import Column, Row, Run, Spread, columns_of, rows_of
 from mixqual.report.comparison_notes import comparison_notes, comparison_warnings
-from mixqual.report.labels import AVERAGE, HELD_OUT, distortion_title, model_label
-from mixqual.report.layout import Align, Table, Value, numbers
+from mixqual.report.labels import distortion_title
+from mixqual.results.names import AVERAGE, HELD_OUT
+from mixqual.results.wording import model_label
 
 _MOST_COLUMNS = 6
 _MISSING = "–"
@@ -68,7 +70,7 @@ def _texts(row: Row, columns: Sequence[Column]) -> tuple[str, ...]:
         f"{row.backbone}, {row.size} px",
         row.sharing,
         ", ".join(map(str, row.seeds)),
-        *(_area(row.areas.get(column)) for column in columns),
+        *(area_text(row.areas.get(column)) for column in columns),
         _MISSING if deviation is None else f"{deviation:.3f}",
         " ".join(f"{value:.3f}" for value in row.average.seeds),
         _MISSING if params is None else f"{params / 1e6:.2f}",
@@ -76,7 +78,8 @@ def _texts(row: Row, columns: Sequence[Column]) -> tuple[str, ...]:
     )
 
 
-def _area(spread: Spread | None) -> str:
+def area_text(spread: Spread | None) -> str:
+    """An area with its interval, if it has one."""
     if spread is None:
         return _MISSING
     interval = f" [{spread.ci95[0]:.3f}, {spread.ci95[1]:.3f}]" if spread.ci95 else ""

@@ -4,8 +4,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mixqual.report.labels import AVERAGE, Results, figure_label
+from mixqual.report.labels import figure_label
 from mixqual.report.style import house_style, line_styles
+from mixqual.results.lookups import Results
+from mixqual.results.names import AVERAGE
 
 _GIGA = 1e9
 

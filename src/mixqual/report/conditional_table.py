@@ -1,7 +1,8 @@
 """The table of conditional inference: what M_mix gives and costs at each threshold."""
 
-from mixqual.report.labels import Results, signed
-from mixqual.report.layout import Table, numbers
+from mixqual.layout import Table, numbers
+from mixqual.results.lookups import Results
+from mixqual.results.wording import signed
 
 
 def conditional_table(results: Results) -> Table | None:

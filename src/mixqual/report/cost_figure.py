@@ -10,9 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
-from mixqual.report.labels import AVERAGE, Results, figure_label, kind_of
+from mixqual.report.labels import figure_label, kind_of
 from mixqual.report.style import LineStyle, house_style, line_styles
 from mixqual.report.trees import branch_point
+from mixqual.results.lookups import Results
+from mixqual.results.names import AVERAGE
 
 COST_AXES = (
     ("params", "Parameters (millions)", 1e6),

@@ -5,7 +5,7 @@ from typing import Any
 
 from mixqual.counting import counted
 from mixqual.file_names import printable
-from mixqual.report.layout import Align, Table, Value
+from mixqual.layout import Align, Table, Value
 
 _ROWS = 40  # of classes
 _EACH = 10  # findings of one sort; --json has all

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import final
 
-from mixqual.report.labels import AVERAGE, Results
+from mixqual.results.lookups import Results
+from mixqual.results.names import AVERAGE
 
 
 @final

@@ -13,17 +13,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from mixqual.report.figure_text import drawable
-from mixqual.report.labels import (
-    Results,
-    distortion_title,
-    figure_label,
-    level_quantity,
-    level_unit,
-)
+from mixqual.report.labels import distortion_title, figure_label, level_quantity, level_unit
 from mixqual.report.style import house_style
-
-Examples = Mapping[str, Any]
-"""The content of a run's `examples.json`."""
+from mixqual.results.lookups import Examples, Results
 
 _RIGHT, _WRONG = "#006D4F", "#B3261E"
 # All lengths are in inches, and known before anything is drawn: no layout has to be searched for.

@@ -12,8 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
-from mixqual.report.labels import Results, figure_label, level_key, level_title, main_baseline
+from mixqual.report.labels import figure_label, level_title, main_baseline
 from mixqual.report.style import LineStyle, house_style, line_styles
+from mixqual.results.lookups import Results
+from mixqual.results.names import level_key
 
 _COLUMNS = 3
 _TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)

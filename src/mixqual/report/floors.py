@@ -10,10 +10,9 @@ from typing import Any
 from mixqual.errors import StudyError
 from mixqual.keep import Keep
 from mixqual.report.kept_table import keep_words
-from mixqual.report.labels import AVERAGE, BEYOND, NEVER, Results, falling, level_unit
-
-CLEAN = "clean"
-"""The accuracy on clean images, where the name of a distortion may stand for its AUC."""
+from mixqual.report.labels import falling, level_unit
+from mixqual.results.lookups import Results
+from mixqual.results.names import AVERAGE, BEYOND, CLEAN, NEVER
 
 
 def parse_floors(texts: Sequence[str]) -> dict[str, float]:

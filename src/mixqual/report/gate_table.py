@@ -1,8 +1,9 @@
 """The paper's Table 1 for a run: the layers of its gate, at the size of what the gate sees."""
 
 from mixqual.gate_layers import PATCH_SIDE, gate_layers
-from mixqual.report.labels import Results, gate_kind
-from mixqual.report.layout import Table, Value, numbers
+from mixqual.layout import Table, Value, numbers
+from mixqual.report.labels import gate_kind
+from mixqual.results.lookups import Results
 
 
 def gate_table(results: Results) -> Table:

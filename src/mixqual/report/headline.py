@@ -2,15 +2,11 @@
 
 from mixqual.counting import counted
 from mixqual.report.differences import Difference, difference
-from mixqual.report.labels import (
-    AVERAGE,
-    Results,
-    listing,
-    main_baseline,
-    model_label,
-    signed,
-)
+from mixqual.report.labels import listing, main_baseline
 from mixqual.report.notes import failed_gates
+from mixqual.results.lookups import Results, original_network
+from mixqual.results.names import AVERAGE
+from mixqual.results.wording import model_label, signed
 
 
 def headline(results: Results) -> str:
@@ -37,17 +33,6 @@ def mixture_sentence(results: Results) -> str:
     if failed:
         sentence += f"; but THE GATE HAS FAILED for {failed}"
     return sentence + "."
-
-
-def original_network(results: Results) -> str:
-    """The network that has never seen a distortion, or the first expert if each of them has."""
-    first = str(results["experts"][0])
-    if "clean" in results:
-        return str(results["clean"] or first)
-    # Older results do not name it: it is the one by whose errors those of others are measured.
-    for errors in results.get("corruption_error", {}).values():
-        return str(errors["baseline"])
-    return "clean" if "clean" in results["experts"] else first
 
 
 def rivals(results: Results) -> list[str]:

@@ -3,21 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mixqual.layout import Table, numbers
 from mixqual.report.labels import (
-    BEYOND,
-    NEVER,
-    Results,
     distortion_title,
     falling,
     level_quantity,
     level_title,
     level_unit,
     listing,
-    model_label,
     models_without_trees,
     table_columns,
 )
-from mixqual.report.layout import Table, numbers
+from mixqual.results.lookups import Results
+from mixqual.results.names import BEYOND, NEVER
+from mixqual.results.wording import model_label
 
 _NEVER = "–"
 _UP = "Up to level"

@@ -1,25 +1,13 @@
 """What models, distortions and numbers are called in tables and figures."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from mixqual.report.figure_text import drawable
-
-Results = Mapping[str, Any]
-"""The content of a run's `results.json`."""
-
-AVERAGE, HELD_OUT = "average", "held_out_average"
-"""The means over the distortions that experts are trained on, and over those that none is, where
-the name of a distortion may stand."""
-
-BEYOND, NEVER = "beyond", "never"
-"""Where a level may stand up to which accuracy is kept: at the last level that was tested it still
-is, and not even on clean images it is."""
-
-ENSEMBLES = ("avg", "max", "hardmix", "mix")
-CEILINGS = {"mix_true": "true weights", "best_expert": "best expert"}
-"""Models that use what no deployed model knows, and their short names."""
+from mixqual.results.lookups import Results
+from mixqual.results.names import AVERAGE, CEILINGS, HELD_OUT
+from mixqual.results.wording import model_label
 
 _MOST_COLUMNS = 3
 _TITLES = {
@@ -29,11 +17,6 @@ _TITLES = {
     AVERAGE: "Average",
     HELD_OUT: "Held-out average",
 }
-
-
-def model_label(model: str) -> str:
-    """The paper's name of a model in plain text, such as M_clean."""
-    return f"ceiling: {CEILINGS[model]}" if model in CEILINGS else f"M_{model}"
 
 
 def figure_label(model: str) -> str:
@@ -66,7 +49,7 @@ def models_without_trees(results: Results) -> list[str]:
 
 def averages(results: Results) -> list[str]:
     """The means over distortions that a run has."""
-    return [AVERAGE, *([HELD_OUT] if results.get("held_out") else [])]
+    return [AVERAGE, *([HELD_OUT] if results["held_out"] else [])]
 
 
 def table_columns(results: Results) -> list[str]:
@@ -91,8 +74,8 @@ def recipes(results: Results) -> list[str]:
 
 
 def gate_kind(results: Results) -> str:
-    """The kind of a run's gate; older results do not say that it is the paper's."""
-    return str(results["provenance"].get("gate", "paper"))
+    """The kind of a run's gate."""
+    return str(results["provenance"]["gate"])
 
 
 def distortion_title(distortion: str) -> str:
@@ -112,15 +95,7 @@ def level_title(results: Results, distortion: str) -> str:
 
 def level_quantity(results: Results, distortion: str) -> str:
     """What the level of a distortion is, such as σ."""
-    # Older results do not say it.
-    default = "σ" if distortion in ("gaussian_noise", "gaussian_blur") else "level"
-    return str(results["distortions"][distortion].get("quantity", default))
-
-
-def is_gray(grid: Mapping[str, Any]) -> bool:
-    """Whether what results say of a distortion is that all channels have the same noise."""
-    tables = [grid, *grid.get("parts", ())]
-    return any(table.get("options", {}).get("gray") is True for table in tables)
+    return str(results["distortions"][distortion]["quantity"])
 
 
 def level_unit(results: Results, distortion: str) -> str:
@@ -138,26 +113,10 @@ def latency_text(cost: Mapping[str, Any], decimals: int = 1) -> str:
     return f"{text} ({low}–{high})"
 
 
-def level_key(level: float) -> str:
-    """A level as the key that results have for it."""
-    return format(level, "g")
-
-
 def falling(results: Results, distortion: str) -> bool:
     """Whether damage grows as the level of a distortion falls."""
     levels = results["distortions"][distortion]["levels"]
     return bool(levels[-1] < levels[0])
-
-
-def signed(value: float) -> str:
-    """A difference with three decimals, its sign and a true minus; zero has no sign."""
-    text = format(value, "+.3f").replace("-", "−")
-    return "0.000" if text[1:] == "0.000" else text
-
-
-def signed_interval(ends: Sequence[float]) -> str:
-    """The ends of an interval of a difference, in brackets."""
-    return f"[{signed(ends[0])}, {signed(ends[1])}]"
 
 
 def listing(words: list[str]) -> str:

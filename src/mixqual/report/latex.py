@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from mixqual.report.layout import Table
+from mixqual.layout import Table
 
 PREAMBLE = r"% Needs \usepackage{booktabs} and \usepackage{graphicx}."
 

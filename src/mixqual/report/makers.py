@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mixqual.report.labels import Results, listing
+from mixqual.report.labels import listing
+from mixqual.results.lookups import Results
 
 
 def makers_note(results: Results) -> str:

@@ -1,7 +1,7 @@
 """The paper's Figure 3: what single neurons respond to, a row an expert and a column a unit."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
 from mixqual.artifacts import make_folder, write_atomically, write_json
+from mixqual.layout import Table, numbers, to_csv
 from mixqual.report.figure_files import write_figure
-from mixqual.report.labels import figure_label, model_label
-from mixqual.report.layout import Table, numbers, to_csv
+from mixqual.report.labels import figure_label
 from mixqual.report.style import house_style
+from mixqual.results.wording import model_label
 
 Neurons = Mapping[str, Any]
 """What `mixqual neurons` found: the content of its fig3.json."""
@@ -26,13 +27,17 @@ Images = Mapping[str, NDArray[np.uint8]]
 _DPI = 150
 _SMALLEST, _LARGEST = 0.8, 1.5
 """Sides of a cell in inches; between them one pixel of an image is one of the PNG."""
+_MOST_DRAWN = 32
 _OFF_FILL, _OFF_EDGE, _OFF_TEXT = "#f2f2f2", "#bdbdbd", "#6e6e6e"
 
 
 @house_style()
 def figure_3(neurons: Neurons, images: Images) -> Figure:
-    """The images of all units, with how many times its start each activation became."""
-    units, experts = neurons["units"], list(neurons["neurons"])
+    """The images of the units, with how many times its start each activation became.
+
+    Of many units the first ones: a page has no room for all, whose numbers are in the files.
+    """
+    units, experts = neurons["units"][:_MOST_DRAWN], list(neurons["neurons"])
     side = min(max(neurons["size"] / _DPI, _SMALLEST), _LARGEST)
     figure = Figure(
         figsize=(0.5 + (side + 0.06) * len(units), 0.55 + (side + 0.24) * len(experts)),
@@ -41,14 +46,16 @@ def figure_3(neurons: Neurons, images: Images) -> Figure:
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(experts), len(units), squeeze=False)
     for row, expert in enumerate(experts):
-        for column, neuron in enumerate(neurons["neurons"][expert]):
+        for column, neuron in enumerate(neurons["neurons"][expert][: len(units)]):
             axes = grid[row, column]
             _draw(axes, neuron, images[expert][column])
             if row == 0:
                 axes.set_title(f"unit {neuron['unit']}", fontsize=8)
         grid[row, 0].set_ylabel(figure_label(expert), fontsize=11)
+    all_units = len(neurons["units"])
+    some = f"{len(units)} of {all_units} units, " if all_units > len(units) else ""
     figure.supxlabel(
-        f"{neurons['stage']}, {neurons['form']} ascent, {neurons['steps']} steps; "
+        f"{neurons['stage']}, {some}{neurons['form']} ascent, {neurons['steps']} steps; "
         "× activation at the start",
         fontsize=8,
     )
@@ -56,22 +63,38 @@ def figure_3(neurons: Neurons, images: Images) -> Figure:
 
 
 def neurons_table(neurons: Neurons) -> Table:
-    """How many units of each expert are off, and how far the others were raised."""
+    """How many units of each expert are off, and how far the others were raised.
+
+    Of an expert that was fine-tuned from the clean one also how many that turned off, and on.
+    """
     rows, records = [], []
+    clean = neurons["clean"]
     for expert, found in neurons["neurons"].items():
         living = [neuron["ratio"] for neuron in found if not neuron["off"]]
         ratios = (min(living), statistics.median(living)) if living else ()
         cells = [_times(ratio) for ratio in ratios] or ["–", "–"]
-        rows.append((model_label(expert), str(len(found)), str(len(found) - len(living)), *cells))
+        counts = [str(len(found)), str(len(found) - len(living))]
+        if clean:
+            turned = [str(count) for count in _turned(neurons["neurons"][clean], found)]
+            counts += ["–", "–"] if expert == clean else turned
+        rows.append((model_label(expert), *counts, *cells))
         records += [(expert, *(_plain(neuron[field]) for field in _FIELDS)) for neuron in found]
     return Table(
         title=f"{neurons['run']}: neurons of {neurons['stage']}",
-        header=("Expert", "Units", "Off", "Raised at least", "Median"),
+        header=(
+            *("Expert", "Units", "Off"),
+            *(("Turned off", "Turned on") if clean else ()),
+            *("Raised at least", "Median"),
+        ),
         rows=tuple(rows),
-        align=("left", *numbers(4)),
+        align=("left", *numbers(6 if clean else 4)),
         fields=("expert", *_FIELDS),
         records=tuple(records),
-        notes=(f"Off: {neurons['rules']['off']}.", f"Raised: {neurons['rules']['ratio']}."),
+        notes=(
+            f"Off: {neurons['rules']['off']}.",
+            *([_TURNED.format(model_label(clean))] if clean else []),
+            f"Raised: {neurons['rules']['ratio']}.",
+        ),
     )
 
 
@@ -88,7 +111,19 @@ def write_neurons(neurons: Neurons, images: Images, directory: Path) -> list[Pat
     return [directory / "fig3.json", directory / "fig3.csv", *figures]
 
 
+_TURNED = (
+    "Turned off by fine-tuning: off here, but not in {0}, from which it began; turned on: off in "
+    "{0}, but not here."
+)
 _FIELDS = ("unit", "start", "end", "ratio", "off")
+
+
+def _turned(
+    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
+) -> tuple[int, int]:
+    """How many of the same units are off after only, and before only."""
+    pairs = [(one["off"], other["off"]) for one, other in zip(before, after, strict=True)]
+    return pairs.count((False, True)), pairs.count((True, False))
 
 
 def _draw(axes: Axes, neuron: Mapping[str, Any], image_HWC: NDArray[np.uint8]) -> None:

@@ -4,19 +4,17 @@ import math
 import statistics
 
 from mixqual.report.labels import (
-    AVERAGE,
-    CEILINGS,
-    Results,
     distortion_title,
     gate_kind,
-    is_gray,
     kind_of,
     listing,
-    model_label,
     models_without_trees,
     recipes,
 )
 from mixqual.report.makers import makers_note
+from mixqual.results.lookups import Results, is_gray
+from mixqual.results.names import AVERAGE, CEILINGS
+from mixqual.results.wording import model_label
 
 _LARGEST_GAP = 1e-9
 
@@ -37,6 +35,7 @@ def auc_warnings(results: Results) -> tuple[str, ...]:
             f"WARNING: {len(leaks)} images are not apart from others that they should be apart "
             f"from, such as {leaks[0]['id']} ({leaks[0]['place']}) and {leaks[0]['twin']} "
             f"({leaks[0]['twin_place']}): {leaks[0]['what']}. All of them are in leaks.csv."
+            f"{_without_twins(results)}"
         )
     return tuple(warnings)
 
@@ -65,6 +64,18 @@ def failed_gates(results: Results) -> str:
     """The seeds whose gate does not beat a constant, as words; empty if there are none."""
     failed = [row["seed"] for row in results.get("gate", []) if not row["beats_constant"]]
     return _seed_words(failed) if failed else ""
+
+
+def _without_twins(results: Results) -> str:
+    without = results.get("without_twins")
+    if not without:
+        return ""
+    if not without["images"]:
+        return " No test image is apart from all others."
+    return (
+        f" Accuracies without the {without['twins']} test images among them are in the table "
+        '"with and without".'
+    )
 
 
 def _areas(results: Results) -> str:

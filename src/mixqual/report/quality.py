@@ -3,14 +3,10 @@
 from statistics import fmean
 from typing import Any
 
-from mixqual.report.labels import (
-    Results,
-    distortion_title,
-    listing,
-    model_label,
-    models_without_trees,
-)
-from mixqual.report.layout import Table, Value, csv_text, numbers
+from mixqual.layout import Table, Value, csv_text, numbers
+from mixqual.report.labels import distortion_title, listing, models_without_trees
+from mixqual.results.lookups import Results
+from mixqual.results.wording import model_label
 
 _METRICS = ("class_mean_accuracy", "nll", "ece")
 _ERRORS = ("mce", "relative_mce")

@@ -6,15 +6,10 @@ from typing import Any
 
 from mixqual.artifacts import refusing_full_disk, write_atomically
 from mixqual.counting import counted
-from mixqual.report.labels import (
-    AVERAGE,
-    Results,
-    distortion_title,
-    level_key,
-    level_title,
-    listing,
-)
-from mixqual.report.layout import Table, Value, csv_text, numbers
+from mixqual.layout import Table, Value, csv_text, numbers
+from mixqual.report.labels import distortion_title, level_title, listing
+from mixqual.results.lookups import Results
+from mixqual.results.names import AVERAGE, level_key
 
 _MISSING = "–"
 _METRICS = ("class_mean_accuracy", "nll", "ece")

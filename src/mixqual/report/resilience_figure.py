@@ -10,8 +10,10 @@ from matplotlib.ticker import PercentFormatter
 from mixqual.artifacts import refusing_full_disk, write_atomically
 from mixqual.errors import RunError
 from mixqual.report.figure_files import FORMATS, figure_bytes
-from mixqual.report.labels import Results, distortion_title, level_key, level_title
+from mixqual.report.labels import distortion_title, level_title
 from mixqual.report.style import house_style, line_styles
+from mixqual.results.lookups import Results
+from mixqual.results.names import level_key
 
 _COLUMNS = 3
 _BAND = 0.14

@@ -1,48 +1,11 @@
-"""What a run recommends to ship, in a sentence and as a table."""
+"""What a run recommends to ship, as a table."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from mixqual.report.labels import Results, model_label, signed, signed_interval
-from mixqual.report.layout import Table, numbers
-
-CONDITIONAL = "conditional"
-"""M_mix in its conditional mode, where the name of a model may stand."""
-
-_ALIKE = 1.05
-"""Costs whose ratio is below it are the same in words."""
-
-
-def shipping_reason(found: Mapping[str, Any]) -> str:
-    """Which model to ship, and why, from the `recommendation` of results without its `reason`."""
-    own = shipped(found)
-    against = found.get("against")
-    if not against:
-        return f"Ship {_label(own)}: no other model can be exported."
-    low, high = against.get("ci95_trainings") or against["ci95"]
-    delta = f"average AUC {signed(against['delta'])} {signed_interval((low, high))}"
-    if against["dearer"] == own:
-        costs = _costs(against, f" as {_label(against['cheaper'])}")
-        if low > 0:
-            return f"Ship {_label(own)}: it {costs} and is better ({delta})."
-        doubt = "is worse" if high < 0 else "is not shown to be"
-        return (
-            f"Ship {_label(own)}: it {costs} and is better on the validation images, by which is "
-            f"chosen, but {doubt} on the test images ({delta})."
-        )
-    rival, costs = _label(against["dearer"]), _costs(against, "")
-    if low > 0:
-        return (
-            f"Ship {_label(own)}: {rival} {costs} and is not shown to be better on the validation "
-            f"images, by which is chosen, though it is on the test images ({delta})."
-        )
-    verdict = "is worse" if high < 0 else "is not shown to be better"
-    return f"Ship {_label(own)}: {rival} {costs} and {verdict} ({delta})."
-
-
-def shipped(found: Mapping[str, Any]) -> str:
-    """The recommended model, or `CONDITIONAL`."""
-    return CONDITIONAL if found["mode"] == CONDITIONAL else str(found["ship"])
+from mixqual.layout import Table, numbers
+from mixqual.results.lookups import Results
+from mixqual.results.shipping import shipped, shipped_label
 
 
 def front_table(results: Results) -> Table | None:
@@ -60,7 +23,7 @@ def front_table(results: Results) -> Table | None:
         header=("Model", "Average AUC", "on validation images", "MACs (G)", "Params (M)", "Choice"),
         rows=tuple(
             (
-                _label(row["model"]),
+                shipped_label(row["model"]),
                 "{:.3f} [{:.3f}, {:.3f}]".format(row["auc"], *_ends(row)),
                 f"{row['val_auc']:.3f}",
                 f"{row['macs'] / 1e9:.3f}",
@@ -99,20 +62,3 @@ def _remark(row: Mapping[str, Any], own: str) -> str:
     if row["model"] == own:
         return "ship"
     return "" if row["exported"] else "cannot be exported"
-
-
-def _label(model: str) -> str:
-    return "M_mix in conditional mode" if model == CONDITIONAL else model_label(model)
-
-
-def _costs(against: Mapping[str, Any], rival: str) -> str:
-    macs, params = against["macs_ratio"], against["params_ratio"]
-    if macs >= _ALIKE:
-        return f"costs {_times(macs)} times as much{rival}"
-    if params >= _ALIKE:
-        return f"costs as much{rival}, with {_times(params)} times the parameters,"
-    return f"costs as much{rival}"
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.1f}" if ratio < 10 else f"{ratio:.0f}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from mixqual.report.labels import Results
+from mixqual.results.lookups import Results
 
 
 @final
@@ -34,19 +34,21 @@ class Structure:
     """The stages that every expert has for itself."""
     last: Part | None
     shared_params: int
-    gate_params: int
+    gate_params: int | None
+    """None without a gate: every expert counts the same."""
     own_gate: bool
     """Whether its gate is another than that of M_mix."""
     params: int
 
     @property
-    def mixes(self) -> str:
-        """What the gate weighs: features where shared stages follow, else probabilities."""
-        return "features" if self.last else "probabilities"
+    def joins(self) -> str:
+        """What joins the experts: features where shared stages follow, else probabilities."""
+        how = "average" if self.gate_params is None else "mix"
+        return f"{how} {'features' if self.last else 'probabilities'}"
 
 
 def structures(results: Results) -> list[Structure]:
-    """M_mix and every tree of a run.
+    """M_avg, M_mix and every tree of a run.
 
     The parameters of parts follow from those of stages. Results without these, which are older,
     have totals: what a tree shares is what it saves, counted once for each expert but the first.
@@ -60,20 +62,23 @@ def structures(results: Results) -> list[Structure]:
         tree["model"]: (experts * single + gate - cost[tree["model"]]["params"]) // (experts - 1)
         for tree in trees
     }
-    mix = Structure(
-        model="mix",
-        kind="independent",
-        until=None,
-        start=None,
-        first=None,
-        branch=Part(single, len(stages) or None),
-        last=None,
-        shared_params=0,
-        gate_params=gate,
-        own_gate=False,
-        params=cost["mix"]["params"],
-    )
-    return [mix, *(_of_tree(results, tree, shared, single, gate) for tree in trees)]
+    independent = [
+        Structure(
+            model=model,
+            kind="independent",
+            until=None,
+            start=None,
+            first=None,
+            branch=Part(single, len(stages) or None),
+            last=None,
+            shared_params=0,
+            gate_params=gate_params,
+            own_gate=False,
+            params=cost[model]["params"],
+        )
+        for model, gate_params in (("avg", None), ("mix", gate))
+    ]
+    return [*independent, *(_of_tree(results, tree, shared, single, gate) for tree in trees)]
 
 
 def _of_tree(

@@ -17,9 +17,10 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextPath
 
-from mixqual.report.labels import Results, figure_label
+from mixqual.report.labels import figure_label
 from mixqual.report.structure import Part, Structure, structures
 from mixqual.report.style import house_style, line_styles
+from mixqual.results.lookups import Results
 
 _WIDEST = 5.4
 """Beyond this width in inches a second panel beside the first would be too small on a phone."""
@@ -61,10 +62,11 @@ class _Panel:
 
 @house_style()
 def figure_6(results: Results) -> Figure:
-    """One panel for M_mix and one for each tree, from the image at the top to the class.
+    """One panel for M_avg, M_mix and each tree, from the image at the top to the class.
 
     An expert's own stages have its colour, stages that all share are dark and drawn once, and the
-    gate stands beside. Numbers are parameters; lines part the stages, where the results have them.
+    gate stands beside, but for M_avg, which has none. Numbers are parameters; lines part the
+    stages, where the results have them.
     """
     found = structures(results)
     panel = _panel_for(results, found)
@@ -115,10 +117,13 @@ def _draw(
     y, x = top - _HEAD - _BAR, left + panel.gate + _GAP
     centres = [x + panel.column / 2 + n * (panel.column + _EDGE) for n in range(panel.experts)]
     middle, gate = [x + panel.columns / 2], left + panel.gate / 2
-    _box(axes, (left, y, panel.width, _BAR), "white", _GREY)
-    _write(axes, (left, y, panel.width, _BAR), "image")
-    _arrow(axes, (gate, y), (gate, y - _GAP))
-    _gate(axes, structure, (left, y - _GAP - _LEAST, panel.gate, _LEAST))
+    gated = structure.gate_params is not None
+    image = (left, y, panel.width, _BAR) if gated else (x, y, panel.columns, _BAR)
+    _box(axes, image, "white", _GREY)
+    _write(axes, image, "image")
+    if gated:
+        _arrow(axes, (gate, y), (gate, y - _GAP))
+        _gate(axes, structure, (left, y - _GAP - _LEAST, panel.gate, _LEAST))
     bottom, above = y - _GAP - _LEAST, ""
     for name, height in _rows(structure):
         for start in centres if "branch" in (name, above) else middle:
@@ -128,9 +133,10 @@ def _draw(
             _columns(axes, results, structure, (x, y, panel.column, height))
         elif name == "mix":
             _box(axes, (x, y, panel.columns, height), "white", "black")
-            _write(axes, (x, y, panel.columns, height), f"mix {structure.mixes}")
-            axes.plot([gate, gate], [bottom, y + height / 2], color=_DARK, linewidth=0.9)
-            _arrow(axes, (gate, y + height / 2), (x, y + height / 2))
+            _write(axes, (x, y, panel.columns, height), structure.joins)
+            if gated:
+                axes.plot([gate, gate], [bottom, y + height / 2], color=_DARK, linewidth=0.9)
+                _arrow(axes, (gate, y + height / 2), (x, y + height / 2))
         else:
             _shared(axes, structure, name, (x, y, panel.columns, height))
     _arrow(axes, (middle[0], y), (middle[0], y - _GAP))
@@ -142,7 +148,7 @@ def _panel_for(results: Results, found: Sequence[Structure]) -> _Panel:
     experts = len(results["experts"])
     columns = [_width(text) for s in found for e in results["experts"] for text in _branch(s, e)]
     wide = [_width(text) for s in found for name, _ in _shared_parts(s) for text in _words(s, name)]
-    wide += [_width(f"mix {structure.mixes}") for structure in found]
+    wide += [_width(structure.joins) for structure in found]
     gate = max(_width(text) for structure in found for text in _gate_words(structure))
     heads = [
         max(_width(title, _TITLE, "bold"), _width(where) + _width(count) + _GAP) - gate - _GAP
@@ -161,7 +167,7 @@ def _width(text: str, size: float = _TEXT, weight: str = "normal") -> float:
 def _titles(structure: Structure) -> tuple[str, str, str]:
     """Its kind, what is shared, and how many parameters it has in all."""
     kinds = {
-        "independent": figure_label("mix"),
+        "independent": figure_label(structure.model),
         "treenet": "TreeNet",
         "inverted": "Inverted-TreeNet",
         "both": "Both ends shared",
@@ -234,7 +240,8 @@ def _gate(axes: Axes, structure: Structure, box: Box) -> None:
 
 
 def _gate_words(structure: Structure) -> tuple[str, str]:
-    return "own gate" if structure.own_gate else "gate", count_text(structure.gate_params)
+    words = "own gate" if structure.own_gate else "gate"
+    return words, count_text(structure.gate_params or 0)
 
 
 def _box(axes: Axes, box: Box, face: str, edge: str) -> None:

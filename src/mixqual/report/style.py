@@ -8,8 +8,7 @@ from typing import Any, Literal, final
 from matplotlib import style as matplotlib_style
 
 from mixqual.report.figure_text import FAMILY
-from mixqual.report.headline import original_network
-from mixqual.report.labels import Results
+from mixqual.results.lookups import Results, original_network
 
 _RC: dict[str, Any] = {
     "axes.axisbelow": True,

@@ -2,24 +2,20 @@
 
 from typing import Any
 
+from mixqual.layout import Table, Value, csv_text, numbers
 from mixqual.report.differences import Difference, difference
 from mixqual.report.labels import (
-    AVERAGE,
-    HELD_OUT,
-    Results,
     averages,
     distortion_title,
     kind_of,
     latency_text,
-    level_key,
-    model_label,
     models_without_trees,
-    signed,
-    signed_interval,
     table_columns,
 )
-from mixqual.report.layout import Table, Value, csv_text, numbers
 from mixqual.report.notes import auc_notes, auc_warnings
+from mixqual.results.lookups import Results
+from mixqual.results.names import AVERAGE, HELD_OUT, level_key
+from mixqual.results.wording import model_label, signed, signed_interval
 
 # Field of the results, column title, divisor, decimals.
 _COSTS = (

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mixqual.report.labels import HELD_OUT, Results, averages
-from mixqual.report.layout import Table, numbers
-from mixqual.report.trust_rows import trust_rows
+from mixqual.layout import Table, numbers
+from mixqual.report.labels import averages
 from mixqual.report.trust_table import VERDICTS, share_record, share_texts
+from mixqual.results.lookups import Results, trust_rows
+from mixqual.results.names import HELD_OUT
 
 _NONE = "–"
 _HEADER = (

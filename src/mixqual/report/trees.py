@@ -3,20 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mixqual.layout import Align, Table, Value, csv_text
 from mixqual.report.differences import Difference, difference
-from mixqual.report.labels import (
-    AVERAGE,
-    Results,
-    averages,
-    distortion_title,
-    latency_text,
-    model_label,
-    signed,
-    table_columns,
-)
-from mixqual.report.layout import Align, Table, Value, csv_text
+from mixqual.report.labels import averages, distortion_title, latency_text, table_columns
+from mixqual.results.lookups import Results
+from mixqual.results.names import AVERAGE
+from mixqual.results.wording import model_label, signed
 
-_TITLES = {
+TITLES = {
     "treenet": "TreeNets (shared before the branch point)",
     "inverted": "Inverted-TreeNets (shared from the branch point on)",
     "both": "shared before and after the branches",
@@ -24,12 +18,13 @@ _TITLES = {
 _ROLES = ("model", "ceiling", "control")
 _OTHERS = ("mix", "control")
 _COSTS = ("params", "macs", "latency_ms")
-_MISSING = "–"
+MISSING = "–"
+NOTHING_SHARED = "nothing shared (M_mix)"
 
 
 def tree_tables(results: Results) -> list[Table]:
     """One table for each kind of tree in a run; none if it has no trees."""
-    tables = [tree_table(results, kind) for kind in _TITLES]
+    tables = [tree_table(results, kind) for kind in TITLES]
     return [table for table in tables if table]
 
 
@@ -50,17 +45,20 @@ def branch_point(tree: Mapping[str, Any]) -> str:
     return " to ".join(name for name in (tree["until"], tree["from"]) if name)
 
 
+def tree_label(tree: Mapping[str, Any]) -> str:
+    """The same, and whether its weights were solved for it: what a row of a table is called."""
+    return branch_point(tree) + (" (own weights)" if tree["weights"] == "resolve" else "")
+
+
 def _table(results: Results, kind: str, trees: Sequence[Mapping[str, Any]]) -> Table:
     columns = table_columns(results)
     titles = [f"{distortion_title(name)} AUC" for name in columns]
-    rows = [_row(results, "mix", "nothing shared (M_mix)", columns)]
-    for tree in trees:
-        own = " (own weights)" if tree["weights"] == "resolve" else ""
-        rows.append(_row(results, tree["model"], branch_point(tree) + own, columns, tree))
+    rows = [_row(results, "mix", NOTHING_SHARED, columns)]
+    rows += [_row(results, tree["model"], tree_label(tree), columns, tree) for tree in trees]
     align: list[Align] = ["right"] * (len(rows[0]) - 1)
     records = [_record(results, tree, role) for tree in trees for role in _ROLES if tree[role]]
     return Table(
-        title=f"{results['name']}: {_TITLES[kind]}",
+        title=f"{results['name']}: {TITLES[kind]}",
         header=(
             "Branch point",
             *titles,
@@ -84,9 +82,9 @@ def _table(results: Results, kind: str, trees: Sequence[Mapping[str, Any]]) -> T
             "True weights: the same network under the optimal weights of each image's true "
             "distortion and level. M_all frozen: one network trained on all distortions with the "
             "same stages frozen, so that what freezing does is seen apart from what mixing does.",
-            *_own_weights(trees),
+            *own_weights_notes(trees),
         ),
-        warnings=tuple(_failed_gates(trees)),
+        warnings=tuple(failed_gates(trees)),
     )
 
 
@@ -105,10 +103,10 @@ def _row(
         label,
         *(f"{areas[model][name]['auc']:.3f}" for name in columns),
         f"{areas[model][AVERAGE]['auc']:.3f} [{low:.3f}, {high:.3f}]",
-        _difference(difference(results, model, "mix")) if tree else _MISSING,
+        _difference(difference(results, model, "mix")) if tree else MISSING,
         f"{areas[ceiling][AVERAGE]['auc']:.3f}",
-        f"{areas[control][AVERAGE]['auc']:.3f}" if control else _MISSING,
-        _difference(difference(results, model, control)) if control else _MISSING,
+        f"{areas[control][AVERAGE]['auc']:.3f}" if control else MISSING,
+        _difference(difference(results, model, control)) if control else MISSING,
         f"{cost['params'] / 1e6:.2f}",
         f"{cost['macs'] / 1e9:.3f}",
         latency_text(cost),
@@ -117,7 +115,7 @@ def _row(
 
 def _difference(found: Difference | None) -> str:
     if found is None:
-        return _MISSING
+        return MISSING
     return f"{signed(found.delta)} [{signed(found.low)}, {signed(found.high)}]"
 
 
@@ -142,7 +140,8 @@ def _record(results: Results, tree: Mapping[str, Any], role: str) -> tuple[Value
     return (*record, *(cost.get(field) for field in _COSTS))
 
 
-def _own_weights(trees: Sequence[Mapping[str, Any]]) -> list[str]:
+def own_weights_notes(trees: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What (own weights) means, if a tree has these."""
     if not any(tree["weights"] == "resolve" for tree in trees):
         return []
     return [
@@ -151,7 +150,8 @@ def _own_weights(trees: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _failed_gates(trees: Sequence[Mapping[str, Any]]) -> list[str]:
+def failed_gates(trees: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A warning for each training of a tree's own gate that failed."""
     return [
         f"WARNING: THE GATE HAS FAILED for {model_label(tree['model'])}, seed {row['seed']}: its "
         f"validation loss is {row['val_loss']:.4f}, that of the best constant "

@@ -2,17 +2,12 @@
 
 from matplotlib.figure import Figure
 
-from mixqual.report.labels import (
-    AVERAGE,
-    Results,
-    distortion_title,
-    figure_label,
-    main_baseline,
-)
+from mixqual.report.labels import distortion_title, figure_label, main_baseline
 from mixqual.report.risk_panels import Look, RiskPanel, risk_figure
 from mixqual.report.style import house_style, line_styles
 from mixqual.report.tree_trust_table import judged_trees
-from mixqual.report.trust_rows import trust_rows
+from mixqual.results.lookups import Results, trust_rows
+from mixqual.results.names import AVERAGE
 
 _TREES = Look("tree", "#1a1a1a")
 

@@ -3,16 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mixqual.report.labels import (
-    AVERAGE,
-    HELD_OUT,
-    Results,
-    averages,
-    distortion_title,
-    model_label,
-)
-from mixqual.report.layout import Table, Value, numbers
-from mixqual.report.trust_rows import trust_rows
+from mixqual.layout import Table, Value, numbers
+from mixqual.report.labels import averages, distortion_title
+from mixqual.results.lookups import Results, trust_rows
+from mixqual.results.names import AVERAGE, HELD_OUT
+from mixqual.results.wording import model_label
 
 VERDICTS = ("usable", "doubtful", "retake")
 _NAMES = {AVERAGE: "All that experts know", HELD_OUT: "All held-out"}

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mixqual.report.labels import Results, distortion_title, listing, model_label, signed
-from mixqual.report.layout import Table, Value, numbers
-
-UNSEEN = "mix_unseen"
-"""The mixture without the experts that were trained on the distortion it is tested on."""
+from mixqual.layout import Table, Value, numbers
+from mixqual.report.labels import distortion_title, listing
+from mixqual.results.lookups import Results
+from mixqual.results.names import UNSEEN
+from mixqual.results.wording import model_label, signed
 
 
 def unseen_table(results: Results) -> Table | None:

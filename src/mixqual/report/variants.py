@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mixqual.layout import Align, Table
 from mixqual.report.labels import latency_text
-from mixqual.report.layout import Align, Table
 
 _TITLES = {
     "single": "one network",

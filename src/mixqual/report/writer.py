@@ -6,25 +6,25 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from mixqual.artifacts import make_folder, refusing_full_disk, write_atomically
+from mixqual.artifacts import check_place, make_folder, refusing_full_disk, write_atomically
 from mixqual.errors import RunError
+from mixqual.layout import Table, csv_text, to_csv, to_markdown
 from mixqual.made import write_signed
 from mixqual.report.catalogue import FIGURES, report_tables
 from mixqual.report.comparison import Run
 from mixqual.report.comparison_figure import comparison_figure
 from mixqual.report.comparison_table import comparison_table
-from mixqual.report.example_figure import Examples, figure_1
+from mixqual.report.example_figure import figure_1
 from mixqual.report.figure_files import DRAWN, figure_bytes, write_figure
 from mixqual.report.headline import headline
-from mixqual.report.labels import Results
 from mixqual.report.latex import latex_page, to_latex
-from mixqual.report.layout import Table, csv_text, to_csv, to_markdown
 from mixqual.report.page import render_comparison, render_page
 from mixqual.report.quality import metrics_csv
-from mixqual.report.reading import EXAMPLES_FILE, read_results
 from mixqual.report.tables import accuracy_csv, auc_table, comparisons_table, weights_csv
 from mixqual.report.trees import trees_csv
 from mixqual.report.unseen import unseen_table
+from mixqual.results.lookups import Examples, Results
+from mixqual.results.reading import EXAMPLES_FILE, read_results
 
 TABLE_FORMATS: Mapping[str, tuple[str, Callable[[Table], str]]] = {
     "markdown": ("md", to_markdown),
@@ -33,7 +33,14 @@ TABLE_FORMATS: Mapping[str, tuple[str, Callable[[Table], str]]] = {
 }
 """What a table can be written as, with the ending of its file."""
 
+_ALWAYS = (
+    *("results.json", "report.html", "table.md", "tables.tex", "left_out.csv"),
+    *("auc.csv", "accuracy.csv", "weights.csv", "comparisons.csv"),
+)
+"""The files that every report has."""
+
 _SOMETIMES = {
+    "metrics.csv",
     "trees.csv",
     "leaks.csv",
     "unseen.csv",
@@ -42,28 +49,29 @@ _SOMETIMES = {
 }
 """What only some reports have."""
 
-_ALWAYS = {
-    *("results.json", "report.html", "table.md", "tables.tex", "metrics.csv", "left_out.csv"),
-    *("auc.csv", "accuracy.csv", "weights.csv", "comparisons.csv"),
-}
+
+def check_report_place(directory: Path) -> None:
+    """Raise `RunError` if a report could not be written there; makes nothing."""
+    check_place(directory, ["figures"], [*_ALWAYS, *_SOMETIMES])
 
 
-def check_place(directory: Path, run: Path) -> None:
+def check_replaces_report(directory: Path, run: Path) -> None:
     """Refuse a folder in which the report of a run would replace what is no earlier report.
 
-    Raises `RunError`; nothing has been written.
+    Raises `RunError`; makes nothing.
     """
     of_a_run = (directory / "artifacts").is_dir()
     if of_a_run and directory.resolve() != run.resolve():
         raise RunError(f"{directory} is the folder of another run; choose another place")
-    mine = sorted(name for name in _ALWAYS | _SOMETIMES if os.path.lexists(directory / name))
-    if of_a_run or not mine:
+    names = sorted([*_ALWAYS, *_SOMETIMES])
+    there = next((name for name in names if os.path.lexists(directory / name)), None)
+    if of_a_run or there is None:
         return
     try:
         read_results(directory)
     except RunError:
         raise RunError(
-            f"{directory / mine[0]} is there already, and is from no report that can be read; "
+            f"{directory / there} is there already, and is from no report that can be read; "
             "choose another place, or move it"
         ) from None
 
@@ -100,6 +108,7 @@ def write_report(results: Results, directory: Path, examples: Examples | None = 
     if unseen:
         texts["unseen.csv"] = to_csv(unseen)
     contents = {"results.json": results} | ({EXAMPLES_FILE: examples} if examples else {})
+    check_report_place(directory)
     make_folder(directory)
     with refusing_full_disk(directory):
         for name, content in contents.items():

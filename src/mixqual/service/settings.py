@@ -1,11 +1,13 @@
 """What a service is told when it starts: where it listens, and how much it takes."""
 
 import ipaddress
+import re
 from dataclasses import dataclass, field, fields
 from typing import final
 
 from mixqual.errors import ServiceError
 
+_KEY = re.compile("[!-~]([ -~]*[!-~])?")
 _NAME = set("abcdefghijklmnopqrstuvwxyz0123456789.-_:")
 
 
@@ -67,6 +69,12 @@ class Settings:
                 raise ServiceError(f"{name!a} is no name of a host; give it without a port")
         if self.api_key is not None and not self.api_key:
             raise ServiceError("the API key is empty")
+        # A header's value holds no others, and does not end in a space: it would let nobody in.
+        if self.api_key is not None and not _KEY.fullmatch(self.api_key):
+            raise ServiceError(
+                "the API key has characters that no request can send; use printable characters of "
+                "ASCII, without a space around them"
+            )
 
     @property
     def loopback(self) -> bool:

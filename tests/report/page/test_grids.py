@@ -2,7 +2,7 @@
 
 import pytest
 
-from mixqual.report import Table
+from mixqual.layout import Table
 from mixqual.report.page.grids import grid, number_in
 
 TABLE = Table(

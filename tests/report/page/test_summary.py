@@ -113,5 +113,5 @@ def test_a_network_that_is_never_right_keeps_nothing() -> None:
 
 def test_a_study_without_baselines_or_clean_expert() -> None:
     results = sample_results()
-    results["baselines"], results["experts"] = [], ["noise", "blur"]
+    results["baselines"], results["experts"], results["clean"] = [], ["noise", "blur"], None
     assert [each.model for each in summary(results).kept] == ["noise", "mix"]

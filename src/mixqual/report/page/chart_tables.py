@@ -1,15 +1,11 @@
 """The tables behind the charts: the same numbers for screen readers, for print, and to sort."""
 
-from mixqual.report.labels import (
-    AVERAGE,
-    Results,
-    distortion_title,
-    level_quantity,
-    level_title,
-    model_label,
-)
-from mixqual.report.layout import Table, numbers
+from mixqual.layout import Table, numbers
+from mixqual.report.labels import distortion_title, level_quantity, level_title
 from mixqual.report.page.charts import COST_AXES, costed_models, level_keys
+from mixqual.results.lookups import Results
+from mixqual.results.names import AVERAGE
+from mixqual.results.wording import model_label
 
 
 def accuracy_table(results: Results, distortion: str) -> Table:

@@ -6,16 +6,11 @@ Nothing is rounded: what is drawn is what `results.json` has.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mixqual.report.labels import (
-    AVERAGE,
-    Results,
-    distortion_title,
-    kind_of,
-    level_key,
-    level_title,
-)
+from mixqual.report.labels import distortion_title, kind_of, level_title
 from mixqual.report.page.models import model_looks
 from mixqual.report.trees import branch_point
+from mixqual.results.lookups import Results
+from mixqual.results.names import AVERAGE, level_key
 
 Chart = dict[str, Any]
 

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mixqual.report.labels import Results, distortion_title, model_label
+from mixqual.report.labels import distortion_title
 from mixqual.report.page.facts import class_names
+from mixqual.results.lookups import Results
+from mixqual.results.wording import model_label
 
 Matrix = Sequence[Sequence[float]]
 

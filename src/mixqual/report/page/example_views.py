@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-from mixqual.report.example_figure import Examples
-from mixqual.report.labels import Results, distortion_title, level_quantity, level_unit, model_label
+from mixqual.report.labels import distortion_title, level_quantity, level_unit
 from mixqual.report.page.models import Look, model_looks
+from mixqual.results.lookups import Examples, Results
+from mixqual.results.wording import model_label
 
 _PIXELS = "data:image/"
 

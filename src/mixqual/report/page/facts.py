@@ -4,17 +4,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from mixqual.report.labels import (
-    Results,
-    distortion_title,
-    gate_kind,
-    is_gray,
-    listing,
-    model_label,
-    recipes,
-)
-from mixqual.report.layout import Table, numbers
+from mixqual.layout import Table, numbers
+from mixqual.report.labels import distortion_title, gate_kind, listing, recipes
 from mixqual.report.makers import makers_note
+from mixqual.results.lookups import Results, is_gray
+from mixqual.results.wording import model_label
 
 Facts = list[tuple[str, str]]
 """Names and values, in the order in which they are read."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from mixqual.report.layout import Align, Table
+from mixqual.layout import Align, Table
 
 _NUMBER = re.compile(r"(?:[<>] )?([+−-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 _WITH_INTERVAL = re.compile(r"(?P<value>[^\[\]]+) (?P<interval>\[[^\[\]]+\])")

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from mixqual.report.headline import original_network
-from mixqual.report.labels import Results, kind_of, main_baseline, model_label
+from mixqual.report.labels import kind_of, main_baseline
 from mixqual.report.style import LineStyle, line_styles
+from mixqual.results.lookups import Results, original_network
+from mixqual.results.wording import model_label
 
 _GROUPS = {
     "expert": "Experts",

@@ -11,13 +11,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from mixqual.layout import Table
 from mixqual.report.comparison import Run
 from mixqual.report.comparison_table import comparison_table
 from mixqual.report.conditional_table import conditional_table
-from mixqual.report.example_figure import Examples
 from mixqual.report.kept_table import kept_table
-from mixqual.report.labels import Results
-from mixqual.report.layout import Table
 from mixqual.report.page.chart_tables import accuracy_table, cost_table, weights_table
 from mixqual.report.page.charts import accuracy_charts, chart_data
 from mixqual.report.page.confusion_data import confusion_data
@@ -38,7 +36,9 @@ from mixqual.report.tables import auc_table, comparisons_table, distortions_tabl
 from mixqual.report.tree_trust_table import tree_trust_table
 from mixqual.report.trees import tree_tables
 from mixqual.report.trust_table import trust_table
+from mixqual.report.twins import twins_table
 from mixqual.report.unseen import unseen_table
+from mixqual.results.lookups import Examples, Results
 
 _PACKAGE = "mixqual.report.page"
 _DRAWINGS = ("fig2", "fig4", "fig5", "fig6", "costs")
@@ -137,6 +137,7 @@ def _grids(results: Results) -> dict[str, Any]:
 def _area_tables(results: Results) -> list[Table]:
     tables = [
         auc_table(results),
+        twins_table(results),
         distortions_table(results),
         kept_table(results),
         comparisons_table(results),

@@ -4,23 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
+from mixqual.layout import Table, numbers
 from mixqual.report.differences import Difference, difference
-from mixqual.report.headline import mixture_sentence, original_network, rivals
+from mixqual.report.headline import mixture_sentence, rivals
 from mixqual.report.kept_table import kept_sentence
 from mixqual.report.labels import (
-    AVERAGE,
-    Results,
     distortion_title,
-    level_key,
     level_quantity,
     level_unit,
     listing,
     main_baseline,
-    model_label,
-    signed,
 )
-from mixqual.report.layout import Table, numbers
 from mixqual.report.notes import auc_warnings
+from mixqual.results.lookups import Results, original_network
+from mixqual.results.names import AVERAGE, level_key
+from mixqual.results.wording import model_label, signed
 
 RULE = (
     "Shown is the distortion that hurts {original} most (its lowest AUC among those that an expert "

@@ -5,7 +5,8 @@ import pytest
 from report_samples import sample_results
 
 from mixqual.errors import RunError
-from mixqual.report import read_examples, read_results, write_report
+from mixqual.report import write_report
+from mixqual.results.reading import read_examples, read_results
 
 
 def test_reads_what_a_report_wrote(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from report_samples import sample_results
 from rich.console import Console
 
-from mixqual.report import Table, auc_table, comparisons_table, to_csv, to_markdown, to_rich
+from mixqual.layout import Table, to_csv, to_markdown, to_rich
+from mixqual.report import auc_table, comparisons_table
 
 SMALL = Table(
     title="Small",

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mixqual.evaluation import AccuracyCurve, Bootstrap, Keep, auc, grid_cells
-from mixqual.results import AVERAGE, Scored, accuracy_tables, comparisons, kept_tables
+from mixqual.evaluation.areas import Scored, accuracy_tables, comparisons
+from mixqual.evaluation.cell_tables import kept_tables
+from mixqual.results.names import AVERAGE
 
 LEVELS = {"gaussian_noise": (0.0, 50.0, 100.0), "gaussian_blur": (0.0, 1.0, 2.0, 3.0)}
 CELLS = grid_cells(LEVELS, {})

@@ -1,31 +1,26 @@
-"""From scores to `results.json`: accuracies, areas, intervals and comparisons of all models."""
+"""From right answers to accuracies, areas, intervals and comparisons of all models."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixqual.evaluation import (
-    Bootstrap,
-    Cell,
-    ErrorRates,
-    Keep,
-    auc_weights,
-    confusion_matrix,
-    corruption_error_results,
-    interval_over_trainings,
-    kept_interval,
-    kept_level,
-)
-from mixqual.fusion import Answers, Correct, level_rows
-from mixqual.report import AVERAGE, BEYOND, HELD_OUT, NEVER, level_key
+from mixqual.evaluation.corruption_error import ErrorRates, corruption_error_results
+from mixqual.evaluation.curves import Bootstrap, auc_weights
+from mixqual.evaluation.outputs import Cell
+from mixqual.evaluation.trainings import interval_over_trainings
+from mixqual.results.names import AVERAGE, CLEAN, HELD_OUT, level_key
 
 _DIGITS = 6
-_MOST_CLASSES = 30
+
+Correct = dict[str, NDArray[np.bool_]]
+"""Model to (cell, image): whether the class with the highest score is the true one."""
+
+Answers = dict[str, NDArray[np.int64]]
+"""Model to (cell, image): the class with the highest score, the first of equal ones."""
 
 
 @final
@@ -50,6 +45,14 @@ class Scored:
         """What each average is the mean of."""
         averages = {AVERAGE: [name for name in self.levels if name not in self.held_out]}
         return averages | ({HELD_OUT: list(self.held_out)} if self.held_out else {})
+
+    def among(self, kept_N: NDArray[np.bool_]) -> "Scored":
+        """The same of some of the images."""
+        by_seed = {
+            seed: {model: right_VN[:, kept_N] for model, right_VN in correct.items()}
+            for seed, correct in self.by_seed.items()
+        }
+        return replace(self, by_seed=by_seed)
 
     def mean_over_seeds(self, model: str) -> NDArray[np.float64]:
         """(cell, image): the share of seeds that get the image right."""
@@ -95,87 +98,6 @@ def accuracy_tables(scored: Scored, bootstrap: Bootstrap) -> dict[str, Any]:
         for name in (*scored.levels, *scored.averages):
             areas[model][name] = _area(scored, bootstrap, model, name)
     return {"auc": areas, "accuracy": accuracy, "accuracy_ci95": accuracy_ci95}
-
-
-def kept_tables(scored: Scored, keeps: Sequence[Keep], bootstrap: Bootstrap) -> dict[str, Any]:
-    """The `kept_levels` table: model, distortion, what is enough, then the level up to which it is.
-
-    In place of a level stands "beyond" if even the last one keeps it, "never" if the clean one does
-    not.
-    """
-    tables: dict[str, Any] = {model: {} for model in scored.models}
-    for model in scored.models:
-        for name, levels in scored.levels.items():
-            rows = level_rows(scored.cells, name, levels)
-            right_VN = scored.mean_over_seeds(model)[rows]
-            curves = [correct[model][rows].mean(1) for correct in scored.by_seed.values()]
-            tables[model][name] = {
-                keep.name: {
-                    "level": _place(kept_level(levels, right_VN.mean(1).tolist(), keep)),
-                    "ci95": [
-                        _place(end) for end in kept_interval(levels, right_VN, keep, bootstrap)
-                    ],
-                    "seeds": [_place(kept_level(levels, c.tolist(), keep)) for c in curves],
-                }
-                for keep in keeps
-            }
-    return tables
-
-
-def _place(level: float) -> float | str:
-    if math.isinf(level):
-        return BEYOND if level > 0 else NEVER
-    return round(level, _DIGITS)
-
-
-def metric_tables(
-    scored: Scored, by_seed: Mapping[int, Mapping[str, Sequence[Mapping[str, float]]]]
-) -> dict[str, Any]:
-    """The `metrics` table: model, distortion, level, then what `measure` says; means over seeds.
-
-    `by_seed` has what `measure_models` returns for the same cells.
-    """
-    models = list(next(iter(by_seed.values())))
-    tables: dict[str, Any] = {model: {} for model in models}
-    for model in models:
-        for name, levels in scored.levels.items():
-            tables[model][name] = {
-                level_key(level): {
-                    metric: round(
-                        float(np.mean([found[model][row][metric] for found in by_seed.values()])),
-                        _DIGITS,
-                    )
-                    for metric in ("class_mean_accuracy", "nll", "ece")
-                }
-                for level, row in zip(levels, level_rows(scored.cells, name, levels), strict=True)
-            }
-    return tables
-
-
-def confusion_tables(
-    scored: Scored, by_seed: Mapping[int, Answers], labels_N: NDArray[np.int64], classes: int
-) -> dict[str, Any]:
-    """The `confusion` table: model, distortion, level, then counts (true class, answer).
-
-    Counts are summed over seeds. It is empty above 30 classes, which are too many to look at.
-    """
-    if classes > _MOST_CLASSES:
-        return {}
-
-    def counts(model: str, row: int) -> list[list[int]]:
-        each = [confusion_matrix(a[model][row], labels_N, classes) for a in by_seed.values()]
-        return np.sum(each, axis=0).tolist()  # type: ignore[no-any-return]
-
-    return {
-        model: {
-            name: {
-                level_key(level): counts(model, row)
-                for level, row in zip(levels, level_rows(scored.cells, name, levels), strict=True)
-            }
-            for name, levels in scored.levels.items()
-        }
-        for model in next(iter(by_seed.values()))
-    }
 
 
 def corruption_errors(scored: Scored, baseline: str, bootstrap: Bootstrap) -> dict[str, Any]:
@@ -243,3 +165,9 @@ def _error_rates(scored: Scored, model: str) -> ErrorRates:
 
 def _rounded(values: Sequence[float]) -> list[float]:
     return [round(float(value), _DIGITS) for value in values]
+
+
+def level_rows(cells: Sequence[Cell], distortion: str, levels: Sequence[float]) -> list[int]:
+    """The positions of a distortion's levels among the cells, the clean cell for the first."""
+    places = {(cell.distortion, cell.level): index for index, cell in enumerate(cells)}
+    return [places[CLEAN, 0.0], *(places[distortion, level] for level in levels[1:])]
