@@ -64,7 +64,7 @@ def trust(
         ),
         held_bytes,
     )
-    honest = [_answers(val, cell, temperature) for cell in known]
+    honest = [_answers(val, cell, [temperature])[0] for cell in known]
     verdicts = find_verdicts(
         np.concatenate([said.confidence_N for said in honest]),
         np.concatenate([said.class_N == val.labels_N for said in honest]),
@@ -100,15 +100,17 @@ def of_network(cube: Cube, name: str) -> Predicted:
     return Predicted(cube.cells, cube.labels_N, array.outputs, array.read)
 
 
-def _answers(predicted: Predicted, cell: Cell, temperature: float | None) -> Answered:
-    """What a model answers in a cell, with its own probabilities or with honest ones."""
-    found = []
+def _answers(
+    predicted: Predicted, cell: Cell, temperatures: Sequence[float | None]
+) -> list[Answered]:
+    """What a model answers in a cell by each temperature; None leaves its probabilities alone."""
+    found: list[list[Answered]] = [[] for _ in temperatures]
     for part in predicted.parts:
         p_NK = predicted.read(cell, part)
-        if temperature is not None:
-            p_NK = with_temperature(p_NK, temperature)
-        found.append(Answered.of(p_NK, predicted.labels_N[part]))
-    return Answered.joined(found)
+        for parts, temperature in zip(found, temperatures, strict=True):
+            honest_NK = p_NK if temperature is None else with_temperature(p_NK, temperature)
+            parts.append(Answered.of(honest_NK, predicted.labels_N[part]))
+    return [Answered.joined(parts) for parts in found]
 
 
 def _measured(
@@ -118,12 +120,12 @@ def _measured(
     verdicts: Verdicts,
     bootstrap: Bootstrap,
 ) -> dict[str, Any]:
-    honest = [_answers(test, cell, temperature) for cell in test.cells]
-    confidence_VN = np.stack([said.confidence_N for said in honest])
-    right_VN = np.stack([said.class_N for said in honest]) == test.labels_N
+    answered = [_answers(test, cell, [None, temperature]) for cell in test.cells]
+    confidence_VN = np.stack([honest.confidence_N for _, honest in answered])
+    right_VN = np.stack([honest.class_N for _, honest in answered]) == test.labels_N
     measured = [
-        [measure_answers(said, test.labels_N) for said in answers]
-        for answers in ((_answers(test, cell, None) for cell in test.cells), honest)
+        [measure_answers(said, test.labels_N) for said in by_cell]
+        for by_cell in zip(*answered, strict=True)
     ]
     rows = {name: level_rows(test.cells, name, plan.levels[name]) for name in plan.levels}
     seen = [name for name in rows if name not in plan.held_out]

@@ -91,13 +91,13 @@ def run(
     loaded = Study.load(study, set_ or [])
     folder = out or Path("runs") / loaded.config.name
     console = Console()
-    check_run_place(folder)
     if publish:
         check_report_place(publish)
         check_replaces_report(publish, folder)
     if dry_run:
         if store:
             raise RunError("--dry-run looks into folders only; leave --store away")
+        check_run_place(folder)
         foreseen = forecast(*loaded.prepare(), folder, reuse or [])
         console.print(_plan_table(foreseen.steps))
         for line in _needs_lines(foreseen.needs):

@@ -45,13 +45,15 @@ def score(
     del answers["best_expert"]
     measured: Measured = {}
     for cell in cube.cells:
-        joined = answers_in(cube, cell, experts, baselines)
+        kept: dict[str, list[Answered]] = {}
         classes: dict[str, list[NDArray[np.int64]]] = {"max": [], "mix_true": []}
         for part in cube.parts:
-            p_EBK = cube.read(cell, experts, part)
+            p_EBK, probabilities = _deployed(cube, cell, experts, baselines, part)
+            _keep(kept, probabilities, cube.labels_N[part])
             true_BE = np.broadcast_to(true_weights[cell], (p_EBK.shape[1], len(experts)))
             classes["max"].append(maximum(p_EBK))
             classes["mix_true"].append(mix(p_EBK, true_BE).argmax(1))
+        joined = {name: Answered.joined(parts) for name, parts in kept.items()}
         for name, said in joined.items():
             measured.setdefault(name, []).append(measure_answers(said, cube.labels_N))
         answered = {name: said.class_N for name, said in joined.items()}
@@ -76,9 +78,17 @@ def answers_in(
     kept: dict[str, list[Answered]] = {}
     for part in cube.parts:
         _, probabilities = _deployed(cube, cell, experts, baselines, part)
-        for name, p_BK in probabilities.items():
-            kept.setdefault(name, []).append(Answered.of(p_BK, cube.labels_N[part]))
+        _keep(kept, probabilities, cube.labels_N[part])
     return {name: Answered.joined(parts) for name, parts in kept.items()}
+
+
+def _keep(
+    kept: dict[str, list[Answered]],
+    probabilities: Mapping[str, NDArray[np.floating]],
+    labels_B: NDArray[np.integer],
+) -> None:
+    for name, p_BK in probabilities.items():
+        kept.setdefault(name, []).append(Answered.of(p_BK, labels_B))
 
 
 def right_answers(cube: Cube, experts: Sequence[str], baselines: Sequence[str]) -> Correct:

@@ -7,6 +7,7 @@ from typing import Self, final
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from mixqual.config.table import Table
 from mixqual.errors import RunError
 from mixqual.results.accuracy import (
     Area,
@@ -21,7 +22,7 @@ from mixqual.results.accuracy import (
 )
 from mixqual.results.decisions import Conditional, Cost, Recommendation, StageCost, Trust
 from mixqual.results.provenance import Grid, Leak, LeftOut, Provenance, Recipe
-from mixqual.results.table import ByLevel, Interval, Table
+from mixqual.results.table import ByLevel, Interval
 from mixqual.results.training import ByExpert, Gate, Training, Tree
 
 

@@ -2,7 +2,8 @@
 
 from typing import final
 
-from mixqual.results.table import Count, Interval, Share, Table
+from mixqual.config.table import Table
+from mixqual.results.table import Count, Interval, Share
 
 
 @final

@@ -1,15 +1,8 @@
-"""What every table of results is."""
+"""What tables of results are made of."""
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
-
-
-class Table(BaseModel):
-    """A table of results: frozen, without unknown fields, numbers finite."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
+from pydantic import Field
 
 Interval = tuple[float, float]
 """The ends of a 95 % interval, the lower one first."""

@@ -4,7 +4,8 @@ from typing import Literal, final
 
 from pydantic import Field
 
-from mixqual.results.table import Count, Table
+from mixqual.config.table import Table
+from mixqual.results.table import Count
 
 
 @final
